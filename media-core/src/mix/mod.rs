@@ -1,0 +1,4 @@
+//! Mixing: one sound and one picture for a room.
+
+pub mod audio;
+pub mod video;

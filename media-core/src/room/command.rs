@@ -1,0 +1,68 @@
+//! What the control plane asks of the media plane.
+
+use std::sync::Arc;
+
+use layouts::{LayoutId, Position, Size};
+
+use crate::sdp::Offer;
+use crate::units::{LegKey, MemberKey, RoomKey};
+
+/// One instruction; every one names its room, which decides the shard that takes it.
+#[derive(Debug)]
+pub struct Command {
+    /// The room it is for.
+    pub room: RoomKey,
+    /// What to do there.
+    pub action: Action,
+}
+
+/// What to do in a room. Answers come as [`super::Event`]s.
+#[derive(Debug)]
+pub enum Action {
+    /// Make the room. A second one for the same key is ignored.
+    OpenRoom(RoomConfig),
+    /// End all legs and forget the room.
+    CloseRoom,
+    /// A member joins; it is on the canvas as soon as it is showable.
+    AddMember { member: MemberKey, config: MemberConfig },
+    /// A member leaves; its legs are closed.
+    RemoveMember { member: MemberKey },
+    /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows.
+    OpenLeg { member: MemberKey, leg: LegKey, offer: Box<Offer>, bundle: bool },
+    /// Answer a new offer on a living leg (ICE restart): `LegAnswered` or `LegEnded` follows.
+    ReofferLeg { leg: LegKey, offer: Box<Offer> },
+    /// End one leg, silently.
+    CloseLeg { leg: LegKey },
+    /// The member's microphone is heard or not.
+    SetAudioMuted { member: MemberKey, muted: bool },
+    /// The member's camera, or the mute image in its place.
+    SetVideoMuted { member: MemberKey, muted: bool },
+    /// Another layout, with positions applied in the same step.
+    SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
+    /// Positions, applied in one step.
+    SetPositions { positions: Vec<(MemberKey, Position)> },
+}
+
+/// What a room is made with.
+#[derive(Clone, Debug)]
+pub struct RoomConfig {
+    /// Canvas in pixels.
+    pub canvas: Size,
+    /// Canvas frames per second, 1–60.
+    pub fps: u32,
+    /// First layout.
+    pub layout: LayoutId,
+}
+
+/// What a member joins with.
+#[derive(Clone, Debug)]
+pub struct MemberConfig {
+    /// Shown in the banner.
+    pub name: Arc<str>,
+    /// Microphone muted from the start.
+    pub audio_muted: bool,
+    /// Camera muted from the start.
+    pub video_muted: bool,
+    /// Where it asks to sit.
+    pub position: Position,
+}

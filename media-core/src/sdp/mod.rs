@@ -1,0 +1,5 @@
+//! Offers in, answers out.
+
+/// A parsed offer.
+#[derive(Clone, Debug)]
+pub struct Offer {}

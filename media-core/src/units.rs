@@ -1,0 +1,117 @@
+//! Types that carry meaning: identifiers, numbers with units, keys.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Synchronization source, RFC 3550 §3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ssrc(pub u32);
+
+/// RTP payload type, RFC 3550 §5.1; 0–127.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pt(pub u8);
+
+/// Media identification of an m-section, RFC 5888.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mid(pub String);
+
+impl fmt::Display for Mid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// RTP sequence number, extended once at the door so nobody handles wrap-around again (RFC 3550 §A.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeqNo(pub u64);
+
+impl SeqNo {
+    /// The sixteen bits that travel on the wire.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "the wire carries the low 16 bits")]
+    pub fn wire(self) -> u16 {
+        self.0 as u16
+    }
+}
+
+/// Ticks per second of an RTP timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClockRate(pub u32);
+
+impl ClockRate {
+    /// Video, RFC 3551 §5.
+    pub const VIDEO: Self = Self(90_000);
+    /// Opus, RFC 7587 §4.1.
+    pub const OPUS: Self = Self(48_000);
+}
+
+/// An RTP timestamp, extended once at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MediaTime {
+    /// Extended timestamp.
+    pub ticks: u64,
+    /// Its unit.
+    pub rate: ClockRate,
+}
+
+impl MediaTime {
+    /// The thirty-two bits that travel on the wire.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "the wire carries the low 32 bits")]
+    pub fn wire(self) -> u32 {
+        self.ticks as u32
+    }
+}
+
+/// Bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Bitrate(pub u64);
+
+impl Bitrate {
+    /// `n` thousand bits per second.
+    #[must_use]
+    pub const fn kbps(n: u64) -> Self {
+        Self(n * 1000)
+    }
+
+    /// Bytes that pass in `time`.
+    #[must_use]
+    pub fn bytes_in(self, time: Duration) -> u64 {
+        let bits = u128::from(self.0) * time.as_micros() / 1_000_000;
+        u64::try_from(bits / 8).unwrap_or(u64::MAX)
+    }
+}
+
+/// Audio or video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MediaKind {
+    /// `m=audio`
+    Audio,
+    /// `m=video`
+    Video,
+}
+
+/// Video codecs a leg can speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VideoCodec {
+    /// RFC 7741.
+    Vp8,
+    /// RFC 6184, constrained baseline.
+    H264,
+}
+
+/// Dense key of a media room; the caller numbers it, never reused within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomKey(pub u32);
+
+/// Dense key of a member; unique within the process, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberKey(pub u32);
+
+/// Dense key of a leg (one negotiated call of a member); unique within the process, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegKey(pub u32);
+
+/// Dense key of one ICE + DTLS + SRTP association; given by [`crate::transport::Transports`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransportKey(pub u32);

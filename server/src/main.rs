@@ -1,0 +1,2 @@
+//! The signalbox binary.
+fn main() {}
