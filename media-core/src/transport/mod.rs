@@ -1,1 +1,5 @@
 //! To be written.
+
+mod params;
+
+pub use params::{Fingerprint, LocalIce, RemoteIce};
