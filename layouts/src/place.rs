@@ -1,0 +1,283 @@
+//! Who goes where in one fixed layout.
+//!
+//! in:  the slots of the layout, the guests in queue order, where they sat before, who has the floor
+//! out: the layers, each with the source in it
+//!
+//! A function of its arguments and nothing else. Each step works on the slots and the guests that the former left:
+//! full-screen requests, playbacks, requested slots, then the remaining slots from the queue.
+
+use std::cmp::Reverse;
+
+use crate::catalogue::{Fixed, Slot};
+use crate::grid::GridRect;
+use crate::layer::{Fit, Layer};
+use crate::position::Position;
+use crate::queue::{Guest, Standing};
+use crate::source::{Millis, SourceKey, SourceKind};
+
+/// Where the guests sat before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Former<'a> {
+    /// Nowhere: slots are dealt from the queue.
+    Nobody,
+    /// In another layout: its order is kept, without holes.
+    Elsewhere(&'a [Layer]),
+    /// In this layout: whoever may stay, stays.
+    Here(&'a [Layer]),
+}
+
+/// Who has the floor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Floor {
+    pub(crate) holder: SourceKey,
+    /// A holder without a slot takes one from another: that one must have been shown since before this moment.
+    pub(crate) takes_from_shown_before: Option<Millis>,
+}
+
+/// Fills the layout. `shown_since` tells since when a source has been in the picture.
+pub(crate) fn place(
+    layout: Fixed,
+    guests: &[Guest],
+    former: Former<'_>,
+    floor: Option<Floor>,
+    shown_since: impl Fn(SourceKey) -> Option<Millis>,
+) -> Vec<Layer> {
+    let mut table = Table::new(layout, guests);
+    table.seat_full_screen_and_playbacks(former);
+    table.honour_requests(|_| true);
+    table.dismiss(SourceKind::Playback);
+    match former {
+        Former::Nobody => table.deal(&[], floor),
+        Former::Elsewhere(layers) => table.deal(layers, floor),
+        Former::Here(layers) => {
+            table.keep(layers);
+            table.fill();
+            table.give_way_by_standing(floor);
+            table.give_way_to_floor(floor, shown_since);
+        }
+    }
+    table.into_layers()
+}
+
+/// How many slots of the layout are left for members once the playbacks sit.
+pub(crate) fn room_for_members(layout: Fixed, guests: &[Guest]) -> usize {
+    if guests.iter().all(|guest| guest.kind != SourceKind::Playback) {
+        return layout.slot_count();
+    }
+    let mut table = Table::new(layout, guests);
+    table.seat_full_screen_and_playbacks(Former::Nobody);
+    table.free_standard().count()
+}
+
+/// The slots being filled, with the two layers that every layout has, and who has no seat yet.
+struct Table<'a> {
+    places: Vec<Place>,
+    guests: &'a [Guest],
+    waiting: Vec<&'a Guest>,
+}
+
+struct Place {
+    slot: Slot,
+    seat: Seat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seat {
+    Empty,
+    /// By request, or by a playback: nobody takes it away.
+    Held(SourceKey),
+    /// From the queue.
+    Given(SourceKey),
+}
+
+impl Place {
+    fn is_free_standard(&self) -> bool {
+        self.seat == Seat::Empty && matches!(self.slot.position, Position::Standard(_))
+    }
+}
+
+impl<'a> Table<'a> {
+    fn new(layout: Fixed, guests: &'a [Guest]) -> Self {
+        let above = [Position::Playback, Position::FullScreen]
+            .map(|position| Slot { position, rect: GridRect::WHOLE });
+        let places =
+            layout.slots().into_iter().chain(above).map(|slot| Place { slot, seat: Seat::Empty }).collect();
+        Self { places, guests, waiting: guests.iter().collect() }
+    }
+
+    fn seat_full_screen_and_playbacks(&mut self, former: Former<'_>) {
+        self.honour_requests(|guest| guest.requested == Position::FullScreen);
+        self.honour_requests(|guest| guest.kind == SourceKind::Playback);
+        let unasked: Vec<_> =
+            self.waiting.iter().copied().filter(|guest| guest.kind == SourceKind::Playback).collect();
+        for guest in unasked {
+            if let Some(index) = self.playback_place(guest.key, former) {
+                self.seat(index, Seat::Held(guest.key));
+            }
+        }
+    }
+
+    /// Gives each of these guests the place it asks for; of two that ask for one, the later request wins.
+    fn honour_requests(&mut self, whose: impl Fn(&Guest) -> bool) {
+        let mut asking: Vec<_> = self.waiting.iter().copied().filter(|guest| whose(guest)).collect();
+        asking.sort_by_key(|guest| Reverse((guest.asked, guest.key)));
+        for guest in asking {
+            let wanted = |p: &Place| p.slot.position == guest.requested && p.seat == Seat::Empty;
+            if let Some(index) = self.places.iter().position(wanted) {
+                self.seat(index, Seat::Held(guest.key));
+            }
+        }
+    }
+
+    /// The playback layer; for a second playback a standard slot that nobody asks for, best the one
+    /// it had, else one that is really empty.
+    fn playback_place(&self, playback: SourceKey, former: Former<'_>) -> Option<usize> {
+        let is_playback_layer = |p: &Place| p.slot.position == Position::Playback && p.seat == Seat::Empty;
+        let before = |index: usize| match former {
+            Former::Here(layers) => layers.get(index).and_then(|layer| layer.source),
+            Former::Nobody | Former::Elsewhere(_) => None,
+        };
+        let preference = |index: &usize| match before(*index) {
+            Some(source) if source == playback => 0,
+            Some(source) if self.is_waiting(source) => 2,
+            Some(_) | None => 1,
+        };
+        self.places.iter().position(is_playback_layer).or_else(|| {
+            self.free_standard().filter(|index| !self.is_requested_by_member(*index)).min_by_key(preference)
+        })
+    }
+
+    fn is_requested_by_member(&self, index: usize) -> bool {
+        self.places.get(index).is_some_and(|place| {
+            let wants = |g: &&Guest| g.kind != SourceKind::Playback && g.requested == place.slot.position;
+            self.waiting.iter().any(wants)
+        })
+    }
+
+    /// Who stayed keeps the slot of before.
+    fn keep(&mut self, former: &[Layer]) {
+        for (index, layer) in former.iter().enumerate() {
+            let is_free = self.places.get(index).is_some_and(Place::is_free_standard);
+            if let Some(source) = layer.source.filter(|source| is_free && self.is_waiting(*source)) {
+                self.seat(index, Seat::Given(source));
+            }
+        }
+    }
+
+    /// Gives free slots to the first of the queue.
+    fn fill(&mut self) {
+        let free: Vec<_> = self.free_standard().collect();
+        if self.waiting.len() > free.len() {
+            self.waiting.sort_by_key(|guest| guest.turn_when_crowded());
+        }
+        let first: Vec<_> = self.waiting.iter().map(|guest| guest.key).collect();
+        for (index, source) in free.into_iter().zip(first) {
+            self.seat(index, Seat::Given(source));
+        }
+    }
+
+    /// Deals all free slots: those who sat in `former` first, in that order. When not all find room, the queue
+    /// decides who does, and the floor holder always does.
+    fn deal(&mut self, former: &[Layer], floor: Option<Floor>) {
+        let room = self.free_standard().count();
+        if self.waiting.len() > room {
+            self.waiting.sort_by_key(|guest| (!holds(floor, guest.key), guest.turn_when_crowded()));
+            self.waiting.truncate(room);
+        }
+        let seat_before = |source| former.iter().position(|l| l.source == Some(source)).unwrap_or(usize::MAX);
+        self.waiting.sort_by_cached_key(|guest| seat_before(guest.key));
+        self.fill();
+    }
+
+    /// A guest of a better standing takes the slot of one of a worse standing, if there is no other room.
+    fn give_way_by_standing(&mut self, floor: Option<Floor>) {
+        for guest in self.waiting.clone() {
+            let worst = self
+                .given()
+                .filter(|(_, seated)| !holds(floor, seated.key) && seated.standing > guest.standing)
+                .max_by_key(|(_, seated)| (seated.standing, seated.reticence()));
+            if let Some((index, _)) = worst {
+                self.seat(index, Seat::Given(guest.key));
+            }
+        }
+    }
+
+    /// A floor holder without a slot takes that of the guest who has been silent longest. Screens and raised hands
+    /// stay.
+    fn give_way_to_floor(&mut self, floor: Option<Floor>, shown_since: impl Fn(SourceKey) -> Option<Millis>) {
+        let Some(Floor { holder, takes_from_shown_before: Some(limit) }) = floor else { return };
+        if !self.is_waiting(holder) {
+            return;
+        }
+        let may_leave = |guest: &Guest| match guest.standing {
+            Standing::Hand(_) | Standing::Screen => false,
+            Standing::Video | Standing::MuteImage | Standing::Avatar => {
+                shown_since(guest.key).is_some_and(|since| since <= limit)
+            }
+        };
+        let silent_longest =
+            self.given().filter(|(_, seated)| may_leave(seated)).max_by_key(|(_, seated)| seated.reticence());
+        if let Some((index, _)) = silent_longest {
+            self.seat(index, Seat::Given(holder));
+        }
+    }
+
+    fn dismiss(&mut self, kind: SourceKind) {
+        self.waiting.retain(|guest| guest.kind != kind);
+    }
+
+    fn seat(&mut self, index: usize, seat: Seat) {
+        let Some(place) = self.places.get_mut(index) else { return };
+        place.seat = seat;
+        if let Seat::Held(source) | Seat::Given(source) = seat {
+            self.waiting.retain(|guest| guest.key != source);
+        }
+    }
+
+    fn is_waiting(&self, source: SourceKey) -> bool {
+        self.waiting.iter().any(|guest| guest.key == source)
+    }
+
+    fn free_standard(&self) -> impl Iterator<Item = usize> {
+        self.places.iter().enumerate().filter(|(_, place)| place.is_free_standard()).map(|(index, _)| index)
+    }
+
+    /// The seats that came from the queue, with who sits there.
+    fn given(&self) -> impl Iterator<Item = (usize, &'a Guest)> {
+        self.places.iter().enumerate().filter_map(|(index, place)| match place.seat {
+            Seat::Given(source) => Some((index, self.guest(source)?)),
+            Seat::Held(_) | Seat::Empty => None,
+        })
+    }
+
+    fn guest(&self, source: SourceKey) -> Option<&'a Guest> {
+        self.guests.iter().find(|guest| guest.key == source)
+    }
+
+    fn into_layers(self) -> Vec<Layer> {
+        let is_covered = self.places.last().is_some_and(|full_screen| full_screen.seat != Seat::Empty);
+        let layer = |(n, place): (u16, &Place)| {
+            let source = match place.seat {
+                Seat::Held(source) | Seat::Given(source) => Some(source),
+                Seat::Empty => None,
+            };
+            let occupant = source.and_then(|source| self.guest(source));
+            Layer {
+                index: n,
+                z: i16::try_from(n).unwrap_or(i16::MAX),
+                rect: place.slot.rect,
+                position: place.slot.position,
+                source,
+                fit: Fit::Contain,
+                reservation: None,
+                playing_file: occupant.is_some_and(|guest| guest.kind == SourceKind::Playback),
+                visible: !is_covered || place.slot.position == Position::FullScreen,
+            }
+        };
+        (0..).zip(&self.places).map(layer).collect()
+    }
+}
+
+fn holds(floor: Option<Floor>, source: SourceKey) -> bool {
+    floor.is_some_and(|floor| floor.holder == source)
+}
