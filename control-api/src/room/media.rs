@@ -1,0 +1,181 @@
+//! What passes between a room session and the media plane, in words of the wire.
+
+use layouts::{GridRect, LayoutId, Position};
+use std::sync::Arc;
+
+use crate::ids::{LegId, MemberId};
+
+/// What the media plane is to do for this room. It has made the room before the first of these.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaInstruction {
+    /// A member comes.
+    AddMember {
+        /// Who.
+        member: MemberId,
+        /// With what.
+        setup: MemberSetup,
+    },
+    /// A member leaves; its legs are closed.
+    RemoveMember {
+        /// Who.
+        member: MemberId,
+    },
+    /// Answer an offer with a new leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow.
+    OpenLeg {
+        /// Of whom.
+        member: MemberId,
+        /// Its number.
+        leg: LegId,
+        /// As it came, not checked.
+        offer: String,
+    },
+    /// Answer a new offer on a living leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow.
+    ReofferLeg {
+        /// Which.
+        leg: LegId,
+        /// As it came, not checked.
+        offer: String,
+    },
+    /// End one leg, silently.
+    CloseLeg {
+        /// Which.
+        leg: LegId,
+    },
+    /// The member is heard or not.
+    SetAudioMuted {
+        /// Who.
+        member: MemberId,
+        /// Not heard.
+        muted: bool,
+    },
+    /// The member's camera, or the mute image in its place.
+    SetVideoMuted {
+        /// Who.
+        member: MemberId,
+        /// The mute image.
+        muted: bool,
+    },
+    /// Another layout, with positions applied in the same step.
+    SetLayout {
+        /// Which.
+        layout: LayoutId,
+        /// Who asks to sit where.
+        positions: Vec<(MemberId, Position)>,
+    },
+    /// Positions, applied in one step.
+    SetPositions {
+        /// Who asks to sit where.
+        positions: Vec<(MemberId, Position)>,
+    },
+    /// Everything of this room ends.
+    CloseRoom,
+}
+
+/// What a member comes with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberSetup {
+    /// Shown in the banner.
+    pub name: Arc<str>,
+    /// Microphone muted from the start.
+    pub audio_muted: bool,
+    /// Camera muted from the start.
+    pub video_muted: bool,
+    /// Where it asks to sit.
+    pub position: Position,
+}
+
+/// What the media plane says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEvent {
+    /// The answer to an offer.
+    LegAnswered {
+        /// Which.
+        leg: LegId,
+        /// The answer.
+        sdp: String,
+    },
+    /// Media can flow.
+    LegConnected {
+        /// Which.
+        leg: LegId,
+    },
+    /// It is heard from again, or not for a while.
+    LegLiveness {
+        /// Which.
+        leg: LegId,
+        /// How long.
+        liveness: Liveness,
+    },
+    /// It is over, not by an instruction.
+    LegEnded {
+        /// Which.
+        leg: LegId,
+        /// Why.
+        why: LegEnd,
+    },
+    /// The canvas has a new arrangement.
+    Placed(Placement),
+    /// Speech began or ended.
+    Talking {
+        /// Whose.
+        member: MemberId,
+        /// Began.
+        talking: bool,
+    },
+}
+
+/// Whether a leg is heard from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// Packets come.
+    Alive,
+    /// None for 5 s.
+    Stale,
+    /// None for 15 s.
+    Silent,
+    /// None for 30 s.
+    Gone,
+}
+
+/// Why a leg ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegEnd {
+    /// The browser closed its peer connection.
+    PeerClosed,
+    /// Keys could not be agreed on, or nobody came.
+    NeverConnected,
+    /// The offer cannot be answered.
+    Refused,
+}
+
+/// An arrangement of the canvas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// Grows; an older one is ignored.
+    pub version: u64,
+    /// Layout as it was set.
+    pub layout: LayoutId,
+    /// Slots in order, then `playback`, then `full-screen`.
+    pub layers: Vec<PlacedLayer>,
+}
+
+/// One slot of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedLayer {
+    /// Slot order, from 0.
+    pub index: u16,
+    /// Drawing order.
+    pub z: i16,
+    /// Where.
+    pub rect: GridRect,
+    /// Name of the slot.
+    pub position: Position,
+    /// Who.
+    pub member: Option<MemberId>,
+    /// Tag that owns it.
+    pub reservation: Option<&'static str>,
+    /// Holds a playback.
+    pub playing_file: bool,
+    /// Not fully covered.
+    pub visible: bool,
+}

@@ -1,0 +1,217 @@
+//! What passes between a session and a room session.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::event::Event;
+use crate::grant::{Authority, RoomGrant};
+use crate::ids::{CallId, RequestKey, RoomSessionId, SessionKey};
+use crate::wire::verto;
+
+/// Something a session wants of a room. Every one is answered once, by [`RoomMessage::Reply`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomRequest {
+    /// Which room; the shell finds it, or makes it if [`RoomRequest::opens_room`].
+    pub route: Route,
+    /// Who asks.
+    pub from: Sender,
+    /// What the reply must carry.
+    pub key: RequestKey,
+    /// What.
+    pub command: Command,
+}
+
+/// How a request names its room.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The running session of the room of that name, in the sender's project.
+    Name(Arc<str>),
+    /// That room session.
+    Id(RoomSessionId),
+}
+
+/// Who asks, with what it may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sender {
+    /// Where replies and events go.
+    pub session: SessionKey,
+    /// As of now: it changes with `signalwire.reauthenticate`.
+    pub authority: Arc<Authority>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `verto.invite`.
+    Invite(Invite),
+    /// `verto.modify` with action `updateMedia`.
+    UpdateMedia {
+        /// Which leg.
+        call: CallId,
+        /// The offer.
+        sdp: String,
+    },
+    /// `verto.modify` with action `hold` or `unhold`.
+    Hold {
+        /// Which leg.
+        call: CallId,
+        /// Away, or back.
+        held: bool,
+    },
+    /// `verto.info`.
+    Info {
+        /// Which leg.
+        call: CallId,
+    },
+    /// `verto.bye`.
+    Bye {
+        /// Which leg.
+        call: CallId,
+    },
+    /// A room method.
+    Method {
+        /// Name, from the table of methods.
+        name: &'static str,
+        /// As they came.
+        params: Value,
+    },
+    /// Send me your events from now on.
+    Watch {
+        /// And `video.room.subscribed` first.
+        initial_state: bool,
+    },
+}
+
+/// A leg that wants to come in, or one that is known and comes again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invite {
+    /// Its name.
+    pub call: CallId,
+    /// Its offer.
+    pub sdp: String,
+}
+
+/// What a session tells rooms unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Its socket is gone; it may come back.
+    SocketLost,
+    /// There is a socket again.
+    SocketBack,
+    /// It will not come back.
+    Gone,
+}
+
+/// What a room sends to a session. The shell keeps their order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomMessage {
+    /// To a request.
+    Reply {
+        /// Which.
+        request: RequestKey,
+        /// How it went.
+        reply: Reply,
+    },
+    /// To those who are subscribed.
+    Event(Arc<Event>),
+    /// To one leg.
+    Verto(VertoMessage),
+}
+
+/// How a request went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Room method: these fields beside `code` and `message`. Verto: the inner result.
+    Done(Value),
+    /// Refused, with one of the codes applications compare with.
+    Refused {
+        /// `"403"`, `"404"`, `"422"`, `"500"`.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// Verto only: inner error `-32002 CALL ERROR`.
+    CallError,
+    /// Nobody knows the method.
+    UnknownMethod,
+}
+
+/// A verto request of the room to one leg.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VertoMessage {
+    /// `verto.answer`, `verto.bye`.
+    pub method: &'static str,
+    /// With `callID` on top.
+    pub params: Value,
+}
+
+impl Reply {
+    /// Done, with nothing to say.
+    pub(crate) fn done() -> Self {
+        Self::Done(Value::Object(serde_json::Map::new()))
+    }
+
+    /// A permission is missing, or the door is closed.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::Refused { code: "403", message: "Unauthorized".to_owned() }
+    }
+
+    /// No such member.
+    pub(crate) fn member_not_found() -> Self {
+        Self::Refused { code: "404", message: "Member not found".to_owned() }
+    }
+
+    /// No such room session.
+    #[must_use]
+    pub fn room_not_found() -> Self {
+        Self::Refused { code: "404", message: "Room session not found".to_owned() }
+    }
+
+    /// The parameters are wrong.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Refused { code: "422", message: message.into() }
+    }
+
+    /// Ours failed: too busy, or too late.
+    #[must_use]
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Refused { code: "500", message: message.into() }
+    }
+}
+
+impl RoomRequest {
+    /// The grant of a newcomer whose arrival makes the room if there is none.
+    #[must_use]
+    pub fn opens_room(&self) -> Option<&RoomGrant> {
+        match (&self.command, &*self.from.authority) {
+            (Command::Invite(_), Authority::Room(grant)) if grant.auto_create_room => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// The answer when there is no such room and none is to be made.
+    #[must_use]
+    pub fn without_room(self) -> (SessionKey, RoomMessage) {
+        let reply = match &self.command {
+            Command::Invite(_) => Reply::unauthorized(),
+            Command::Bye { call } => Reply::Done(verto::CallEnded::normal(call.clone()).into_value()),
+            Command::UpdateMedia { .. } | Command::Hold { .. } | Command::Info { .. } => Reply::CallError,
+            Command::Method { .. } | Command::Watch { .. } => Reply::room_not_found(),
+        };
+        self.answered(reply)
+    }
+
+    /// The answer when the room's mailbox is full.
+    #[must_use]
+    pub fn busy(self) -> (SessionKey, RoomMessage) {
+        self.answered(Reply::failed("busy"))
+    }
+
+    /// Any other answer of the shell.
+    #[must_use]
+    pub fn answered(self, reply: Reply) -> (SessionKey, RoomMessage) {
+        (self.from.session, RoomMessage::Reply { request: self.key, reply })
+    }
+}

@@ -1,0 +1,181 @@
+//! `room_session` and its twin `room`, the envelope of events, params of room methods.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::member::Member;
+use crate::ids::{ProjectId, RoomId, RoomSessionId};
+
+/// A room session as clients see it. Booleans are never missing: SDKs compare with `true` and `false`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RoomSession {
+    /// Of the session.
+    pub id: RoomSessionId,
+    /// The same: where the twin `room` has it.
+    pub room_session_id: RoomSessionId,
+    /// Of the room.
+    pub room_id: RoomId,
+    /// What to subscribe to.
+    pub event_channel: String,
+    /// Room name.
+    pub name: String,
+    /// For people.
+    pub display_name: String,
+    /// Layout as it was set.
+    pub layout_name: String,
+    /// Being recorded.
+    pub recording: bool,
+    /// Being streamed.
+    pub streaming: bool,
+    /// Nobody comes in.
+    pub locked: bool,
+    /// Muted cameras leave the canvas.
+    pub hide_video_muted: bool,
+    /// Raised hands first.
+    pub prioritize_handraise: bool,
+    /// Small moving picture of the room.
+    pub preview_url: Option<String>,
+    /// The application's data.
+    pub meta: Map<String, Value>,
+    /// Listeners.
+    pub audience_count: u64,
+    /// Everybody.
+    pub members: Vec<Member>,
+    /// Running ones.
+    pub recordings: Vec<Value>,
+    /// Running ones.
+    pub playbacks: Vec<Value>,
+    /// Running ones.
+    pub streams: Vec<Value>,
+    /// What changed; only in `video.room.updated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Vec<&'static str>>,
+}
+
+/// The `params` of `signalwire.event`.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventParams<'a, P> {
+    /// Name.
+    pub event_type: &'a str,
+    /// Whose.
+    pub event_channel: &'a str,
+    /// Unix seconds.
+    pub timestamp: f64,
+    /// Tenant.
+    pub project_id: &'a ProjectId,
+    /// Which server; browsers echo it in calls about a leg.
+    pub node_id: &'a str,
+    /// The event itself.
+    pub params: P,
+}
+
+/// Fields every room event has, before its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomEvent<'a, P> {
+    /// Where.
+    pub room_id: &'a RoomId,
+    /// Where.
+    pub room_session_id: &'a RoomSessionId,
+    /// What.
+    #[serde(flatten)]
+    pub body: P,
+}
+
+/// `video.room.started`, `updated`, `ended`: both objects, same content.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomBody<'a> {
+    /// For current SDKs.
+    pub room_session: &'a RoomSession,
+    /// For older ones.
+    pub room: &'a RoomSession,
+}
+
+/// `video.room.subscribed`.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubscribedBody<'a> {
+    /// For current SDKs.
+    pub room_session: &'a RoomSession,
+    /// For older ones.
+    pub room: &'a RoomSession,
+    /// The leg that joined; empty for realtime.
+    pub call_id: &'a str,
+    /// The member that joined; empty for realtime.
+    pub member_id: &'a str,
+}
+
+/// `video.member.*`.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberBody<M> {
+    /// Whom it is about.
+    pub member: M,
+}
+
+/// `video.layout.changed`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayoutBody {
+    /// The arrangement.
+    pub layout: super::layout::Layout,
+}
+
+/// Params of methods about the room alone. `room_session_id` has found the room already.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct NoParams {}
+
+/// Params of methods about one member.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MemberParams {
+    /// Whom.
+    pub member_id: String,
+}
+
+/// `video.set_layout`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SetLayoutParams {
+    /// Layout.
+    pub name: String,
+    /// Places asked for in the same step, by member.
+    pub positions: Option<BTreeMap<String, String>>,
+}
+
+/// `video.set_position`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SetPositionParams {
+    /// Places asked for, by member.
+    pub positions: BTreeMap<String, String>,
+}
+
+/// `video.member.set_position`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MemberSetPositionParams {
+    /// Whom.
+    pub member_id: String,
+    /// Where to.
+    pub position: String,
+}
+
+/// Result of methods that only do.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Done {}
+
+/// `video.members.get`.
+#[derive(Clone, Debug, Serialize)]
+pub struct MembersResult {
+    /// Everybody.
+    pub members: Vec<Member>,
+}
+
+/// `video.list_available_layouts`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayoutsResult {
+    /// Names.
+    pub layouts: Vec<&'static str>,
+}
+
+/// `video.room.get`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomResult {
+    /// The session.
+    pub room: RoomSession,
+}

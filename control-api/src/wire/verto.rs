@@ -1,0 +1,148 @@
+//! Verto inside `video.message` (client to server) and inside `webrtc.message` events (server to client).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{CallId, MemberId};
+
+/// Params of `video.message`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MessageParams {
+    /// The leg; also inside.
+    #[serde(rename = "callID")]
+    pub call_id: Option<CallId>,
+    /// Events the leg's page wants; in an invite.
+    pub subscribe: Option<Vec<String>>,
+    /// The verto frame.
+    pub message: VertoFrame,
+}
+
+/// A verto frame: a request, or without a method the acknowledgement of one of ours.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VertoFrame {
+    /// To be repeated.
+    pub id: Value,
+    /// What to do.
+    pub method: Option<String>,
+    /// With what.
+    #[serde(default)]
+    pub params: Value,
+}
+
+/// Params of `verto.invite` and `verto.modify`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CallParams {
+    /// The leg.
+    #[serde(rename = "dialogParams")]
+    pub dialog: DialogParams,
+    /// The offer.
+    pub sdp: Option<String>,
+    /// Of modify: `updateMedia`, `hold`, `unhold`, `toggleHold`.
+    pub action: Option<String>,
+}
+
+/// What a client says about its leg; only what matters.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DialogParams {
+    /// The leg.
+    #[serde(rename = "callID")]
+    pub call_id: CallId,
+    /// It carries a screen.
+    #[serde(rename = "screenShare", default)]
+    pub screen_share: bool,
+    /// It carries another camera or microphone.
+    #[serde(rename = "additionalDevice", default)]
+    pub additional_device: bool,
+}
+
+/// Inner result of an accepted invite.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallCreated {
+    /// `CALL CREATED`.
+    pub message: &'static str,
+    /// The leg.
+    #[serde(rename = "callID")]
+    pub call_id: CallId,
+    /// The member it belongs to.
+    #[serde(rename = "memberID")]
+    pub member_id: MemberId,
+}
+
+/// Inner result of `verto.modify`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Modified {
+    /// Repeated.
+    pub action: &'static str,
+    /// The leg.
+    #[serde(rename = "callID")]
+    pub call_id: CallId,
+    /// `active` or `held`.
+    #[serde(rename = "holdState")]
+    pub hold_state: &'static str,
+    /// Which server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    /// The answer, to `updateMedia`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdp: Option<String>,
+}
+
+/// Inner result of `verto.info`.
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoSent {
+    /// `SENT`.
+    pub message: &'static str,
+    /// The leg.
+    #[serde(rename = "callID")]
+    pub call_id: CallId,
+}
+
+/// Inner result of the client's `verto.bye`.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallEnded {
+    /// `CALL ENDED`.
+    pub message: &'static str,
+    /// The leg.
+    #[serde(rename = "callID")]
+    pub call_id: CallId,
+    /// Q.850, as text.
+    #[serde(rename = "causeCode")]
+    pub cause_code: &'static str,
+    /// Its name.
+    pub cause: &'static str,
+}
+
+/// Params of our `verto.answer`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer<'a> {
+    /// The leg: each filters on it.
+    #[serde(rename = "callID")]
+    pub call_id: &'a CallId,
+    /// The answer.
+    pub sdp: &'a str,
+}
+
+/// Params of our `verto.bye`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bye<'a> {
+    /// The leg.
+    #[serde(rename = "callID")]
+    pub call_id: &'a CallId,
+    /// Q.850, as text.
+    #[serde(rename = "causeCode")]
+    pub cause_code: &'static str,
+    /// Its name.
+    pub cause: &'static str,
+}
+
+impl CallEnded {
+    /// The usual end.
+    #[must_use]
+    pub fn normal(call_id: CallId) -> Self {
+        Self { message: "CALL ENDED", call_id, cause_code: "16", cause: "NORMAL_CLEARING" }
+    }
+
+    pub(crate) fn into_value(self) -> Value {
+        super::value(&self)
+    }
+}
