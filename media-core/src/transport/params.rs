@@ -61,7 +61,9 @@ mod tests {
         assert!(text.starts_with("00:08:10:18:"));
         assert_eq!(Fingerprint::parse(&text), Some(print));
         assert_eq!(Fingerprint::parse(&text.to_lowercase()), Some(print));
-        for bad in ["", "00", &text[3..], &format!("{text}:00"), &text.replace("08", "+8"), &text.replace(':', "")] {
+        for bad in
+            ["", "00", &text[3..], &format!("{text}:00"), &text.replace("08", "+8"), &text.replace(':', "")]
+        {
             assert_eq!(Fingerprint::parse(bad), None, "{bad}");
         }
     }
