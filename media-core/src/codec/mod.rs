@@ -1,1 +1,227 @@
-//! To be written.
+//! Video codecs: coded frames in, pictures out, and back.
+//!
+//! in:  whole frames as they came off the wire (VP8 frame, or H.264 access unit in Annex B), pictures
+//! out: [`Picture`]s in a shared I420 allocation, coded frames of the same two forms
+//!
+//! Everything here is a value without threads of its own: it is `Send`, travels inside a job to a codec worker and
+//! comes back. Coded input is hostile until proven otherwise: its size is read and bounded before the library
+//! behind the codec sees a byte of it.
+
+mod color;
+mod h264;
+mod picture;
+mod vp8;
+pub(crate) mod yuv;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use layouts::Size;
+
+use crate::units::{Bitrate, VideoCodec};
+
+pub use color::{Rgb, Yuv};
+pub use picture::Picture;
+pub(crate) use picture::PicturePool;
+pub use yuv::Rotation;
+
+/// Largest picture a decoder accepts, in pixels whatever its shape: one frame of 1080p, rounded up to macroblocks.
+pub const MAX_PIXELS: u32 = 1920 * 1088;
+/// Longest side a decoder accepts; with [`MAX_PIXELS`] it keeps absurd ratios out of the scaler.
+const MAX_SIDE: u32 = 3840;
+/// Shortest side a decoder accepts: one macroblock. No camera sends less, and the scaler's inner loops like it.
+const MIN_SIDE: u32 = 16;
+/// Largest coded frame a decoder accepts. A 1080p key frame at the best quality stays far below.
+const MAX_CODED: usize = 4 << 20;
+
+/// Why a frame was not decoded or encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The sender's: the frame is damaged. The decoder takes nothing more until a key frame.
+    #[error("damaged frame: {0}")]
+    Damaged(&'static str),
+    /// The sender's: nothing was decoded yet, or the last frame was damaged, and this is no key frame.
+    #[error("a key frame is needed first")]
+    NeedsKeyFrame,
+    /// The sender's: smaller or larger than a decoder accepts.
+    #[error("{}x{} pixels are not accepted", .0.width, .0.height)]
+    UnacceptableSize(Size),
+    /// The caller's: what it asks is impossible.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// The machine's: the library behind the codec failed.
+    #[error("{call} failed: {why}")]
+    Library {
+        /// What was called.
+        call: &'static str,
+        /// What it said.
+        why: String,
+    },
+}
+
+/// One stream's decoder.
+#[derive(Debug)]
+pub struct VideoDecoder {
+    inner: DecoderKind,
+    /// False until a key frame came, and after damage: a broken reference would smear over the picture.
+    in_sync: bool,
+    pool: PicturePool,
+}
+
+#[derive(Debug)]
+enum DecoderKind {
+    Vp8(Box<vp8::Decoder>),
+    H264(Box<h264::Decoder>),
+}
+
+impl VideoDecoder {
+    /// A decoder waiting for its first key frame.
+    ///
+    /// # Errors
+    /// [`CodecError::Library`] when the machine has no memory left for it.
+    pub fn new(codec: VideoCodec) -> Result<Self, CodecError> {
+        let inner = match codec {
+            VideoCodec::Vp8 => DecoderKind::Vp8(Box::new(vp8::Decoder::new()?)),
+            VideoCodec::H264 => DecoderKind::H264(Box::new(h264::Decoder::new()?)),
+        };
+        Ok(Self { inner, in_sync: false, pool: PicturePool::new(DECODED_PICTURES) })
+    }
+
+    /// Decodes one whole frame. `None` when the frame is not meant to be shown.
+    ///
+    /// The caller feeds frames in decoding order and leaves out those whose references it knows to be lost.
+    ///
+    /// # Errors
+    /// After any error but [`CodecError::NeedsKeyFrame`], frames are refused until the next key frame.
+    pub fn decode(&mut self, data: &[u8]) -> Result<Option<Arc<Picture>>, CodecError> {
+        if data.len() > MAX_CODED {
+            self.in_sync = false;
+            return Err(CodecError::Damaged("too many bytes"));
+        }
+        let is_key = match &self.inner {
+            DecoderKind::Vp8(_) => vp8::is_key_frame(data),
+            DecoderKind::H264(_) => h264::is_key_frame(data),
+        };
+        if !self.in_sync && !is_key {
+            return Err(CodecError::NeedsKeyFrame);
+        }
+        let result = match &mut self.inner {
+            DecoderKind::Vp8(decoder) => decoder.decode(data, &mut self.pool),
+            DecoderKind::H264(decoder) => decoder.decode(data, &mut self.pool),
+        };
+        self.in_sync = result.is_ok();
+        result
+    }
+}
+
+/// How many pictures of one decoder may be in use before it allocates beyond its pool: what a jitter buffer of half a
+/// second holds at 30 fps.
+const DECODED_PICTURES: usize = 16;
+
+/// What an encoder is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderConfig {
+    /// What to produce.
+    pub codec: VideoCodec,
+    /// Size of every picture; even.
+    pub size: Size,
+    /// Frames per second, 1–60.
+    pub fps: u32,
+    /// Target.
+    pub bitrate: Bitrate,
+}
+
+/// One coded frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Decodable without any frame before it.
+    pub keyframe: bool,
+    /// A VP8 frame, or an H.264 access unit in Annex B whose IDR begins with SPS and PPS.
+    pub data: Bytes,
+}
+
+/// One rendition's encoder: constant bit rate, no delay, key frames only on demand.
+#[derive(Debug)]
+pub struct VideoEncoder {
+    inner: EncoderKind,
+    size: Size,
+    last_pts: Option<u64>,
+}
+
+#[derive(Debug)]
+enum EncoderKind {
+    Vp8(Box<vp8::Encoder>),
+    H264(Box<h264::Encoder>),
+}
+
+impl VideoEncoder {
+    /// An encoder whose first frame will be a key frame.
+    ///
+    /// # Errors
+    /// [`CodecError::Refused`] for an impossible configuration, [`CodecError::Library`] when the machine has no memory.
+    pub fn new(config: EncoderConfig) -> Result<Self, CodecError> {
+        let Size { width, height } = config.size;
+        if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
+            return Err(CodecError::Refused("an encoder needs even dimensions"));
+        }
+        if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
+            return Err(CodecError::Refused("no encoder for that size"));
+        }
+        if !(1..=60).contains(&config.fps) {
+            return Err(CodecError::Refused("an encoder needs 1 to 60 frames per second"));
+        }
+        let inner = match config.codec {
+            VideoCodec::Vp8 => EncoderKind::Vp8(Box::new(vp8::Encoder::new(config)?)),
+            VideoCodec::H264 => EncoderKind::H264(Box::new(h264::Encoder::new(config)?)),
+        };
+        Ok(Self { inner, size: config.size, last_pts: None })
+    }
+
+    /// Encodes one picture; `pts_ticks` is its time in units of 1/90000 s. `None` when rate control left it out.
+    ///
+    /// `force_key` on a picture that rate control leaves out is kept for the next one.
+    ///
+    /// # Errors
+    /// [`CodecError::Refused`] for a picture of another size.
+    pub fn encode(
+        &mut self,
+        picture: &Picture,
+        pts_ticks: u64,
+        force_key: bool,
+    ) -> Result<Option<Encoded>, CodecError> {
+        if picture.size() != self.size {
+            return Err(CodecError::Refused("the picture is not of the encoder's size"));
+        }
+        // Both libraries refuse or misjudge a time that does not grow.
+        let pts = self.last_pts.map_or(pts_ticks, |last| pts_ticks.max(last.saturating_add(1)));
+        self.last_pts = Some(pts);
+        match &mut self.inner {
+            EncoderKind::Vp8(encoder) => encoder.encode(picture, pts, force_key),
+            EncoderKind::H264(encoder) => encoder.encode(picture, pts, force_key),
+        }
+    }
+
+    /// Another target from the next picture on; asks for no key frame.
+    ///
+    /// # Errors
+    /// [`CodecError::Library`]
+    pub fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), CodecError> {
+        match &mut self.inner {
+            EncoderKind::Vp8(encoder) => encoder.set_bitrate(bitrate),
+            EncoderKind::H264(encoder) => encoder.set_bitrate(bitrate),
+        }
+    }
+}
+
+/// Refuses what no decoder here should allocate for.
+fn check_decoded_size(size: Size) -> Result<(), CodecError> {
+    let Size { width, height } = size;
+    let fits = width.min(height) >= MIN_SIDE
+        && width.max(height) <= MAX_SIDE
+        && width.saturating_mul(height) <= MAX_PIXELS;
+    if fits { Ok(()) } else { Err(CodecError::UnacceptableSize(size)) }
+}
+
+const fn assert_send<T: Send>() {}
+const _: () = assert_send::<VideoDecoder>();
+const _: () = assert_send::<VideoEncoder>();

@@ -1,1 +1,82 @@
-//! To be written.
+//! The composed picture: a scene in, a canvas out.
+//!
+//! in:  a [`Scene`]: layers in drawing order, each with a picture or a stand-in, in rectangles of the canvas
+//! out: one [`Picture`] of the canvas' size, and how much work it took
+//!
+//! The [`Compositor`] remembers what stands on its canvases and draws only what differs.
+
+mod compositor;
+mod diff;
+mod fit;
+mod sprite;
+mod stand_in;
+mod text;
+
+use std::sync::Arc;
+
+use layouts::{Fit, PixelRect};
+
+use crate::codec::{Picture, Rgb, Rotation};
+
+pub use compositor::{Compositor, Work};
+
+/// What a canvas shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scene {
+    /// Shown where no layer is.
+    pub background: Rgb,
+    /// In drawing order: a later one covers an earlier one.
+    pub layers: Vec<SceneLayer>,
+}
+
+/// One rectangle of the canvas and what fills it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SceneLayer {
+    /// Where; what lies outside the canvas is cut, odd edges move to the even pixel before.
+    pub rect: PixelRect,
+    /// How a picture fills it.
+    pub fit: Fit,
+    /// What fills it.
+    pub content: Content,
+    /// Text of the strip at the lower left; any text, of which the part that can be shown is shown.
+    pub banner: Option<Arc<str>>,
+}
+
+/// What fills a layer.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A picture, turned as its sender asks. The same `Arc` is the same picture and is not drawn again.
+    Picture {
+        /// What to show.
+        picture: Arc<Picture>,
+        /// How it is turned before it is fitted.
+        rotation: Rotation,
+    },
+    /// The member has muted its video.
+    MuteImage {
+        /// Whose initials.
+        name: Arc<str>,
+    },
+    /// The member sends no video.
+    Avatar {
+        /// Whose initials.
+        name: Arc<str>,
+    },
+    /// Nothing: what is below shows through, and no banner is drawn.
+    Empty,
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Picture { picture: a, rotation: turned_a },
+                Self::Picture { picture: b, rotation: turned_b },
+            ) => Arc::ptr_eq(a, b) && turned_a == turned_b,
+            (Self::MuteImage { name: a }, Self::MuteImage { name: b })
+            | (Self::Avatar { name: a }, Self::Avatar { name: b }) => a == b,
+            (Self::Empty, Self::Empty) => true,
+            (Self::Picture { .. } | Self::MuteImage { .. } | Self::Avatar { .. } | Self::Empty, _) => false,
+        }
+    }
+}
