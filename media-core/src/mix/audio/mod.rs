@@ -1,1 +1,328 @@
-//! To be written.
+//! The audio of all rooms of one shard: what members say in, what everybody hears out.
+//!
+//! in:  Opus packets of members in any order, who is there and who listens, the time
+//! out: one Opus packet per listener and 20 ms, who talks, what is heard when
+//!
+//! ```text
+//!   packet ─► jitter buffer ─► decode ─► gate ─► mix ─► minus own ─► limiter ─► encode ─► packet
+//!             (playout, delay) (opus)  (member)  (room)             (limiter)  (rendition)
+//!                          stretch ▲       ▲ activity
+//! ```
+//!
+//! Sans-I/O: every [`AudioPlane::handle`] is followed by [`AudioPlane::poll`] until [`AudioOutput::Idle`].
+
+mod activity;
+mod delay;
+mod limiter;
+mod member;
+mod opus;
+mod playout;
+mod rendition;
+mod room;
+mod stretch;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use self::playout::Arrival;
+use self::room::Room;
+use crate::units::{LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
+
+/// Length of a packet towards listeners.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Ticks that are made up for when the thread was late; with more, time has been lost and is skipped. Listeners'
+/// buffers hold about so much, and a burst of more would only be thrown away there.
+const MAX_LATE: u32 = 3;
+
+/// Nothing to do for so long when there are no rooms.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What happens to the audio plane.
+#[derive(Debug)]
+pub enum AudioInput {
+    /// Its clock begins now. A second one for the same key is ignored.
+    OpenRoom {
+        /// The room.
+        room: RoomKey,
+    },
+    /// Forget it with all members and listeners.
+    CloseRoom {
+        /// The room.
+        room: RoomKey,
+    },
+    /// A member whose packets may come.
+    AddMember {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// Not heard at first.
+        muted: bool,
+    },
+    /// Its voice is faded out; its listeners stay until they are removed.
+    RemoveMember {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+    },
+    /// Whether the member is heard. While muted its packets are dropped.
+    SetMuted {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// Not heard.
+        muted: bool,
+    },
+    /// A leg that gets a packet every 20 ms from the next tick on.
+    AddListener {
+        /// The room.
+        room: RoomKey,
+        /// The leg.
+        leg: LegKey,
+        /// Whose voice is left out.
+        member: Option<MemberKey>,
+    },
+    /// It gets nothing more.
+    RemoveListener {
+        /// The room.
+        room: RoomKey,
+        /// The leg.
+        leg: LegKey,
+    },
+    /// An authenticated RTP packet of a member, in the order of arrival.
+    Packet {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// Its sequence number.
+        seq: SeqNo,
+        /// Its RTP timestamp, 48 kHz (RFC 7587 §4.1).
+        timestamp: MediaTime,
+        /// One Opus packet.
+        payload: Bytes,
+        /// When it came off the socket.
+        arrived: Instant,
+    },
+}
+
+/// What the audio plane has to say.
+#[derive(Clone, Debug)]
+pub enum AudioOutput {
+    /// 20 ms of sound for these listeners, each of whom gets exactly one per tick.
+    Packet {
+        /// The room.
+        room: RoomKey,
+        /// Who gets it.
+        listeners: Arc<[LegKey]>,
+        /// 48 kHz, one clock per room: 960 more in each tick.
+        timestamp: MediaTime,
+        /// One Opus packet; never empty.
+        payload: Bytes,
+        /// Somebody talks in it.
+        voice: bool,
+    },
+    /// Speech began or ended.
+    Talking {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// It began.
+        talking: bool,
+    },
+    /// What is heard of a member now: its RTP `timestamp` goes into the packet of the tick `at`. About every 100 ms
+    /// while the member sends; the picture follows it.
+    Playing {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// In the source's clock.
+        timestamp: MediaTime,
+        /// In ours.
+        at: Instant,
+    },
+    /// Nothing more before then.
+    Idle {
+        /// When to poll again.
+        until: Instant,
+    },
+}
+
+/// What the audio plane has counted; totals only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AudioCounters {
+    /// Pieces of sound (≤ 20 ms) made up for packets that were lost or late.
+    pub concealed: u64,
+    /// Periods put in, because a source is slower than we are or the network became slower.
+    pub expanded: u64,
+    /// Periods taken out, because a source is faster than we are or the network became faster.
+    pub accelerated: u64,
+    /// Packets that came after their time.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets thrown away because too many waited.
+    pub dropped: u64,
+    /// Packets that are not Opus.
+    pub malformed: u64,
+    /// Packets of muted members.
+    pub muted: u64,
+    /// Packets of rooms or members that do not exist.
+    pub unknown: u64,
+    /// Frames encoded.
+    pub encodes: u64,
+    /// Packets decoded.
+    pub decodes: u64,
+    /// Ticks skipped because the thread was far too late.
+    pub skipped_ticks: u64,
+}
+
+/// The audio of all rooms of one shard.
+pub struct AudioPlane {
+    epoch: Instant,
+    rooms: FxHashMap<RoomKey, Clocked>,
+    /// The next tick of every room.
+    schedule: BTreeSet<(Instant, RoomKey)>,
+    /// Of the tick that was made last; emptied before the next one is made.
+    queue: VecDeque<AudioOutput>,
+    counters: AudioCounters,
+}
+
+struct Clocked {
+    room: Room,
+    next: Instant,
+}
+
+impl AudioPlane {
+    /// An empty plane. No time before `now` may be named later.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            epoch: now,
+            rooms: FxHashMap::default(),
+            schedule: BTreeSet::new(),
+            queue: VecDeque::new(),
+            counters: AudioCounters::default(),
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> AudioCounters {
+        self.counters
+    }
+
+    /// Takes one input; what concerns an unknown room is ignored.
+    pub fn handle(&mut self, now: Instant, input: AudioInput) {
+        match input {
+            AudioInput::OpenRoom { room } => self.open(now, room),
+            AudioInput::CloseRoom { room } => self.close(room),
+            AudioInput::AddMember { room, member, muted } => {
+                self.with(room, |room| room.add_member(member, muted))
+            }
+            AudioInput::RemoveMember { room, member } => self.with(room, |room| room.remove_member(member)),
+            AudioInput::SetMuted { room, member, muted } => {
+                self.with(room, |room| room.set_muted(member, muted))
+            }
+            AudioInput::AddListener { room, leg, member } => {
+                self.with(room, |room| room.add_listener(leg, member))
+            }
+            AudioInput::RemoveListener { room, leg } => self.with(room, |room| room.remove_listener(leg)),
+            AudioInput::Packet { room, member, seq, timestamp, payload, arrived } => {
+                self.accept(room, member, seq, timestamp, payload, arrived);
+            }
+        }
+    }
+
+    /// The next output, making ticks as they become due.
+    pub fn poll(&mut self, now: Instant) -> AudioOutput {
+        loop {
+            if let Some(output) = self.queue.pop_front() {
+                return output;
+            }
+            match self.schedule.first() {
+                None => return AudioOutput::Idle { until: now + IDLE },
+                Some(&(due, _)) if due > now => return AudioOutput::Idle { until: due },
+                Some(&(due, room)) => self.tick(now, due, room),
+            }
+        }
+    }
+
+    fn open(&mut self, now: Instant, key: RoomKey) {
+        if let std::collections::hash_map::Entry::Vacant(entry) = self.rooms.entry(key) {
+            entry.insert(Clocked { room: Room::new(key), next: now });
+            self.schedule.insert((now, key));
+        }
+    }
+
+    fn close(&mut self, room: RoomKey) {
+        if let Some(closed) = self.rooms.remove(&room) {
+            self.schedule.remove(&(closed.next, room));
+        }
+    }
+
+    fn with(&mut self, room: RoomKey, act: impl FnOnce(&mut Room)) {
+        if let Some(clocked) = self.rooms.get_mut(&room) {
+            act(&mut clocked.room);
+        }
+    }
+
+    fn accept(
+        &mut self,
+        room: RoomKey,
+        member: MemberKey,
+        seq: SeqNo,
+        timestamp: MediaTime,
+        payload: Bytes,
+        arrived: Instant,
+    ) {
+        let arrived = self.ticks(arrived);
+        let Some(clocked) = self.rooms.get_mut(&room) else {
+            self.counters.unknown += 1;
+            return;
+        };
+        // Extended timestamps begin near 2^32; sums of numbers below 2^48 cannot overflow.
+        let Some(timestamp) = i64::try_from(timestamp.ticks).ok().filter(|ticks| *ticks < 1 << 48) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        clocked.room.accept(member, Arrival { seq: seq.0, timestamp, arrived, payload }, &mut self.counters);
+    }
+
+    fn tick(&mut self, now: Instant, due: Instant, key: RoomKey) {
+        self.schedule.remove(&(due, key));
+        let at = self.resynchronised(now, due, key);
+        let ticks = self.ticks(at);
+        let Some(clocked) = self.rooms.get_mut(&key) else { return };
+        clocked.room.tick(at, ticks, &mut self.counters, &mut self.queue);
+        clocked.next = at + TICK;
+        self.schedule.insert((clocked.next, key));
+    }
+
+    /// The tick to make now: the one that is due, unless that was too long ago.
+    fn resynchronised(&mut self, now: Instant, due: Instant, key: RoomKey) -> Instant {
+        let late = now.saturating_duration_since(due).as_nanos() / TICK.as_nanos();
+        let Ok(late) = u32::try_from(late) else { return now };
+        if late <= MAX_LATE {
+            return due;
+        }
+        self.with(key, |room| room.skip(u64::from(late)));
+        self.counters.skipped_ticks += u64::from(late);
+        due + TICK * late
+    }
+
+    /// Ticks of 48 kHz since this plane began.
+    fn ticks(&self, at: Instant) -> i64 {
+        let since = at.saturating_duration_since(self.epoch);
+        i64::try_from(since.as_nanos() * 48 / 1_000_000).unwrap_or(i64::MAX / 4)
+    }
+}

@@ -1,0 +1,188 @@
+//! Who talks, and who is heard at all.
+//!
+//! in:  the level of a source's frames
+//! out: talking or not (for people), in the mix or not (for the mixer)
+//!
+//!   level │          ▁▂▇█▇▅▃▂▁
+//!         │ far  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄  one frame above: talks
+//!         │ speech ┄┄┄┄┄┄┄┄┄┄┄┄┄┄  five of ten above: talks; 40 below: does not
+//!         │ audible┄┄┄┄┄┄┄┄┄┄┄┄┄┄  above: mixed; 3 s below: left out, and shares the encode of all who are silent
+//!         │ floor ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+//!
+//! The thresholds follow the noise of the room around the source, within bounds, so that a loud fan is not speech and
+//! a steady tone is not noise.
+
+use super::opus::Frame;
+
+/// Frames above the threshold, of the last [`RECENT`], that begin talking.
+const START: u32 = 5;
+
+/// Frames looked at for the beginning.
+const RECENT: u32 = 10;
+
+/// Frames (800 ms) below the threshold that end talking.
+const STOP: u32 = 40;
+
+/// Speech is this much above the noise (10 dB) …
+const OVER_NOISE: f32 = 3.2;
+
+/// … and within these bounds (−50 and −34 dBFS).
+const SPEECH: std::ops::RangeInclusive<f32> = 0.003..=0.02;
+
+/// One frame this much above the threshold (16 dB) is enough to begin.
+const FAR: f32 = 6.3;
+
+/// The mix takes part from this share of the speech threshold on (−10 dB).
+const AUDIBLE: f32 = 0.316;
+
+/// Frames (3 s) below the audible threshold before a source is left out of the mix again.
+const HANG: u32 = 150;
+
+/// The noise estimate falls at once and rises by 1.7 dB per second.
+const FLOOR_RISE: f32 = 1.004;
+
+/// The activity of one source.
+#[derive(Debug)]
+pub(super) struct Activity {
+    floor: f32,
+    /// The last frames, newest in the lowest bit: above the threshold or not.
+    above: u32,
+    speech: Speech,
+    hearing: Hearing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speech {
+    Silent,
+    Talking { frames_below: u32 },
+}
+
+/// Whether a source is in the mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Heard, for this many frames at least.
+    Audible { frames_left: u32 },
+    /// Left out since this many frames.
+    Inaudible { frames: u32 },
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            floor: *SPEECH.start() / OVER_NOISE,
+            above: 0,
+            speech: Speech::Silent,
+            hearing: Hearing::Inaudible { frames: u32::MAX },
+        }
+    }
+}
+
+/// Root mean square.
+pub(super) fn level(frame: &Frame) -> f32 {
+    (frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32).sqrt()
+}
+
+impl Activity {
+    /// Learns the level of the next frame.
+    pub(super) fn update(&mut self, level: f32) {
+        let threshold = (self.floor * OVER_NOISE).clamp(*SPEECH.start(), *SPEECH.end());
+        self.floor = level.min(self.floor * FLOOR_RISE).max(1e-6);
+        let above = level > threshold;
+        self.above = (self.above << 1) | u32::from(above);
+        let recent = (self.above & ((1 << RECENT) - 1)).count_ones();
+        self.speech = match self.speech {
+            Speech::Silent if recent >= START || level > threshold * FAR => {
+                Speech::Talking { frames_below: 0 }
+            }
+            Speech::Silent => Speech::Silent,
+            Speech::Talking { .. } if above => Speech::Talking { frames_below: 0 },
+            Speech::Talking { frames_below } if frames_below + 1 >= STOP => Speech::Silent,
+            Speech::Talking { frames_below } => Speech::Talking { frames_below: frames_below + 1 },
+        };
+        self.hearing = match self.hearing {
+            _ if level > threshold * AUDIBLE => Hearing::Audible { frames_left: HANG },
+            Hearing::Audible { frames_left: 0 } => Hearing::Inaudible { frames: 0 },
+            Hearing::Audible { frames_left } => Hearing::Audible { frames_left: frames_left - 1 },
+            Hearing::Inaudible { frames } => Hearing::Inaudible { frames: frames.saturating_add(1) },
+        };
+    }
+
+    /// The source was silenced: it neither talks nor is heard from now on.
+    pub(super) fn silence(&mut self) {
+        self.above = 0;
+        self.speech = Speech::Silent;
+        self.hearing = match self.hearing {
+            Hearing::Audible { .. } => Hearing::Inaudible { frames: 0 },
+            Hearing::Inaudible { frames } => Hearing::Inaudible { frames: frames.saturating_add(1) },
+        };
+    }
+
+    pub(super) fn is_talking(&self) -> bool {
+        matches!(self.speech, Speech::Talking { .. })
+    }
+
+    pub(super) fn hearing(&self) -> Hearing {
+        self.hearing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: f32 = 0.0001;
+    const SPOKEN: f32 = 0.01;
+    const LOUD: f32 = 0.1;
+
+    /// Levels as (level, frames); expected: frames after which talking began and ended.
+    fn check(levels: &[(f32, usize)], began: Option<usize>, ended: Option<usize>) {
+        let mut activity = Activity::default();
+        let (mut from, mut to) = (None, None);
+        let frames = levels.iter().flat_map(|&(level, frames)| std::iter::repeat_n(level, frames));
+        for (index, level) in frames.enumerate() {
+            activity.update(level);
+            match activity.is_talking() {
+                true if from.is_none() => from = Some(index + 1),
+                false if from.is_some() && to.is_none() => to = Some(index + 1),
+                _ => {}
+            }
+        }
+        assert_eq!((from, to), (began, ended), "{levels:?}");
+    }
+
+    #[test]
+    fn talking_begins_and_ends_by_the_table() {
+        check(&[(QUIET, 200)], None, None);
+        check(&[(QUIET, 50), (SPOKEN, 4), (QUIET, 50)], None, None);
+        check(&[(QUIET, 50), (SPOKEN, 5), (QUIET, 39)], Some(55), None);
+        check(&[(QUIET, 50), (SPOKEN, 5), (QUIET, 40)], Some(55), Some(95));
+        check(&[(QUIET, 50), (SPOKEN, 3), (QUIET, 5), (SPOKEN, 2), (QUIET, 5)], Some(60), None);
+        check(&[(QUIET, 50), (SPOKEN, 3), (QUIET, 6), (SPOKEN, 2), (QUIET, 5)], None, None);
+        check(&[(QUIET, 50), (LOUD, 1), (QUIET, 40)], Some(51), Some(91));
+        check(&[(QUIET, 50), (SPOKEN, 9), (QUIET, 39), (SPOKEN, 1), (QUIET, 39)], Some(55), None);
+    }
+
+    #[test]
+    fn a_steady_tone_is_sound_however_long_and_a_fan_is_not() {
+        let mut tone = Activity::default();
+        (0..3000).for_each(|_| tone.update(LOUD));
+        assert!(tone.is_talking());
+        let mut fan = Activity::default();
+        (0..3000).for_each(|_| fan.update(0.005));
+        assert!(!fan.is_talking(), "steady noise of −46 dBFS is learnt");
+    }
+
+    #[test]
+    fn a_source_is_heard_at_once_and_left_out_after_three_seconds() {
+        let mut activity = Activity::default();
+        (0..50).for_each(|_| activity.update(QUIET));
+        assert!(matches!(activity.hearing(), Hearing::Inaudible { .. }));
+        activity.update(0.002);
+        assert!(matches!(activity.hearing(), Hearing::Audible { .. }));
+        assert!(!activity.is_talking());
+        (0..150).for_each(|_| activity.update(QUIET));
+        assert!(matches!(activity.hearing(), Hearing::Audible { .. }));
+        activity.update(QUIET);
+        assert_eq!(activity.hearing(), Hearing::Inaudible { frames: 0 });
+    }
+}

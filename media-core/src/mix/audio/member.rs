@@ -1,0 +1,159 @@
+//! A member's voice on its way into the mix.
+//!
+//! in:  its packets, muted or not
+//! out: at each tick a frame, and whether anybody can hear it
+//!
+//! A gate opens within 5 ms when there is something to hear and closes over a whole frame, so nothing clicks when a
+//! member is muted, leaves or falls silent; while it is closed the frame is exactly zero, so that all silent members
+//! hear the same mix.
+
+use super::AudioCounters;
+use super::activity::{self, Activity, Hearing};
+use super::opus::{FRAME, Frame};
+use super::playout::{Arrival, Playout};
+
+/// Samples in which the gate opens: 5 ms, shorter than the onset of any consonant.
+const OPENING: usize = 240;
+
+/// Frames for which a member keeps its own encode after it has become inaudible: one in which its voice fades, then
+/// 100 ms in which both encoders are fed the same, so that changing from one to the other is not heard.
+const SAME_INPUT: u32 = 6;
+
+/// One member of a room.
+pub(super) struct Member {
+    playout: Playout,
+    activity: Activity,
+    microphone: Microphone,
+    gate: Gate,
+    frame: Box<Frame>,
+    heard: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Microphone {
+    Open,
+    /// The gate still has to close.
+    Muting,
+    Muted,
+    /// As muting, and then gone.
+    Leaving,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+impl Member {
+    pub(super) fn new(muted: bool) -> Self {
+        Self {
+            playout: Playout::default(),
+            activity: Activity::default(),
+            microphone: if muted { Microphone::Muted } else { Microphone::Open },
+            gate: Gate::Closed,
+            frame: Box::new([0.0; FRAME]),
+            heard: None,
+        }
+    }
+
+    pub(super) fn accept(&mut self, packet: Arrival, counters: &mut AudioCounters) {
+        match self.microphone {
+            Microphone::Open => self.playout.accept(packet, counters),
+            Microphone::Muting | Microphone::Muted | Microphone::Leaving => counters.muted += 1,
+        }
+    }
+
+    pub(super) fn set_muted(&mut self, muted: bool) {
+        self.microphone = match (self.microphone, muted) {
+            (Microphone::Leaving, _) => Microphone::Leaving,
+            (Microphone::Open | Microphone::Muting, true) => Microphone::Muting,
+            (Microphone::Muted, true) => Microphone::Muted,
+            (_, false) => Microphone::Open,
+        };
+    }
+
+    /// The member can be forgotten once [`Self::has_left`].
+    pub(super) fn leave(&mut self) {
+        self.microphone = Microphone::Leaving;
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.microphone == Microphone::Leaving
+    }
+
+    /// Its voice has been faded out, and its listeners can share the mix of all.
+    pub(super) fn has_left(&self) -> bool {
+        self.microphone == Microphone::Leaving && !self.needs_own_mix()
+    }
+
+    /// Makes the next frame, heard at `now`.
+    pub(super) fn render(&mut self, now: i64, counters: &mut AudioCounters) {
+        if self.microphone == Microphone::Muted {
+            self.activity.silence();
+            self.frame.fill(0.0);
+            self.heard = None;
+            return;
+        }
+        self.heard = self.playout.render(now, &mut self.frame, counters);
+        match self.microphone {
+            Microphone::Open => self.activity.update(activity::level(&self.frame)),
+            Microphone::Muting | Microphone::Muted | Microphone::Leaving => self.activity.silence(),
+        }
+        self.turn_gate();
+        if self.microphone == Microphone::Muting {
+            self.microphone = Microphone::Muted;
+            self.playout.clear();
+        }
+    }
+
+    fn turn_gate(&mut self) {
+        match (self.gate, self.activity.hearing()) {
+            (Gate::Open, Hearing::Audible { .. }) => {}
+            (Gate::Closed, Hearing::Inaudible { .. }) => self.frame.fill(0.0),
+            (Gate::Closed, Hearing::Audible { .. }) => {
+                ramp(self.frame.iter_mut().take(OPENING), 0.0, 1.0 / OPENING as f32);
+                self.gate = Gate::Open;
+            }
+            (Gate::Open, Hearing::Inaudible { .. }) => {
+                ramp(self.frame.iter_mut(), 1.0, -1.0 / FRAME as f32);
+                self.gate = Gate::Closed;
+            }
+        }
+    }
+
+    /// The frame, exactly zero when the member is not in the mix.
+    pub(super) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Whether the frame is anything but zero.
+    pub(super) fn is_heard(&self) -> bool {
+        matches!(self.activity.hearing(), Hearing::Audible { .. } | Hearing::Inaudible { frames: 0 })
+    }
+
+    /// The source's timestamp at the beginning of the frame.
+    pub(super) fn heard(&self) -> Option<i64> {
+        self.heard
+    }
+
+    pub(super) fn is_talking(&self) -> bool {
+        self.activity.is_talking()
+    }
+
+    /// Whether the mix for this member differs from the mix for all, now or until a moment ago.
+    pub(super) fn needs_own_mix(&self) -> bool {
+        match self.activity.hearing() {
+            Hearing::Audible { .. } => true,
+            Hearing::Inaudible { frames } => frames < SAME_INPUT,
+        }
+    }
+}
+
+fn ramp<'a>(samples: impl Iterator<Item = &'a mut f32>, from: f32, step: f32) {
+    let mut gain = from;
+    for sample in samples {
+        *sample *= gain;
+        gain += step;
+    }
+}

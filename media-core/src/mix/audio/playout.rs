@@ -1,0 +1,360 @@
+//! One source made continuous: its packets go in as the network brings them, 20 ms come out at every tick.
+//!
+//! in:  Opus packets in any order, the time
+//! out: frames in the room's clock, and which of the source's timestamps is heard
+//!
+//! ```text
+//!   packets ──► waiting, by timestamp ──► decode ──► pcm ──► stretch ──► frame
+//!               (Delay says what is due)  conceal ──►│◄─ end: timestamp of what comes after pcm
+//! ```
+//!
+//! * A packet missing between others is rebuilt from the redundancy of the next one, else concealed.
+//! * When nothing is there at all, what comes next may only be late: concealment then does not move `end`, the packet
+//!   is played whole when it comes, and the delay grown that way is taken back by shortening.
+//! * A source that pauses (DTX, RFC 7587 §3.1.3) leaves a gap of timestamps; the delay is corrected there for free.
+//! * The clocks of source and room differ; single periods of the waveform are taken out or put in, pitch is kept.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::AudioCounters;
+use super::delay::{Continuity, Delay, MS};
+use super::opus::{self, Decoder, FRAME, Frame, LONGEST, SHORTEST};
+use super::stretch::{self, Seam};
+
+/// Packets kept per source; when full, the oldest goes. 2 s of 20 ms packets, more than is ever waited for.
+const MAX_PACKETS: usize = 100;
+
+/// No UDP datagram on the internet carries more.
+const MAX_PAYLOAD: usize = 1500;
+
+/// Later than due by this: shorten. Wider than one period, so that one step cannot cross to the other bound.
+const LATE: i64 = 15 * MS;
+
+/// Earlier than due by this: lengthen, before the margin is used up.
+const EARLY: i64 = -8 * MS;
+
+/// Behind by this: shorten at every tick and at any seam.
+const FAR_BEHIND: i64 = 80 * MS;
+
+/// Ticks between two steps when there is time: at most a sixth faster or slower.
+const STEP_TICKS: u32 = 3;
+
+/// Behind by more than this is not caught up by listening faster; the oldest packets go.
+const HOPELESS: i64 = 1_000 * MS;
+
+/// Made up at most for a gap (200 ms); after that there is silence, since nothing said can be guessed.
+const MAX_MADE_UP: usize = 10 * FRAME;
+
+/// Nothing came for so long (1 s): the next packet begins a new stretch of sound.
+const STARVED: usize = 50 * FRAME;
+
+/// A gap longer than this is a pause or a burst of loss; where sound resumes in it is free to choose.
+const SHORT_GAP: usize = 2 * FRAME;
+
+/// Sound that begins out of nothing is faded in over this.
+const FADE: usize = SHORTEST;
+
+/// One source.
+#[derive(Default)]
+pub(super) struct Playout {
+    waiting: BTreeMap<i64, Waiting>,
+    delay: Delay,
+    state: State,
+}
+
+/// A packet not yet due.
+struct Waiting {
+    seq: u64,
+    samples: usize,
+    payload: Bytes,
+}
+
+#[derive(Default)]
+enum State {
+    /// Silent until a packet is due.
+    #[default]
+    Idle,
+    /// Sound, or what covers its gaps.
+    Playing(Box<Playing>),
+}
+
+struct Playing {
+    decoder: Decoder,
+    /// Decoded, not yet heard; always continues what was heard.
+    pcm: Vec<f32>,
+    /// Timestamp of what comes after `pcm`.
+    end: i64,
+    /// Sequence number of the last decoded packet.
+    seq: u64,
+    /// Samples made up since the last decoded packet.
+    made_up: usize,
+    /// Ticks since the last stretch.
+    rested: u32,
+}
+
+impl Playout {
+    /// Takes a packet, or counts why not.
+    pub(super) fn accept(&mut self, packet: Arrival, counters: &mut AudioCounters) {
+        let samples = opus::samples_of(&packet.payload).filter(|_| packet.payload.len() <= MAX_PAYLOAD);
+        let Some(samples) = samples else {
+            counters.malformed += 1;
+            return;
+        };
+        if self.delay.arrived(packet.arrived, packet.timestamp) == Continuity::Restarted {
+            self.restart(packet.arrived);
+        }
+        if let State::Playing(playing) = &self.state
+            && packet.timestamp < playing.end
+        {
+            counters.late += 1;
+            return;
+        }
+        if self.waiting.contains_key(&packet.timestamp) {
+            counters.duplicates += 1;
+            return;
+        }
+        let waiting = Waiting { seq: packet.seq, samples, payload: packet.payload };
+        self.waiting.insert(packet.timestamp, waiting);
+        if self.waiting.len() > MAX_PACKETS {
+            self.waiting.pop_first();
+            counters.dropped += 1;
+        }
+    }
+
+    /// Forgets everything, as if no packet had ever come.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The next 20 ms, heard at `now`; returns the timestamp of the first sample, or none in silence.
+    pub(super) fn render(
+        &mut self,
+        now: i64,
+        frame: &mut Frame,
+        counters: &mut AudioCounters,
+    ) -> Option<i64> {
+        if let State::Idle = self.state {
+            self.begin(now);
+        }
+        let State::Playing(playing) = &mut self.state else {
+            frame.fill(0.0);
+            return None;
+        };
+        let heard = playing.end - playing.ahead();
+        let behind = self.delay.due(now) - heard;
+        if behind > HOPELESS {
+            playing.skip(self.delay.due(now), &mut self.waiting, counters);
+        } else {
+            playing.stretch(behind, now, &self.delay, &mut self.waiting, counters);
+        }
+        while playing.pcm.len() < FRAME {
+            playing.extend(now, &self.delay, &mut self.waiting, counters);
+        }
+        let heard = playing.end - playing.ahead();
+        for (out, sample) in frame.iter_mut().zip(playing.pcm.drain(..FRAME)) {
+            *out = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
+        }
+        if playing.made_up > STARVED {
+            self.state = State::Idle;
+        }
+        Some(heard)
+    }
+
+    /// Starts when the first packet is due within this frame.
+    fn begin(&mut self, now: i64) {
+        let Some((&first, packet)) = self.waiting.first_key_value() else { return };
+        let due = self.delay.due(now);
+        let Ok(silence) = usize::try_from((first - due).max(0)) else { return };
+        if silence >= FRAME {
+            return;
+        }
+        self.state = State::Playing(Box::new(Playing {
+            decoder: Decoder::new(),
+            pcm: vec![0.0; silence],
+            end: first,
+            seq: packet.seq.wrapping_sub(1),
+            made_up: MAX_MADE_UP,
+            rested: 0,
+        }));
+    }
+
+    /// The source has a new clock: what waits belongs to the old one.
+    fn restart(&mut self, now: i64) {
+        self.waiting.clear();
+        if let State::Playing(playing) = &mut self.state {
+            playing.end = self.delay.due(now) + playing.ahead();
+            playing.made_up = playing.made_up.max(SHORT_GAP + 1);
+        }
+    }
+}
+
+/// A packet as it came.
+pub(super) struct Arrival {
+    pub(super) seq: u64,
+    pub(super) timestamp: i64,
+    pub(super) arrived: i64,
+    pub(super) payload: Bytes,
+}
+
+impl Playing {
+    fn ahead(&self) -> i64 {
+        i64::try_from(self.pcm.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Adds to `pcm`: the next packet, or something in its place. Always at least one sample.
+    fn extend(
+        &mut self,
+        now: i64,
+        delay: &Delay,
+        waiting: &mut BTreeMap<i64, Waiting>,
+        counters: &mut AudioCounters,
+    ) {
+        let Some((&next, packet)) = waiting.first_key_value() else {
+            // It may only be late, so `end` stays: no more than this frame needs is made up.
+            let needed = FRAME.saturating_sub(self.pcm.len()).next_multiple_of(SHORTEST).max(SHORTEST);
+            self.make_up(needed, counters);
+            return;
+        };
+        let paused = packet.seq == self.seq.wrapping_add(1);
+        if paused || self.made_up > SHORT_GAP {
+            // Nothing between `end` and `next` exists: sound resumes where the delay wants it.
+            self.end = next.min(delay.due(now) + self.ahead());
+        }
+        let gap = usize::try_from(next - self.end).unwrap_or(0);
+        if gap < SHORTEST {
+            if let Some((timestamp, packet)) = waiting.pop_first() {
+                self.decode(timestamp, &packet, counters);
+            }
+        } else if gap <= FRAME && !paused {
+            self.recover(&packet.payload, gap, counters);
+        } else {
+            let missing = gap.min(FRAME);
+            self.end += self.make_up(missing - missing % SHORTEST, counters);
+        }
+    }
+
+    fn decode(&mut self, timestamp: i64, packet: &Waiting, counters: &mut AudioCounters) {
+        self.seq = packet.seq;
+        self.end = timestamp;
+        let from = self.pcm.len();
+        if self.made_up >= MAX_MADE_UP {
+            self.decoder.reset();
+        }
+        counters.decodes += 1;
+        let decoded = self.decoder.decode(&packet.payload, &mut self.pcm);
+        if decoded == 0 {
+            counters.malformed += 1;
+            self.end += self.make_up(packet.samples.min(LONGEST), counters);
+            return;
+        }
+        if self.made_up >= MAX_MADE_UP {
+            fade_in(self.pcm.iter_mut().skip(from));
+        }
+        self.made_up = 0;
+        self.end += i64::try_from(decoded).unwrap_or(0);
+    }
+
+    /// The packet before `next` is lost, and `next` is there.
+    fn recover(&mut self, next: &[u8], gap: usize, counters: &mut AudioCounters) {
+        if self.made_up >= MAX_MADE_UP {
+            self.end += self.make_up(gap, counters);
+            return;
+        }
+        let missing = gap - gap % SHORTEST;
+        counters.decodes += 1;
+        let recovered = self.decoder.recover(next, missing, &mut self.pcm);
+        counters.concealed += 1;
+        self.made_up += missing;
+        self.pcm.resize(self.pcm.len() + missing - recovered.min(missing), 0.0);
+        self.end += i64::try_from(missing).unwrap_or(0);
+    }
+
+    /// Continues what was heard, for some time; returns the samples added.
+    fn make_up(&mut self, missing: usize, counters: &mut AudioCounters) -> i64 {
+        let from = self.pcm.len();
+        if self.made_up < MAX_MADE_UP {
+            counters.concealed += 1;
+            self.decoder.conceal(missing, &mut self.pcm);
+        }
+        self.pcm.resize(from + missing, 0.0);
+        self.made_up = self.made_up.saturating_add(missing);
+        if self.made_up >= MAX_MADE_UP {
+            fade_out(self.pcm.iter_mut().skip(from), missing);
+        }
+        i64::try_from(missing).unwrap_or(0)
+    }
+
+    /// Moves what is heard towards what is due, one period at a time.
+    fn stretch(
+        &mut self,
+        behind: i64,
+        now: i64,
+        delay: &Delay,
+        waiting: &mut BTreeMap<i64, Waiting>,
+        counters: &mut AudioCounters,
+    ) {
+        self.rested = self.rested.saturating_add(1);
+        let hurry = behind > FAR_BEHIND;
+        if self.made_up > 0 || (self.rested < STEP_TICKS && !hurry) {
+            return;
+        }
+        if behind > LATE {
+            while self.pcm.len() < FRAME + stretch::WANTED && self.continues(waiting) {
+                self.extend(now, delay, waiting, counters);
+            }
+            let seam = if behind > 2 * LATE { Seam::Any } else { Seam::Good };
+            if stretch::shorten(&mut self.pcm, seam) > 0 {
+                counters.accelerated += 1;
+                self.rested = 0;
+            }
+        } else if behind < EARLY {
+            while self.pcm.len() < FRAME && self.continues(waiting) {
+                self.extend(now, delay, waiting, counters);
+            }
+            let seam = if behind < 2 * EARLY { Seam::Any } else { Seam::Good };
+            if stretch::lengthen(&mut self.pcm, seam) > 0 {
+                counters.expanded += 1;
+                self.rested = 0;
+            }
+        }
+    }
+
+    /// Whether the next packet follows without a gap.
+    fn continues(&self, waiting: &BTreeMap<i64, Waiting>) -> bool {
+        waiting.first_key_value().is_some_and(|(&next, _)| next - self.end < SHORTEST as i64)
+    }
+
+    /// Gives up what is hopelessly late.
+    fn skip(&mut self, due: i64, waiting: &mut BTreeMap<i64, Waiting>, counters: &mut AudioCounters) {
+        let kept = waiting.split_off(&due);
+        counters.dropped += waiting.len() as u64;
+        *waiting = kept;
+        self.end = due + self.ahead();
+        self.made_up = self.made_up.max(SHORT_GAP + 1);
+        while let Some((&next, _)) = waiting.first_key_value()
+            && next < self.end
+        {
+            waiting.pop_first();
+            counters.dropped += 1;
+        }
+    }
+}
+
+fn fade_in<'a>(samples: impl Iterator<Item = &'a mut f32>) {
+    let mut gain = 0.0;
+    for sample in samples.take(FADE) {
+        *sample *= gain;
+        gain += 1.0 / FADE as f32;
+    }
+}
+
+fn fade_out<'a>(samples: impl Iterator<Item = &'a mut f32>, over: usize) {
+    let step = 1.0 / over.max(1) as f32;
+    let mut gain = 1.0;
+    for sample in samples {
+        gain = (gain - step).max(0.0);
+        *sample *= gain;
+    }
+}

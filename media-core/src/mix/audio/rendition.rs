@@ -1,0 +1,91 @@
+//! One mix, encoded once for all who hear it.
+//!
+//! in:  the frames of the mix, who listens
+//! out: payloads
+//!
+//! Silence costs nothing: when a mix has been silent long enough for the encoder to have come to rest, its last
+//! payload is sent again instead of encoding. There is always a payload, never DTX: SDKs take two seconds without
+//! packets for a dead connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::AudioCounters;
+use super::limiter::Limiter;
+use super::opus::{Encoder, Frame};
+use crate::units::LegKey;
+
+/// Silent frames after which the encoder has nothing left to say: its look-ahead and filters are empty.
+const AT_REST: u32 = 10;
+
+/// The encode of one mix.
+pub(super) struct Rendition {
+    encoder: Encoder,
+    limiter: Limiter,
+    legs: Arc<[LegKey]>,
+    silent_frames: u32,
+    /// Of the last frame.
+    payload: Bytes,
+    /// The next frame must not lean on earlier ones: decoders come over from another encoder.
+    independent: bool,
+}
+
+impl Rendition {
+    /// For listeners who have heard nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            encoder: Encoder::new(),
+            limiter: Limiter::default(),
+            legs: Arc::default(),
+            silent_frames: 0,
+            payload: Bytes::new(),
+            independent: false,
+        }
+    }
+
+    /// For listeners who leave this one: they can go on with the other without hearing a seam.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            encoder: self.encoder.fork(),
+            limiter: self.limiter.clone(),
+            legs: Arc::default(),
+            silent_frames: self.silent_frames,
+            payload: self.payload.clone(),
+            independent: self.independent,
+        }
+    }
+
+    pub(super) fn legs(&self) -> &Arc<[LegKey]> {
+        &self.legs
+    }
+
+    /// Who listens from the next frame on.
+    pub(super) fn set_legs(&mut self, legs: &[LegKey]) {
+        if *self.legs != *legs {
+            self.legs = legs.into();
+        }
+    }
+
+    /// Somebody comes over whose decoder has followed another encoder, or none.
+    pub(super) fn join(&mut self) {
+        self.independent = true;
+    }
+
+    /// The payload of the next frame of the mix.
+    pub(super) fn encode(&mut self, mut mix: Frame, counters: &mut AudioCounters) -> Bytes {
+        let silent = mix.iter().all(|sample| *sample == 0.0);
+        if silent && self.silent_frames >= AT_REST && !self.independent {
+            return self.payload.clone();
+        }
+        if self.silent_frames >= AT_REST {
+            // Decoders have heard the last payload more often than the encoder has written it.
+            self.independent = true;
+        }
+        self.silent_frames = if silent { self.silent_frames.saturating_add(1) } else { 0 };
+        self.limiter.apply(&mut mix);
+        counters.encodes += 1;
+        self.payload = self.encoder.encode(&mix, std::mem::take(&mut self.independent)).into();
+        self.payload.clone()
+    }
+}

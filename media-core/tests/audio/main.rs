@@ -1,0 +1,4 @@
+//! The audio plane in virtual time.
+
+mod mixing;
+mod world;

@@ -1,0 +1,325 @@
+//! A room in virtual time: members with a sound and a link each, listeners that decode what they get.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::{Duration, Instant};
+
+use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane};
+use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
+
+pub const FRAME: usize = 960;
+pub const ROOM: RoomKey = RoomKey(1);
+
+/// Numbers that are the same in every run.
+pub struct Seed(pub u64);
+
+impl Seed {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// 0 … 1.
+    pub fn share(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// What the network does to the packets of one member.
+#[derive(Clone)]
+pub struct Link {
+    pub delay_ms: f64,
+    /// Uniform, on top of the delay; packets overtake each other.
+    pub jitter_ms: f64,
+    pub loss: f64,
+    /// Packets lost together once a loss begins.
+    pub burst: u32,
+    pub duplicates: f64,
+    /// Source's clock relative to ours.
+    pub clock: f64,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { delay_ms: 20.0, jitter_ms: 0.0, loss: 0.0, burst: 1, duplicates: 0.0, clock: 1.0 }
+    }
+}
+
+pub type Sound = Box<dyn FnMut(u64) -> f32>;
+
+/// A steady tone.
+pub fn tone(hz: f64, amplitude: f64) -> Sound {
+    Box::new(move |n| (amplitude * (n as f64 / 48_000.0 * hz * std::f64::consts::TAU).sin()) as f32)
+}
+
+pub fn silence() -> Sound {
+    Box::new(|_| 0.0)
+}
+
+/// A sound between two moments, seconds, faded over 10 ms so that the sound itself has no edge.
+pub fn between(from: f64, to: f64, mut sound: Sound) -> Sound {
+    Box::new(move |n| {
+        let at = n as f64 / 48_000.0;
+        let gain = ((at - from) / 0.01).clamp(0.0, 1.0) * ((to - at) / 0.01).clamp(0.0, 1.0);
+        sound(n) * gain as f32
+    })
+}
+
+/// Something like a voice: a gliding fundamental with harmonics, in syllables.
+pub fn voice(hz: f64) -> Sound {
+    let mut phase = 0.0_f64;
+    Box::new(move |n| {
+        let at = n as f64 / 48_000.0;
+        phase += hz * (1.0 + 0.15 * (at * 2.1).sin()) / 48_000.0;
+        let syllable = (0.5 - 0.5 * (at * 4.0 * std::f64::consts::TAU).cos()).powf(0.7);
+        let wave: f64 =
+            (1..=8).map(|k| (phase * std::f64::consts::TAU * f64::from(k)).sin() / f64::from(k)).sum();
+        (0.2 * syllable * wave) as f32
+    })
+}
+
+struct Source {
+    encoder: opus::Encoder,
+    sound: Sound,
+    link: Link,
+    seed: Seed,
+    sent: u64,
+    losing: u32,
+}
+
+/// What a leg has heard.
+#[derive(Default)]
+pub struct Heard {
+    pub pcm: Vec<f32>,
+    pub times: Vec<Instant>,
+    pub timestamps: Vec<u64>,
+    pub sizes: Vec<usize>,
+}
+
+enum Due {
+    /// A member's microphone has 20 ms more.
+    Speak(MemberKey),
+    Arrive(MemberKey, SeqNo, MediaTime, Vec<u8>),
+}
+
+pub struct World {
+    pub plane: AudioPlane,
+    pub start: Instant,
+    pub now: Instant,
+    sources: BTreeMap<MemberKey, Source>,
+    events: BinaryHeap<Reverse<(Instant, u64)>>,
+    pending: BTreeMap<u64, Due>,
+    decoders: BTreeMap<LegKey, opus::Decoder>,
+    pub heard: BTreeMap<LegKey, Heard>,
+    pub talking: Vec<(Instant, MemberKey, bool)>,
+    pub playing: Vec<(MemberKey, u64, Instant)>,
+    numbered: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let start = Instant::now();
+        let mut plane = AudioPlane::new(start);
+        plane.handle(start, AudioInput::OpenRoom { room: ROOM });
+        Self {
+            plane,
+            start,
+            now: start,
+            sources: BTreeMap::new(),
+            events: BinaryHeap::new(),
+            pending: BTreeMap::new(),
+            decoders: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            talking: Vec::new(),
+            playing: Vec::new(),
+            numbered: 0,
+        }
+    }
+
+    /// A member that speaks and listens.
+    pub fn join(&mut self, number: u32, sound: Sound, link: Link) {
+        self.member(number, sound, link);
+        self.listen(number, Some(number));
+    }
+
+    /// A member that speaks.
+    pub fn member(&mut self, number: u32, sound: Sound, link: Link) {
+        let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
+        encoder.set_bitrate(opus::Bitrate::Bits(40_000)).unwrap();
+        encoder.set_inband_fec(true).unwrap();
+        encoder.set_packet_loss_perc(10).unwrap();
+        encoder.set_complexity(3).unwrap();
+        let member = MemberKey(number);
+        let seed = Seed(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        self.sources.insert(member, Source { encoder, sound, link, seed, sent: 0, losing: 0 });
+        self.input(AudioInput::AddMember { room: ROOM, member, muted: false });
+        // Microphones are not in step with the room's clock.
+        self.at(self.now + Duration::from_micros(3_700 + u64::from(number) * 1_900), Due::Speak(member));
+    }
+
+    pub fn listen(&mut self, leg: u32, member: Option<u32>) {
+        let leg = LegKey(leg);
+        self.decoders.insert(leg, opus::Decoder::new(48_000, opus::Channels::Mono).unwrap());
+        self.heard.insert(leg, Heard::default());
+        self.input(AudioInput::AddListener { room: ROOM, leg, member: member.map(MemberKey) });
+    }
+
+    pub fn input(&mut self, input: AudioInput) {
+        self.plane.handle(self.now, input);
+        self.drain();
+    }
+
+    pub fn mute(&mut self, number: u32, muted: bool) {
+        self.input(AudioInput::SetMuted { room: ROOM, member: MemberKey(number), muted });
+    }
+
+    pub fn link(&mut self, number: u32) -> &mut Link {
+        &mut self.sources.get_mut(&MemberKey(number)).unwrap().link
+    }
+
+    fn at(&mut self, when: Instant, due: Due) {
+        self.numbered += 1;
+        self.events.push(Reverse((when, self.numbered)));
+        self.pending.insert(self.numbered, due);
+    }
+
+    pub fn run(&mut self, seconds: f64) {
+        let end = self.now + Duration::from_secs_f64(seconds);
+        loop {
+            let tick = self.drain();
+            let event = self.events.peek().map(|Reverse((when, _))| *when);
+            let next = event.map_or(tick, |event| event.min(tick));
+            if next > end {
+                break;
+            }
+            self.now = self.now.max(next);
+            if event.is_some_and(|event| event <= self.now) {
+                let Reverse((_, number)) = self.events.pop().unwrap();
+                match self.pending.remove(&number).unwrap() {
+                    Due::Speak(member) => self.speak(member),
+                    Due::Arrive(member, seq, timestamp, payload) => self.input(AudioInput::Packet {
+                        room: ROOM,
+                        member,
+                        seq,
+                        timestamp,
+                        payload: payload.into(),
+                        arrived: self.now,
+                    }),
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    fn speak(&mut self, member: MemberKey) {
+        let Some(source) = self.sources.get_mut(&member) else { return };
+        let from = source.sent * FRAME as u64;
+        let pcm: Vec<f32> = (from..from + FRAME as u64).map(|n| (source.sound)(n)).collect();
+        let payload = source.encoder.encode_vec_float(&pcm, 1275).unwrap();
+        let (seq, timestamp) = (SeqNo(65_536 + source.sent), 4_294_967_296 + from);
+        let timestamp = MediaTime { ticks: timestamp, rate: ClockRate::OPUS };
+        source.sent += 1;
+        if source.losing == 0 && source.seed.share() < source.link.loss / f64::from(source.link.burst) {
+            source.losing = source.link.burst;
+        }
+        let lost = source.losing > 0;
+        source.losing = source.losing.saturating_sub(1);
+        let copies = 1 + u32::from(source.seed.share() < source.link.duplicates);
+        let mut arrivals = Vec::new();
+        for _ in 0..copies {
+            let late = source.link.delay_ms + source.link.jitter_ms * source.seed.share();
+            arrivals.push(self.now + Duration::from_secs_f64(late / 1000.0));
+        }
+        let again = self.now + Duration::from_secs_f64(0.02 / source.link.clock);
+        if !lost {
+            for when in arrivals {
+                self.at(when, Due::Arrive(member, seq, timestamp, payload.clone()));
+            }
+        }
+        self.at(again, Due::Speak(member));
+    }
+
+    fn drain(&mut self) -> Instant {
+        loop {
+            match self.plane.poll(self.now) {
+                AudioOutput::Packet { listeners, timestamp, payload, .. } => {
+                    for leg in listeners.iter() {
+                        let heard = self.heard.get_mut(leg).expect("only listeners get packets");
+                        let mut pcm = [0.0; 5760];
+                        let decoder = self.decoders.get_mut(leg).unwrap();
+                        let samples = decoder.decode_float(&payload, &mut pcm, false).unwrap();
+                        assert_eq!(samples, FRAME);
+                        heard.pcm.extend_from_slice(&pcm[..samples]);
+                        heard.times.push(self.now);
+                        heard.timestamps.push(timestamp.ticks);
+                        heard.sizes.push(payload.len());
+                    }
+                }
+                AudioOutput::Talking { member, talking, .. } => {
+                    self.talking.push((self.now, member, talking))
+                }
+                AudioOutput::Playing { member, timestamp, at, .. } => {
+                    self.playing.push((member, timestamp.ticks.wrapping_sub(4_294_967_296), at));
+                }
+                AudioOutput::Idle { until } => return until,
+            }
+        }
+    }
+
+    /// What a leg heard between two moments, seconds since the beginning.
+    pub fn sound(&self, leg: u32, from: f64, to: f64) -> &[f32] {
+        let pcm = &self.heard[&LegKey(leg)].pcm;
+        &pcm[(from * 48_000.0) as usize..((to * 48_000.0) as usize).min(pcm.len())]
+    }
+
+    /// How old what is heard of a member is, ms, at each report: nothing but the delay in the plane and on the link.
+    pub fn delays_ms(&self, number: u32, clock: f64) -> Vec<f64> {
+        let began = 0.0037 + f64::from(number) * 0.0019;
+        self.playing
+            .iter()
+            .filter(|(member, ..)| *member == MemberKey(number))
+            .map(|(_, ticks, at)| {
+                let spoken = began + *ticks as f64 / 48_000.0 / clock;
+                ((*at - self.start).as_secs_f64() - spoken) * 1000.0
+            })
+            .collect()
+    }
+}
+
+/// Strength of one frequency (Goertzel): the amplitude of a tone that would sound as loud.
+pub fn strength(pcm: &[f32], hz: f64) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, sample) in pcm.iter().enumerate() {
+        // A window keeps a neighbour's tone from leaking in.
+        let window = 0.5 - 0.5 * (n as f64 / pcm.len() as f64 * std::f64::consts::TAU).cos();
+        let angle = n as f64 / 48_000.0 * hz * std::f64::consts::TAU;
+        re += f64::from(*sample) * window * angle.cos();
+        im += f64::from(*sample) * window * angle.sin();
+    }
+    4.0 * (re * re + im * im).sqrt() / pcm.len() as f64
+}
+
+pub fn db(ratio: f64) -> f64 {
+    20.0 * ratio.max(1e-9).log10()
+}
+
+pub fn rms(pcm: &[f32]) -> f64 {
+    (pcm.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / pcm.len() as f64).sqrt()
+}
+
+/// The loudest click: the largest second difference, which a smooth wave keeps small, over 1 ms.
+pub fn click(pcm: &[f32]) -> f32 {
+    pcm.windows(3).map(|three| (three[2] - 2.0 * three[1] + three[0]).abs()).fold(0.0, f32::max)
+}
+
+/// The longest time, ms, in which the sound stayed below this level (in pieces of 5 ms).
+pub fn longest_hole_ms(pcm: &[f32], below: f64) -> usize {
+    let (mut longest, mut hole) = (0, 0);
+    for piece in pcm.chunks_exact(240) {
+        hole = if rms(piece) < below { hole + 5 } else { 0 };
+        longest = longest.max(hole);
+    }
+    longest
+}
