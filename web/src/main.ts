@@ -1,0 +1,181 @@
+/** The room page: a form to join, then the call. */
+
+import { Call, type CallEvents } from './call';
+import { errorText } from './errors';
+import type { Member } from './members';
+import { demoToken } from './token';
+
+const element = <T extends HTMLElement>(id: string): T => {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found as T;
+};
+
+const page = {
+  alert: element('alert'),
+  lobby: element('lobby'),
+  form: element<HTMLFormElement>('join-form'),
+  name: element<HTMLInputElement>('name'),
+  room: element<HTMLInputElement>('room'),
+  join: element<HTMLButtonElement>('join'),
+  progress: element('progress'),
+  call: element('call'),
+  title: element('room-title'),
+  connection: element('connection'),
+  invite: element<HTMLButtonElement>('invite'),
+  stage: element('stage'),
+  count: element('member-count'),
+  members: element<HTMLUListElement>('members'),
+  microphone: element<HTMLButtonElement>('microphone'),
+  camera: element<HTMLButtonElement>('camera'),
+  layout: element<HTMLSelectElement>('layout'),
+  leave: element<HTMLButtonElement>('leave'),
+};
+
+let call: Call | undefined;
+
+function tell(text: string): void {
+  page.alert.textContent = text;
+  page.alert.hidden = text === '';
+}
+
+/** Runs one action of the user; the control rests meanwhile and a failure is told. */
+async function act(control: HTMLButtonElement | HTMLSelectElement, action: () => Promise<void>): Promise<void> {
+  control.disabled = true;
+  tell('');
+  try {
+    await action();
+  } catch (error) {
+    tell(errorText(error));
+  } finally {
+    control.disabled = false;
+  }
+}
+
+function showLobby(message = ''): void {
+  call = undefined;
+  page.call.hidden = true;
+  page.lobby.hidden = false;
+  page.stage.replaceChildren();
+  page.progress.textContent = message;
+  document.title = 'Signalbox';
+  page.join.focus();
+}
+
+function showCall(title: string): void {
+  page.lobby.hidden = true;
+  page.call.hidden = false;
+  page.title.textContent = title;
+  page.progress.textContent = '';
+  document.title = `${title} · Signalbox`;
+  page.microphone.focus();
+}
+
+function showMembers(members: Member[], self: string): void {
+  page.count.textContent = `(${members.length})`;
+  page.members.replaceChildren(...members.map((member) => memberItem(member, member.id === self)));
+  const own = members.find((member) => member.id === self);
+  if (own) showOwnState(own);
+}
+
+function memberItem(member: Member, isSelf: boolean): HTMLLIElement {
+  const item = document.createElement('li');
+  item.classList.toggle('talking', member.talking);
+  const voice = document.createElement('span');
+  voice.className = 'voice';
+  voice.setAttribute('aria-hidden', 'true');
+  const who = document.createElement('span');
+  who.className = 'who';
+  who.textContent = isSelf ? `${member.name} (you)` : member.name;
+  const state = document.createElement('span');
+  state.className = 'state';
+  state.textContent = memberState(member);
+  item.append(voice, who, state);
+  return item;
+}
+
+function memberState(member: Member): string {
+  if (member.audioMuted && member.videoMuted) return 'muted, camera off';
+  if (member.audioMuted) return 'muted';
+  if (member.videoMuted) return 'camera off';
+  return member.talking ? 'talking' : '';
+}
+
+function showOwnState(own: Member): void {
+  showSwitch(page.microphone, own.audioMuted, 'Mute microphone', 'Unmute microphone');
+  showSwitch(page.camera, own.videoMuted, 'Stop camera', 'Start camera');
+}
+
+function showSwitch(button: HTMLButtonElement, off: boolean, turnOff: string, turnOn: string): void {
+  button.textContent = off ? turnOn : turnOff;
+  button.setAttribute('aria-pressed', String(off));
+}
+
+function isOff(button: HTMLButtonElement): boolean {
+  return button.getAttribute('aria-pressed') === 'true';
+}
+
+/** Layouts come from the server; one that we do not know by list may be set by somebody else. */
+function showLayout(name: string): void {
+  if (![...page.layout.options].some((option) => option.value === name)) page.layout.add(new Option(name, name));
+  page.layout.value = name;
+}
+
+async function fillLayouts(joined: Call): Promise<void> {
+  const current = page.layout.value;
+  const layouts = await joined.layouts();
+  page.layout.replaceChildren(...layouts.map((name) => new Option(name, name)));
+  showLayout(current);
+}
+
+const events: CallEvents = {
+  members: showMembers,
+  layout: showLayout,
+  connection: (text) => {
+    page.connection.textContent = text;
+  },
+  ended: (reason) => showLobby(reason),
+};
+
+async function join(room: string, name: string): Promise<void> {
+  page.progress.textContent = 'Joining …';
+  try {
+    const token = await demoToken(room, name);
+    call = await Call.join(token, page.stage, events);
+    showCall(call.roomTitle);
+    history.replaceState(null, '', `?${new URLSearchParams({ room })}`);
+  } catch (error) {
+    showLobby();
+    throw error;
+  }
+  await fillLayouts(call);
+}
+
+page.form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void act(page.join, () => join(page.room.value.trim(), page.name.value.trim()));
+});
+page.microphone.addEventListener('click', () => {
+  void act(page.microphone, async () => call?.setMicrophone(isOff(page.microphone)));
+});
+page.camera.addEventListener('click', () => {
+  void act(page.camera, async () => call?.setCamera(isOff(page.camera)));
+});
+page.layout.addEventListener('change', () => {
+  void act(page.layout, async () => call?.setLayout(page.layout.value));
+});
+page.leave.addEventListener('click', () => {
+  void act(page.leave, async () => call?.leave());
+});
+page.invite.addEventListener('click', () => {
+  void act(page.invite, async () => {
+    await navigator.clipboard.writeText(`${location.origin}/?${new URLSearchParams({ room: page.room.value.trim() })}`);
+    page.invite.textContent = 'Copied';
+    setTimeout(() => (page.invite.textContent = 'Copy invitation'), 2000);
+  });
+});
+
+const asked = new URLSearchParams(location.search);
+page.room.value = asked.get('room') ?? '';
+page.name.value = asked.get('name') ?? '';
+(page.name.value ? (page.room.value ? page.join : page.room) : page.name).focus();
