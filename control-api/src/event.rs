@@ -45,6 +45,20 @@ impl EventKind {
     pub fn name(self) -> &'static str {
         KINDS.iter().find(|row| row.0 == self).map_or("", |row| row.1)
     }
+
+    /// It changes what a client knows already, so that losing it leaves the client out of date and not lost, and
+    /// getting it twice does no harm.
+    pub(crate) fn is_change_of_state(self) -> bool {
+        match self {
+            Self::RoomStarted | Self::RoomEnded | Self::RoomSubscribed => false,
+            Self::RoomUpdated
+            | Self::MemberJoined
+            | Self::MemberUpdated
+            | Self::MemberLeft
+            | Self::MemberTalking
+            | Self::LayoutChanged => true,
+        }
+    }
 }
 
 /// Which events a connection wants.

@@ -37,6 +37,7 @@ pub use room::{
     RoomInput, RoomOutput, RoomSession,
 };
 pub use session::{
-    Authenticated, Command, ConnectRefusal, ConnectRequest, Credentials, Invite, Notice, Reply, RoomMessage,
-    RoomRequest, Route, Sender, Session, SessionConfig, SessionInput, SessionOutput, VertoMessage,
+    Authenticated, Command, ConnectRefusal, ConnectRequest, Credentials, Invite, LegRole, Notice, Reply,
+    RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig, SessionInput, SessionOutput,
+    VertoMessage,
 };

@@ -90,6 +90,19 @@ pub struct Invite {
     pub call: CallId,
     /// Its offer.
     pub sdp: String,
+    /// What it carries.
+    pub role: LegRole,
+}
+
+/// What a leg is to its member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegRole {
+    /// The member itself.
+    Member,
+    /// A screen it shares.
+    Screen,
+    /// Another camera or microphone of it.
+    Device,
 }
 
 /// What a session tells rooms unasked.

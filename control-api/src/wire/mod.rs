@@ -10,3 +10,8 @@ pub mod verto;
 pub(crate) fn value<T: serde::Serialize>(shape: &T) -> serde_json::Value {
     serde_json::to_value(shape).unwrap_or_default()
 }
+
+/// As JSON text, on the same terms.
+pub(crate) fn text<T: serde::Serialize>(shape: &T) -> String {
+    serde_json::to_string(shape).unwrap_or_else(|_| "null".to_owned())
+}

@@ -1,6 +1,7 @@
 //! `room_session` and its twin `room`, the envelope of events, params of room methods.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -177,5 +178,5 @@ pub struct LayoutsResult {
 #[derive(Clone, Debug, Serialize)]
 pub struct RoomResult {
     /// The session.
-    pub room: RoomSession,
+    pub room: Arc<RoomSession>,
 }

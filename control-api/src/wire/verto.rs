@@ -105,11 +105,29 @@ pub struct CallEnded {
     /// The leg.
     #[serde(rename = "callID")]
     pub call_id: CallId,
-    /// Q.850, as text.
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// Why a call ends: a Q.850 code as text, and its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// Number.
     #[serde(rename = "causeCode")]
-    pub cause_code: &'static str,
-    /// Its name.
-    pub cause: &'static str,
+    pub code: &'static str,
+    /// Name.
+    #[serde(rename = "cause")]
+    pub name: &'static str,
+}
+
+impl Cause {
+    /// Somebody wanted it so.
+    pub const NORMAL: Self = Self { code: "16", name: "NORMAL_CLEARING" };
+    /// The offer cannot be answered.
+    pub const INCOMPATIBLE: Self = Self { code: "88", name: "INCOMPATIBLE_DESTINATION" };
+    /// Nothing was heard for too long.
+    pub const TIMED_OUT: Self = Self { code: "102", name: "RECOVERY_ON_TIMER_EXPIRE" };
 }
 
 /// Params of our `verto.answer`.
@@ -128,18 +146,16 @@ pub struct Bye<'a> {
     /// The leg.
     #[serde(rename = "callID")]
     pub call_id: &'a CallId,
-    /// Q.850, as text.
-    #[serde(rename = "causeCode")]
-    pub cause_code: &'static str,
-    /// Its name.
-    pub cause: &'static str,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
 }
 
 impl CallEnded {
     /// The usual end.
     #[must_use]
     pub fn normal(call_id: CallId) -> Self {
-        Self { message: "CALL ENDED", call_id, cause_code: "16", cause: "NORMAL_CLEARING" }
+        Self { message: "CALL ENDED", call_id, cause: Cause::NORMAL }
     }
 
     pub(crate) fn into_value(self) -> Value {
