@@ -57,10 +57,14 @@ impl Decoder {
         data: &[u8],
         pool: &mut PicturePool,
     ) -> Result<Option<Arc<Picture>>, CodecError> {
-        self.admit(data)?;
+        let has_picture = self.admit(data)?;
         let decoded =
             self.inner.decode(&self.stream).map_err(|_| CodecError::Damaged("OpenH264 cannot decode it"))?;
-        let Some(yuv) = decoded else { return Ok(None) };
+        let Some(yuv) = decoded else {
+            // Nothing is reordered, so a whole access unit gives its picture at once; parameter sets alone give none.
+            let incomplete = CodecError::Damaged("the access unit is not whole");
+            return if has_picture { Err(incomplete) } else { Ok(None) };
+        };
         let (width, height) = yuv.dimensions();
         let side = |pixels| u32::try_from(pixels).unwrap_or(u32::MAX);
         let size = Size { width: side(width), height: side(height) };
@@ -71,20 +75,26 @@ impl Decoder {
         Ok(Some(pool.draw(size, |picture| picture.copy_from(&view))))
     }
 
-    /// Collects what the library may see.
-    fn admit(&mut self, data: &[u8]) -> Result<(), CodecError> {
+    /// Collects what the library may see; says whether there is a slice.
+    fn admit(&mut self, data: &[u8]) -> Result<bool, CodecError> {
         self.stream.clear();
+        let mut has_picture = false;
         for unit in nal::units(data) {
             match nal::kind(unit) {
                 NalType::Sps => check_decoded_size(sps::picture_size(unit)?)?,
-                NalType::Slice | NalType::Idr | NalType::Pps => {}
+                NalType::Pps => {}
+                NalType::Slice | NalType::Idr => has_picture = true,
                 // Delimiters and SEI change no pixel; partitions, extensions and auxiliary pictures are not baseline.
                 NalType::Other => continue,
             }
             self.stream.extend_from_slice(&nal::START_CODE);
             self.stream.extend_from_slice(unit);
         }
-        if self.stream.is_empty() { Err(CodecError::Damaged("no NAL unit to decode")) } else { Ok(()) }
+        if self.stream.is_empty() {
+            Err(CodecError::Damaged("no NAL unit to decode"))
+        } else {
+            Ok(has_picture)
+        }
     }
 }
 

@@ -62,9 +62,9 @@ pub enum CodecError {
 /// One stream's decoder.
 #[derive(Debug)]
 pub struct VideoDecoder {
+    codec: VideoCodec,
     inner: DecoderKind,
-    /// False until a key frame came, and after damage: a broken reference would smear over the picture.
-    in_sync: bool,
+    state: DecoderState,
     pool: PicturePool,
 }
 
@@ -74,17 +74,40 @@ enum DecoderKind {
     H264(Box<h264::Decoder>),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DecoderState {
+    /// The library has seen nothing.
+    Fresh,
+    /// The last frame was decoded.
+    InSync,
+    /// The last frame was damaged: a broken reference would smear over the picture.
+    Broken,
+}
+
+impl DecoderKind {
+    fn new(codec: VideoCodec) -> Result<Self, CodecError> {
+        Ok(match codec {
+            VideoCodec::Vp8 => Self::Vp8(Box::new(vp8::Decoder::new()?)),
+            VideoCodec::H264 => Self::H264(Box::new(h264::Decoder::new()?)),
+        })
+    }
+
+    fn decode(&mut self, data: &[u8], pool: &mut PicturePool) -> Result<Option<Arc<Picture>>, CodecError> {
+        match self {
+            Self::Vp8(decoder) => decoder.decode(data, pool),
+            Self::H264(decoder) => decoder.decode(data, pool),
+        }
+    }
+}
+
 impl VideoDecoder {
     /// A decoder waiting for its first key frame.
     ///
     /// # Errors
     /// [`CodecError::Library`] when the machine has no memory left for it.
     pub fn new(codec: VideoCodec) -> Result<Self, CodecError> {
-        let inner = match codec {
-            VideoCodec::Vp8 => DecoderKind::Vp8(Box::new(vp8::Decoder::new()?)),
-            VideoCodec::H264 => DecoderKind::H264(Box::new(h264::Decoder::new()?)),
-        };
-        Ok(Self { inner, in_sync: false, pool: PicturePool::new(DECODED_PICTURES) })
+        let inner = DecoderKind::new(codec)?;
+        Ok(Self { codec, inner, state: DecoderState::Fresh, pool: PicturePool::new(DECODED_PICTURES) })
     }
 
     /// Decodes one whole frame. `None` when the frame is not meant to be shown.
@@ -92,25 +115,37 @@ impl VideoDecoder {
     /// The caller feeds frames in decoding order and leaves out those whose references it knows to be lost.
     ///
     /// # Errors
-    /// After any error but [`CodecError::NeedsKeyFrame`], frames are refused until the next key frame.
+    /// After any error frames are refused with [`CodecError::NeedsKeyFrame`] until the next key frame.
     pub fn decode(&mut self, data: &[u8]) -> Result<Option<Arc<Picture>>, CodecError> {
-        if data.len() > MAX_CODED {
-            self.in_sync = false;
-            return Err(CodecError::Damaged("too many bytes"));
-        }
-        let is_key = match &self.inner {
-            DecoderKind::Vp8(_) => vp8::is_key_frame(data),
-            DecoderKind::H264(_) => h264::is_key_frame(data),
+        let is_key = match self.codec {
+            VideoCodec::Vp8 => vp8::is_key_frame(data),
+            VideoCodec::H264 => h264::is_key_frame(data),
         };
-        if !self.in_sync && !is_key {
+        if self.state != DecoderState::InSync && !is_key {
             return Err(CodecError::NeedsKeyFrame);
         }
-        let result = match &mut self.inner {
-            DecoderKind::Vp8(decoder) => decoder.decode(data, &mut self.pool),
-            DecoderKind::H264(decoder) => decoder.decode(data, &mut self.pool),
+        let result = if data.len() > MAX_CODED {
+            Err(CodecError::Damaged("too many bytes"))
+        } else {
+            self.decode_with_fresh_start(data, is_key)
         };
-        self.in_sync = result.is_ok();
+        self.state = if result.is_ok() { DecoderState::InSync } else { DecoderState::Broken };
         result
+    }
+
+    /// OpenH264 can fail a sound key frame because of what came before it. So that no sender needs a second one, a
+    /// key frame that fails is tried again by a library that has seen nothing.
+    fn decode_with_fresh_start(
+        &mut self,
+        data: &[u8],
+        is_key: bool,
+    ) -> Result<Option<Arc<Picture>>, CodecError> {
+        let result = self.inner.decode(data, &mut self.pool);
+        if !is_key || self.state == DecoderState::Fresh || !matches!(result, Err(CodecError::Damaged(_))) {
+            return result;
+        }
+        self.inner = DecoderKind::new(self.codec)?;
+        self.inner.decode(data, &mut self.pool)
     }
 }
 
