@@ -10,9 +10,9 @@
 //!
 //! `rtc-dtls` knows the peer by one made-up address, so that an association survives every change
 //! of path and every ICE restart. Its own retransmission is not used: its timer stops for good when
-//! a flight arrives in part, and ends the handshake after 1.6 s of silence. Instead the last flight
-//! is sent again as it was, which is all a server has to do (RFC 6347 §4.2.4): what the client has
-//! seen of it, it takes for a replay. Once connected, the library answers a repeated last flight.
+//! a flight arrives in part, and ends the handshake after 1.6 s of silence. Instead our last flight
+//! is sent again as it was (RFC 6347 §4.2.4); what the client has seen of it, it takes for a replay.
+//! Once connected, the library answers a client that repeats its own last flight.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,6 +41,10 @@ const SLOWEST_RESEND: Duration = Duration::from_millis(3200);
 /// From the ClientHello to the end; browsers give up at about the same time.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 
+/// How often our last flight is repeated without being asked: clients built on `rtc-dtls` can lose
+/// the timer with which they would ask. To all others it is a replay.
+const LAST_FLIGHT_RESENDS: u8 = 5;
+
 /// RFC 5764 §4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 
@@ -54,7 +58,7 @@ pub(super) struct Dtls {
 enum State {
     AwaitingHello(HelloBuffer),
     Handshaking { endpoint: Box<Endpoint>, flight: Flight, give_up_at: Instant },
-    Connected { endpoint: Box<Endpoint> },
+    Connected { endpoint: Box<Endpoint>, flight: Flight, resends_left: u8 },
     Over,
 }
 
@@ -113,10 +117,11 @@ impl Dtls {
         }
     }
 
-    /// When [`Self::handle_timeout`] has something to do; `None` once connected.
+    /// When [`Self::handle_timeout`] has something to do; `None` from seconds after completion on.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Handshaking { flight, give_up_at, .. } => Some(flight.resend_at.min(*give_up_at)),
+            State::Connected { flight, resends_left: 1.., .. } => Some(flight.resend_at),
             State::AwaitingHello(_) | State::Connected { .. } | State::Over => None,
         }
     }
@@ -131,6 +136,12 @@ impl Dtls {
                 flight.resend_if_due(now, out);
                 Outcome::Nothing
             }
+            State::Connected { flight, resends_left: left @ 1.., .. } => {
+                if flight.resend_if_due(now, out) {
+                    *left -= 1;
+                }
+                Outcome::Nothing
+            }
             State::AwaitingHello(_) | State::Connected { .. } | State::Over => Outcome::Nothing,
         }
     }
@@ -138,7 +149,7 @@ impl Dtls {
     /// Says goodbye.
     pub(super) fn close(&mut self, now: Instant, out: &mut Vec<Bytes>) {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Handshaking { mut endpoint, .. } | State::Connected { mut endpoint } => {
+            State::Handshaking { mut endpoint, .. } | State::Connected { mut endpoint, .. } => {
                 endpoint.stop(now, PEER);
                 drain(&mut endpoint, out);
             }
@@ -148,7 +159,8 @@ impl Dtls {
 
     /// Lets the library read a datagram.
     fn feed(&mut self, now: Instant, datagram: &[u8], out: &mut Vec<Bytes>) -> Outcome {
-        let (State::Handshaking { endpoint, .. } | State::Connected { endpoint }) = &mut self.state else {
+        let (State::Handshaking { endpoint, .. } | State::Connected { endpoint, .. }) = &mut self.state
+        else {
             return Outcome::Nothing;
         };
         let read = endpoint.read(now, PEER, None, BytesMut::from(datagram));
@@ -181,7 +193,8 @@ impl Dtls {
     }
 
     fn on_complete(&mut self) -> Outcome {
-        let State::Handshaking { endpoint, .. } = std::mem::replace(&mut self.state, State::Over) else {
+        let State::Handshaking { endpoint, flight, .. } = std::mem::replace(&mut self.state, State::Over)
+        else {
             return Outcome::Nothing;
         };
         let keyed = match endpoint.get_connection_state(PEER) {
@@ -190,7 +203,7 @@ impl Dtls {
         };
         match keyed {
             Ok((profile, keys)) => {
-                self.state = State::Connected { endpoint };
+                self.state = State::Connected { endpoint, flight, resends_left: LAST_FLIGHT_RESENDS };
                 Outcome::Keyed { profile, keys: Box::new(keys) }
             }
             Err(why) => Outcome::Failed(why),
@@ -228,12 +241,14 @@ impl Flight {
         *self = Self { datagrams: datagrams.to_vec(), ..Self::none(now) };
     }
 
-    fn resend_if_due(&mut self, now: Instant, out: &mut Vec<Bytes>) {
-        if now >= self.resend_at {
+    fn resend_if_due(&mut self, now: Instant, out: &mut Vec<Bytes>) -> bool {
+        let due = now >= self.resend_at;
+        if due {
             out.extend_from_slice(&self.datagrams);
             self.interval = (self.interval * 2).min(SLOWEST_RESEND);
             self.resend_at = now + self.interval;
         }
+        due
     }
 }
 
