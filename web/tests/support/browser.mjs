@@ -1,0 +1,167 @@
+/** Chromium with pages that are members of a room. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { until } from './until.mjs';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FLAGS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--use-fake-ui-for-media-stream',
+  '--use-fake-device-for-media-stream',
+  '--disable-background-networking',
+  '--autoplay-policy=no-user-gesture-required',
+  '--allow-loopback-in-peer-connection',
+  '--disable-background-timer-throttling',
+  '--disable-renderer-backgrounding',
+  '--disable-backgrounding-occluded-windows',
+  '--auto-select-desktop-capture-source=Entire screen',
+];
+
+export const RED = { colour: [200, 40, 40], tone: 440 };
+export const BLUE = { colour: [40, 60, 200], tone: 1150 };
+
+export async function startBrowser() {
+  const profile = await mkdtemp(join(tmpdir(), 'signalbox-chromium-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    args: FLAGS,
+    viewport: { width: 1280, height: 800 },
+    permissions: ['camera', 'microphone', 'clipboard-read', 'clipboard-write'],
+  });
+  const site = await startSite();
+  return {
+    context,
+    /** A page that can become a member; `codec` is the only video codec it offers. */
+    async memberPage({ codec } = {}) {
+      const page = await context.newPage();
+      await page.addInitScript(watchConnections, codec);
+      await page.goto(site.url);
+      return new Member(page);
+    },
+    async stop() {
+      await context.close();
+      site.stop();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Serves the SDK as an application would; not from our server, which must not be needed for that. */
+async function startSite() {
+  const file = (path) => readFile(new URL(path, import.meta.url));
+  const files = {
+    '/': ['text/html', await file('./member.html')],
+    '/member.js': ['text/javascript', await file('./member.js')],
+    '/sdk.js': ['text/javascript', await file('../../node_modules/@signalwire/js/dist/index.umd.js')],
+  };
+  const site = createServer((request, response) => {
+    const [type, body] = files[request.url] ?? [];
+    response.writeHead(body ? 200 : 404, { 'content-type': type ?? 'text/plain' }).end(body);
+  }).listen(0, '127.0.0.1');
+  await once(site, 'listening');
+  return { url: `http://127.0.0.1:${site.address().port}/`, stop: () => site.close() };
+}
+
+/** Runs in the page before the SDK: remembers peer connections and restricts what they offer. */
+function watchConnections(codec) {
+  window.peers = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...parameters) {
+      super(...parameters);
+      window.peers.push(this);
+    }
+
+    createOffer(...parameters) {
+      const wanted = RTCRtpReceiver.getCapabilities('video').codecs.filter(({ mimeType }) =>
+        [`video/${codec}`, 'video/rtx'].includes(mimeType),
+      );
+      if (codec) {
+        this.getTransceivers()
+          .filter(({ receiver }) => receiver.track.kind === 'video')
+          .forEach((transceiver) => transceiver.setCodecPreferences(wanted));
+      }
+      return super.createOffer(...parameters);
+    }
+  };
+}
+
+/** One page and the member in it. */
+export class Member {
+  constructor(page) {
+    this.page = page;
+  }
+
+  async join(token, { colour, tone }, more = {}) {
+    Object.assign(this, await this.page.evaluate((params) => member.join(params), { token, colour, tone, ...more }));
+    return this;
+  }
+
+  /** Calls a method of the room session; rejects with what the SDK rejects with. */
+  async call(method, params) {
+    const { value, error } = await this.page.evaluate(([m, p]) => member.call(m, p), [method, params]);
+    if (error) throw Object.assign(new Error(`${method}: ${error.code} ${error.message}`), error);
+    return value;
+  }
+
+  events() {
+    return this.page.evaluate(() => member.events);
+  }
+
+  /** How many events came so far: what comes later is after this. */
+  async mark() {
+    return (await this.events()).length;
+  }
+
+  /** The payload of the first event of that name after `mark` that fits. */
+  async event(name, fits = () => true, { after = 0, within = 10_000 } = {}) {
+    const found = await until(
+      `${name} at ${this.memberId ?? 'a member'}`,
+      async () => (await this.events()).slice(after).find((event) => event.name === name && fits(event.payload)),
+      within,
+    );
+    return found.payload;
+  }
+
+  levels(tones, ms = 3000) {
+    return this.page.evaluate(([t, m]) => member.levels(t, m), [tones, ms]);
+  }
+
+  colours() {
+    return this.page.evaluate(() => member.colours());
+  }
+
+  rectangles() {
+    return this.page.evaluate(() => member.rectangles());
+  }
+
+  statistics() {
+    return this.page.evaluate(() => member.statistics());
+  }
+
+  /** Waits until the picture shows each member's colour, and nobody else, in that member's rectangle. */
+  async sees(expected, within = 8000) {
+    let seen = {};
+    try {
+      await until('colours', async () => {
+        seen = await this.colours();
+        const ids = Object.keys(expected);
+        return Object.keys(seen).length === ids.length && ids.every((id) => isNear(seen[id], expected[id]));
+      }, within);
+    } catch {
+      assert.deepEqual(seen, expected, 'colours at the centres of the rectangles');
+    }
+  }
+}
+
+/** Chroma subsampling, limited range and the encoder shift colours a little. */
+export function isNear(seen, expected, tolerance = 30) {
+  return seen !== undefined && seen.every((value, index) => Math.abs(value - expected[index]) <= tolerance);
+}

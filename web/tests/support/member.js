@@ -1,0 +1,165 @@
+/**
+ * A member in a page: one flat colour as camera, one tone as microphone, the unmodified browser SDK between, and
+ * instruments that read colours and tones out of what comes back.
+ */
+
+const member = {
+  session: undefined,
+  events: [],
+  tone: undefined,
+
+  async join({ token, host, colour, tone, options = {} }) {
+    const localStream = new MediaStream([cameraOf(colour), microphoneOf(tone)]);
+    const session = new SignalWire.Video.RoomSession({
+      token,
+      host,
+      rootElement: document.getElementById('stage'),
+      localStream,
+      applyLocalVideoOverlay: false,
+      // Unmuting would else replace the colour and the tone with the browser's own fake devices.
+      stopCameraWhileMuted: false,
+      stopMicrophoneWhileMuted: false,
+      ...options,
+    });
+    member.session = session;
+    for (const name of EVENTS) {
+      session.on(name, (payload) => member.events.push({ name, payload: plain(payload), at: performance.now() }));
+    }
+    await session.join();
+    return { memberId: session.memberId, roomSessionId: session.roomSessionId, callId: session.callId };
+  },
+
+  async call(method, params) {
+    try {
+      return { value: plain(await member.session[method](params)) };
+    } catch (error) {
+      return { error: { code: error?.code, message: error?.message } };
+    }
+  },
+
+  /** Mean colour at the centre of every rectangle of the last layout that shows a member. */
+  colours() {
+    const video = document.querySelector('#stage video');
+    const layout = member.events.findLast((event) => event.name === 'layout.changed')?.payload.layout;
+    if (!video?.videoWidth || !layout) return {};
+    const canvas = Object.assign(document.createElement('canvas'), { width: video.videoWidth, height: video.videoHeight });
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0);
+    const at = (x, y) => mean(context.getImageData(Math.round(x) - 6, Math.round(y) - 6, 12, 12).data);
+    const shown = layout.layers.filter((layer) => layer.member_id);
+    return Object.fromEntries(
+      shown.map(({ member_id, x, y, width, height }) => [
+        member_id,
+        at(((x + width / 2) / 100) * video.videoWidth, ((y + height / 2) / 100) * video.videoHeight),
+      ]),
+    );
+  },
+
+  /** Rectangles of the last layout by member. */
+  rectangles() {
+    const layout = member.events.findLast((event) => event.name === 'layout.changed')?.payload.layout;
+    const shown = layout?.layers.filter((layer) => layer.member_id) ?? [];
+    return Object.fromEntries(shown.map(({ member_id, x, y, width, height }) => [member_id, { x, y, width, height }]));
+  },
+
+  /** Level of each tone in the received track, in dB of full scale, averaged as power over `ms`. */
+  async levels(tones, ms) {
+    const context = new AudioContext({ sampleRate: 48_000 });
+    await context.resume();
+    const audio = new MediaStream(member.session.remoteStream.getAudioTracks());
+    const analyser = new AnalyserNode(context, { fftSize: 16_384, smoothingTimeConstant: 0, minDecibels: -160 });
+    context.createMediaStreamSource(audio).connect(analyser);
+    await wait(500); // one whole window
+    const spectrum = new Float32Array(analyser.frequencyBinCount);
+    const sums = tones.map(() => 0);
+    const end = performance.now() + ms;
+    let count = 0;
+    while (performance.now() < end) {
+      analyser.getFloatFrequencyData(spectrum);
+      tones.forEach((tone, index) => {
+        const bin = Math.round((tone / 48_000) * 16_384);
+        const around = spectrum.slice(bin - 3, bin + 4);
+        sums[index] += Math.max(...around.map((db) => 10 ** (Math.max(db, -160) / 10)));
+      });
+      count += 1;
+      await wait(100);
+    }
+    await context.close();
+    return sums.map((sum) => 10 * Math.log10(sum / count));
+  },
+
+  /** What the browser's own statistics say of both directions. */
+  async statistics() {
+    const reports = [];
+    for (const peer of peers) (await peer.getStats()).forEach((report) => reports.push(report));
+    const mime = (id) => reports.find((report) => report.id === id)?.mimeType;
+    const of = (type, kind) => reports.findLast((report) => report.type === type && report.kind === kind);
+    const [videoIn, videoOut] = [of('inbound-rtp', 'video'), of('outbound-rtp', 'video')];
+    const audioIn = of('inbound-rtp', 'audio');
+    return {
+      receivedCodec: mime(videoIn?.codecId),
+      sentCodec: mime(videoOut?.codecId),
+      framesDecoded: videoIn?.framesDecoded ?? 0,
+      freezes: videoIn?.freezeCount ?? 0,
+      audioPackets: audioIn?.packetsReceived ?? 0,
+      videoLost: videoIn?.packetsLost ?? 0,
+      states: peers.map((peer) => peer.connectionState),
+      transports: new Set(reports.filter((report) => report.type === 'transport').map((report) => report.id)).size,
+    };
+  },
+
+  silence(silent) {
+    member.tone.gain.value = silent ? 0 : LOUDNESS;
+  },
+};
+
+const LOUDNESS = 0.25;
+const EVENTS = [
+  ...['room.joined', 'room.subscribed', 'room.updated', 'room.left', 'layout.changed'],
+  ...['member.joined', 'member.updated', 'member.left', 'member.talking', 'memberList.updated'],
+  ...['media.connected', 'media.reconnecting', 'media.disconnected'],
+];
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Events may hold live objects of the SDK; only data leaves the page. */
+function plain(value) {
+  try {
+    return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A still canvas would deliver no frames, so one corner blinks. */
+function cameraOf(colour) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+  const context = canvas.getContext('2d', { alpha: false });
+  let blink = false;
+  const draw = () => {
+    context.fillStyle = `rgb(${colour.join(',')})`;
+    context.fillRect(0, 0, 320, 180);
+    context.fillStyle = blink ? '#888' : '#444';
+    context.fillRect(0, 0, 8, 8);
+    blink = !blink;
+  };
+  draw();
+  setInterval(draw, 1000 / 15);
+  return canvas.captureStream(15).getVideoTracks()[0];
+}
+
+function microphoneOf(frequency) {
+  const context = new AudioContext({ sampleRate: 48_000 });
+  const oscillator = new OscillatorNode(context, { frequency });
+  member.tone = new GainNode(context, { gain: LOUDNESS });
+  const output = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+  oscillator.connect(member.tone).connect(output);
+  oscillator.start();
+  return output.stream.getAudioTracks()[0];
+}
+
+function mean(pixels) {
+  const sum = [0, 0, 0];
+  pixels.forEach((value, index) => index % 4 < 3 && (sum[index % 4] += value));
+  return sum.map((total) => Math.round(total / (pixels.length / 4)));
+}
