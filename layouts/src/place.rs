@@ -51,7 +51,7 @@ pub(crate) fn place(
         Former::Elsewhere(layers) => table.deal(layers, floor),
         Former::Here(layers) => {
             table.keep(layers);
-            table.fill();
+            table.fill(floor);
             table.give_way_by_standing(floor);
             table.give_way_to_floor(floor, shown_since);
         }
@@ -165,28 +165,35 @@ impl<'a> Table<'a> {
     }
 
     /// Gives free slots to the first of the queue.
-    fn fill(&mut self) {
+    fn fill(&mut self, floor: Option<Floor>) {
         let free: Vec<_> = self.free_standard().collect();
-        if self.waiting.len() > free.len() {
-            self.waiting.sort_by_key(|guest| guest.turn_when_crowded());
+        self.put_in_turn(free.len(), floor);
+        self.seat_waiting(free);
+    }
+
+    /// Deals all free slots anew. Of those who find room, who sat in `former` comes first, in that order.
+    fn deal(&mut self, former: &[Layer], floor: Option<Floor>) {
+        let free: Vec<_> = self.free_standard().collect();
+        self.put_in_turn(free.len(), floor);
+        self.waiting.truncate(free.len());
+        let seat_before = |source| former.iter().position(|l| l.source == Some(source)).unwrap_or(usize::MAX);
+        self.waiting.sort_by_cached_key(|guest| seat_before(guest.key));
+        self.seat_waiting(free);
+    }
+
+    /// Guests come in queue order; when there is not room for all, the floor holder and who was heard lately
+    /// come earlier.
+    fn put_in_turn(&mut self, room: usize, floor: Option<Floor>) {
+        if self.waiting.len() > room {
+            self.waiting.sort_by_key(|guest| (!holds(floor, guest.key), guest.turn_when_crowded()));
         }
+    }
+
+    fn seat_waiting(&mut self, free: Vec<usize>) {
         let first: Vec<_> = self.waiting.iter().map(|guest| guest.key).collect();
         for (index, source) in free.into_iter().zip(first) {
             self.seat(index, Seat::Given(source));
         }
-    }
-
-    /// Deals all free slots: those who sat in `former` first, in that order. When not all find room, the queue
-    /// decides who does, and the floor holder always does.
-    fn deal(&mut self, former: &[Layer], floor: Option<Floor>) {
-        let room = self.free_standard().count();
-        if self.waiting.len() > room {
-            self.waiting.sort_by_key(|guest| (!holds(floor, guest.key), guest.turn_when_crowded()));
-            self.waiting.truncate(room);
-        }
-        let seat_before = |source| former.iter().position(|l| l.source == Some(source)).unwrap_or(usize::MAX);
-        self.waiting.sort_by_cached_key(|guest| seat_before(guest.key));
-        self.fill();
     }
 
     /// A guest of a better standing takes the slot of one of a worse standing, if there is no other room.
