@@ -1,5 +1,11 @@
 //! What goes into an encoder comes out of the decoder, at the rate asked for, with key frames only when asked for.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, helpers included"
+)]
+
 use std::sync::Arc;
 
 use layouts::Size;
@@ -124,6 +130,31 @@ fn a_key_frame_comes_when_asked_and_starts_a_new_decoder() {
             }
         }
         assert_eq!(keys, [0, 25], "{codec:?}");
+    }
+}
+
+#[test]
+fn a_key_frame_asked_for_while_pictures_are_left_out_comes_with_the_next() {
+    for codec in BOTH {
+        let mut encoder = encoder(codec, SIZE, Bitrate::kbps(40));
+        encode(&mut encoder, 0..10, SIZE);
+        let (mut asked, mut left_out, mut keys) = (false, 0, 0);
+        for frame in 10..250 {
+            // Ask only where the picture before was left out, which is when the next one often is, too.
+            let ask = !asked && left_out > 0;
+            let coded = encoder.encode(&filmed(SIZE, frame), ticks(frame), ask).unwrap();
+            asked |= ask;
+            match coded {
+                None => left_out += 1,
+                Some(coded) => {
+                    assert_eq!(coded.keyframe, asked, "{codec:?} frame {frame}");
+                    keys += u32::from(coded.keyframe);
+                    asked = false;
+                    left_out = 0;
+                }
+            }
+        }
+        assert!(keys > 0, "{codec:?} left nothing out");
     }
 }
 

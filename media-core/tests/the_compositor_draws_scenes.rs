@@ -1,5 +1,11 @@
 //! Golden pictures of the compositor. `UPDATE_GOLDEN=1` writes them anew; then look at them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, helpers included"
+)]
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;

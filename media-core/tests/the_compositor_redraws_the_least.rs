@@ -1,6 +1,12 @@
 //! However scenes follow each other and whoever still holds earlier canvases, the picture is that of a fresh canvas;
 //! and what did not change is not drawn.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, helpers included"
+)]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

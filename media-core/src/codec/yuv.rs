@@ -344,3 +344,111 @@ unsafe extern "C" {
         height: i32,
     ) -> i32;
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::Picture;
+
+    fn size(width: u32, height: u32) -> Size {
+        Size { width, height }
+    }
+
+    #[test]
+    fn a_view_needs_planes_as_long_as_its_size() {
+        let data = [0_u8; 64];
+        let check = |size, lens: [usize; 3], strides, expected| {
+            let planes = lens.map(|len| &data[..len]);
+            assert_eq!(View::new(size, planes, strides).is_some(), expected, "{size:?} {lens:?} {strides:?}");
+        };
+        check(size(4, 4), [16, 4, 4], [4, 2, 2], true);
+        check(size(4, 4), [15, 4, 4], [4, 2, 2], false);
+        check(size(4, 4), [16, 3, 4], [4, 2, 2], false);
+        check(size(4, 4), [16, 4, 3], [4, 2, 2], false);
+        check(size(5, 5), [25, 9, 9], [5, 3, 3], true);
+        check(size(5, 5), [25, 9, 8], [5, 3, 3], false);
+        // The last row ends with its last pixel.
+        check(size(4, 4), [3 * 8 + 4, 8 + 2, 8 + 2], [8, 8, 8], true);
+        check(size(4, 4), [3 * 8 + 3, 8 + 2, 8 + 2], [8, 8, 8], false);
+        check(size(4, 4), [64, 64, 64], [3, 2, 2], false);
+        check(size(0, 4), [64, 64, 64], [4, 2, 2], false);
+        check(size(4, 1), [64, 64, 64], [usize::MAX, usize::MAX, usize::MAX], true);
+        check(size(4, 3), [64, 64, 64], [usize::MAX, usize::MAX, usize::MAX], false);
+        check(size(u32::MAX, u32::MAX), [64, 64, 64], [usize::MAX, usize::MAX, usize::MAX], false);
+    }
+
+    #[test]
+    fn a_part_is_inside_and_begins_on_a_chroma_sample() {
+        let mut picture = Picture::filled(size(17, 9), Yuv::BLACK);
+        let mut check = |(x, y, width, height), expected| {
+            let rect = PixelRect { x, y, width, height };
+            assert_eq!(picture.view().crop(rect).is_some(), expected, "{rect:?}");
+            assert_eq!(picture.view_mut().crop(rect).is_some(), expected, "{rect:?}");
+        };
+        check((0, 0, 17, 9), true);
+        check((16, 8, 1, 1), true);
+        check((2, 2, 3, 5), true);
+        check((1, 0, 4, 4), false);
+        check((0, 1, 4, 4), false);
+        check((2, 0, 16, 4), false);
+        check((0, 8, 4, 2), false);
+        check((0, 0, 0, 4), false);
+        check((u32::MAX - 1, 0, 4, 4), false);
+    }
+
+    proptest! {
+        #[test]
+        fn a_flat_picture_stays_flat_at_any_size(
+            (from_width, from_height) in (1_u32..200, 1_u32..200),
+            (width, height) in (1_u32..200, 1_u32..200),
+            (x, y) in (0_u32..20, 0_u32..20),
+        ) {
+            let color = Yuv { y: 90, u: 60, v: 200 };
+            let from = Picture::filled(size(from_width, from_height), color);
+            let mut canvas = Picture::filled(size(width + 2 * x + 3, height + 2 * y + 3), Yuv::BLACK);
+            let rect = PixelRect { x: 2 * x, y: 2 * y, width, height };
+            canvas.view_mut().crop(rect).unwrap().scale_from(&from.view());
+            for row in 0..canvas.size().height {
+                for column in 0..canvas.size().width {
+                    let inside = (2 * x..2 * x + width).contains(&column) && (2 * y..2 * y + height).contains(&row);
+                    let pixel = canvas.pixel(column, row).unwrap();
+                    if inside {
+                        // libyuv's area average rounds down.
+                        let off = [pixel.y.abs_diff(90), pixel.u.abs_diff(60), pixel.v.abs_diff(200)];
+                        prop_assert!(off.iter().all(|off| *off <= 1), "{pixel:?} at {column},{row}");
+                    } else {
+                        prop_assert_eq!(pixel.y, Yuv::BLACK.y, "at {},{}", column, row);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn four_quarter_turns_are_none((width, height) in (1_u32..70, 1_u32..70)) {
+            let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+            let noise = |count: u32, seed: u32| -> Vec<u8> {
+                (0..count).map(|at| (at.wrapping_mul(2_654_435_761) ^ seed).to_le_bytes()[2]).collect()
+            };
+            let (u, v) = (noise(half_width * half_height, 1), noise(half_width * half_height, 2));
+            let original = Picture::from_planes(size(width, height), &noise(width * height, 0), &u, &v).unwrap();
+            let turn = |picture: &Picture, rotation: Rotation| {
+                let mut turned = Picture::filled(rotation.turned(picture.size()), Yuv::BLACK);
+                turned.view_mut().rotate_from(&picture.view(), rotation);
+                turned
+            };
+            let once = turn(&original, Rotation::Quarter);
+            // Clockwise: the upper left corner becomes the upper right.
+            prop_assert_eq!(once.pixel(height - 1, 0).unwrap().y, original.pixel(0, 0).unwrap().y);
+            let twice = turn(&once, Rotation::Quarter);
+            let half = turn(&original, Rotation::Half);
+            prop_assert_eq!(twice.y(), half.y());
+            let thrice = turn(&twice, Rotation::Quarter);
+            let back = turn(&original, Rotation::ThreeQuarters);
+            prop_assert_eq!(thrice.u(), back.u());
+            let again = turn(&thrice, Rotation::Quarter);
+            prop_assert_eq!((again.y(), again.u(), again.v()), (original.y(), original.u(), original.v()));
+        }
+    }
+}

@@ -211,3 +211,7 @@ fn fill_around(slot: &mut ViewMut<'_>, inner: PixelRect) {
         }
     }
 }
+
+const fn assert_send<T: Send>() {}
+const _: () = assert_send::<Compositor>();
+const _: () = assert_send::<Scene>();
