@@ -1,2 +1,125 @@
-//! The signalbox binary.
-fn main() {}
+//! The `signalbox` binary: configuration, HTTP and WebSocket, REST, and the wiring of control and media plane.
+//!
+//! in:  command line, configuration, HTTP and WebSocket connections, signals
+//! out: a running server; tokens; a checked configuration
+//!
+//! Exit codes: 0 after a clean end, 78 when the configuration is wrong, 1 otherwise.
+
+mod cli;
+mod config;
+
+mod app;
+mod http;
+mod shutdown;
+mod wiring;
+
+mod identity;
+mod tokens;
+
+mod random;
+
+use std::error::Error;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use control_api::Permission;
+use tracing_subscriber::EnvFilter;
+
+use app::App;
+use cli::{Cli, Command};
+use config::{Config, ConfigError, Overrides, PublicUrl};
+use tokens::{Grant, Key, Tokens};
+
+/// `EX_CONFIG` of sysexits.h.
+const EXIT_CONFIG: u8 = 78;
+
+/// How long tasks have after the last word of [`serve`].
+const GRACE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve_command(args),
+        Command::Token(args) => token_command(args),
+        Command::CheckConfig { file } => check_config(&file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "signalbox: {error}");
+            ExitCode::from(if error.is::<ConfigError>() { EXIT_CONFIG } else { 1 })
+        }
+    }
+}
+
+fn check_config(file: &std::path::Path) -> Result<(), Box<dyn Error>> {
+    Config::load(file, &Overrides::default())?;
+    say("configuration is good")
+}
+
+fn token_command(args: cli::Token) -> Result<(), Box<dyn Error>> {
+    let overrides = Overrides { listen: None, data_dir: args.data_dir };
+    let config = match &args.config {
+        Some(file) => Config::load(file, &overrides)?,
+        None => Config::dev(&overrides)?,
+    };
+    http::check_room_name(&args.room)?;
+    let permissions = match args.permissions {
+        none if none.is_empty() => Permission::DEFAULT.iter().map(ToString::to_string).collect(),
+        names => http::permissions(names)?,
+    };
+    let tokens =
+        Tokens::new(&Key::open_or_make(&config.tokens.key_file)?, &config.project.id, config.tokens.ttl);
+    // Where a server listens is known only when it is configured; without, the SDK takes its `host` option.
+    let url = config.public_url.as_ref().map(PublicUrl::ws);
+    let grant = Grant::new(args.room, args.user, permissions);
+    say(&tokens.mint(grant, url.as_deref(), SystemTime::now()))
+}
+
+fn serve_command(args: cli::Serve) -> Result<(), Box<dyn Error>> {
+    let overrides = Overrides { listen: args.listen, data_dir: args.data_dir };
+    let config = match &args.config {
+        Some(file) => Config::load(file, &overrides)?,
+        None => Config::dev(&overrides)?,
+    };
+    // The handshake library logs every peer that goes away as a warning.
+    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new("info,rtc_dtls=error"))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(config, args.dev));
+    runtime.shutdown_timeout(GRACE);
+    served
+}
+
+async fn serve(config: Config, dev: bool) -> Result<(), Box<dyn Error>> {
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let address = listener.local_addr()?;
+    let public_url = config.public_url.clone().unwrap_or_else(|| PublicUrl::of_listener(address));
+    let app = App::start(config, public_url)?;
+    announce(&app, address, dev)?;
+    let signals = app.shutdown.on_signals(|| app.registry.rooms_running());
+    let serving = http::serve(listener, http::router(app.clone()), app.config.max_connections, &app.shutdown);
+    let ((), signalled) = tokio::join!(serving, signals);
+    tracing::info!("stopped");
+    Ok(signalled?)
+}
+
+/// Tells that the port is open, and in `--dev` all that is needed to use it.
+fn announce(app: &App, address: SocketAddr, dev: bool) -> Result<(), Box<dyn Error>> {
+    say(&format!("listening on http://{address}"))?;
+    if dev {
+        let url = app.public_url.http();
+        say(&format!("project {}, API token {}", app.config.project.id, app.config.project.api_token))?;
+        say(&format!("demo room: {url}/?room=demo"))?;
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> Result<(), Box<dyn Error>> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}

@@ -1,0 +1,53 @@
+//! What all tasks of the process share.
+
+use std::sync::Arc;
+
+use media_core::engine::Engine;
+
+use crate::config::{Config, PublicUrl};
+use crate::http::Metrics;
+use crate::identity::Identity;
+use crate::shutdown::Shutdown;
+use crate::tokens::{Key, Tokens};
+use crate::wiring::{MediaRoutes, Registry};
+
+/// Name of this server on the wire; browsers echo it in calls about a leg.
+pub(crate) const NODE: &str = "node-1";
+
+/// Made once at start; tasks hold it by `Arc`.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) public_url: PublicUrl,
+    pub(crate) tokens: Tokens,
+    pub(crate) identity: Identity,
+    pub(crate) engine: Engine,
+    pub(crate) media_routes: Arc<MediaRoutes>,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl App {
+    /// Opens the key, binds the media ports, starts the media threads.
+    pub(crate) fn start(
+        config: Config,
+        public_url: PublicUrl,
+    ) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
+        let key = Key::open_or_make(&config.tokens.key_file)?;
+        let metrics = Arc::new(Metrics::new()?);
+        let media_routes = Arc::new(MediaRoutes::new(Arc::clone(&metrics)));
+        let routes = Arc::clone(&media_routes);
+        let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
+        Ok(Arc::new(Self {
+            tokens: Tokens::new(&key, &config.project.id, config.tokens.ttl),
+            identity: Identity::new(&key),
+            registry: Registry::new(&config),
+            config,
+            public_url,
+            engine,
+            media_routes,
+            metrics,
+            shutdown: Shutdown::new(),
+        }))
+    }
+}

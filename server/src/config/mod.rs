@@ -1,0 +1,291 @@
+//! Configuration: one file, the environment over it, validated once into typed values.
+//!
+//! in:  TOML text, variables `SIGNALBOX__SECTION__KEY`, command line
+//! out: [`Config`], or the key that is wrong and why
+//!
+//! Nothing outside this module reads the environment or sees an unchecked value.
+
+mod environment;
+mod file;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use layouts::Size;
+use media_core::engine::EngineConfig;
+use subtle::ConstantTimeEq;
+
+use file::File;
+
+/// A key and what is wrong with its value; the process exits with 78 (`EX_CONFIG`).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ConfigError {
+    key: String,
+    reason: String,
+}
+
+impl ConfigError {
+    fn new(key: impl Into<String>, reason: impl fmt::Display) -> Self {
+        Self { key: key.into(), reason: reason.to_string() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "configuration: {}: {}", self.key, self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The address browsers and SDKs reach us at; `http`/`ws` or `https`/`wss` by one switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicUrl {
+    secure: bool,
+    /// Host, port and path, without a slash at the end.
+    rest: String,
+}
+
+impl PublicUrl {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (secure, rest) = match text.split_once("://") {
+            Some(("http" | "ws", rest)) => (false, rest),
+            Some(("https" | "wss", rest)) => (true, rest),
+            _ => return Err(format!("{text:?} is not http://… or https://…")),
+        };
+        let rest = rest.trim_end_matches('/');
+        if rest.is_empty() || rest.chars().any(|c| c.is_whitespace() || c.is_control() || "?#@".contains(c)) {
+            return Err(format!("{text:?} has no plain host and path"));
+        }
+        Ok(Self { secure, rest: rest.to_owned() })
+    }
+
+    pub(crate) fn of_listener(address: SocketAddr) -> Self {
+        Self { secure: false, rest: address.to_string() }
+    }
+
+    /// For pages: `http://…`.
+    pub(crate) fn http(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.rest)
+    }
+
+    /// For SDKs, and `ch` of tokens: `ws://…`.
+    pub(crate) fn ws(&self) -> String {
+        format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.rest)
+    }
+}
+
+/// The one project of this server and the secret of its REST and realtime clients.
+#[derive(Clone)]
+pub(crate) struct Project {
+    pub(crate) id: String,
+    pub(crate) api_token: String,
+}
+
+impl Project {
+    /// Whether these are its credentials; takes as long for a nearly right secret as for any other.
+    pub(crate) fn accepts(&self, id: &str, api_token: &str) -> bool {
+        // Digests, because a comparison of the texts would tell their length.
+        let digest = |text: &str| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        let same = |a: &str, b: &str| digest(a).as_ref().ct_eq(digest(b).as_ref());
+        (same(&self.id, id) & same(&self.api_token, api_token)).into()
+    }
+}
+
+impl fmt::Debug for Project {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Project").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// How room tokens are made and checked.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenRules {
+    /// Life of a new token.
+    pub(crate) ttl: Duration,
+    /// Where the signing key is; made at first start.
+    pub(crate) key_file: PathBuf,
+}
+
+/// What every room starts with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoomDefaults {
+    pub(crate) canvas: Size,
+    pub(crate) fps: u32,
+    /// The next one is refused.
+    pub(crate) max_members: usize,
+}
+
+/// Everything the process needs to know, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    /// `None`: the address that was bound.
+    pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) project: Project,
+    pub(crate) tokens: TokenRules,
+    pub(crate) media: EngineConfig,
+    /// Whether SDK legs are answered with BUNDLE.
+    pub(crate) bundle: bool,
+    pub(crate) room: RoomDefaults,
+    pub(crate) max_connections: u32,
+    /// Whether `POST /demo/tokens` exists.
+    pub(crate) demo: bool,
+}
+
+/// What the command line may say beside the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Production: the file, the environment over it, the command line over both.
+    pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(path.display().to_string(), error))?;
+        let table = text
+            .parse::<toml::Table>()
+            .map_err(|error| ConfigError::new(path.display().to_string(), error.message()))?;
+        let file = File::merged(table, environment::variables())?;
+        Self::validated(file, overrides)
+    }
+
+    /// `--dev`: loopback, project `dev`, demo page on; the environment over that.
+    pub(crate) fn dev(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let mut config = Self::validated(File::dev(environment::variables())?, overrides)?;
+        if config.project.api_token.is_empty() {
+            config.project.api_token = match std::env::var("SIGNALBOX_DEV_TOKEN") {
+                Ok(token) if !token.is_empty() => token,
+                Ok(_) | Err(_) => crate::random::text(24),
+            };
+        }
+        for (key, address) in [("listen", config.listen.ip()), ("media.bind", config.media.bind)] {
+            if !address.is_loopback() {
+                return Err(ConfigError::new(
+                    key,
+                    format!("{address} is not loopback, and --dev is not for others"),
+                ));
+            }
+        }
+        Ok(config)
+    }
+
+    fn validated(file: File, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let data_dir = overrides.data_dir.clone().unwrap_or(file.data_dir);
+        if data_dir.as_os_str().is_empty() {
+            return Err(ConfigError::new("data_dir", "is needed"));
+        }
+        Ok(Self {
+            listen: overrides.listen.unwrap_or(file.listen),
+            public_url: file
+                .public_url
+                .map(|text| PublicUrl::parse(&text).map_err(|reason| ConfigError::new("public_url", reason)))
+                .transpose()?,
+            project: project(file.auth)?,
+            tokens: TokenRules {
+                ttl: token_ttl(&file.tokens.ttl).map_err(|reason| ConfigError::new("tokens.ttl", reason))?,
+                key_file: file.tokens.key_file.unwrap_or_else(|| data_dir.join("token.key")),
+            },
+            bundle: file.media.bundle,
+            media: media(file.media)?,
+            room: room(&file.room)?,
+            max_connections: within("limits.max_connections", file.limits.max_connections, 1, 1_000_000)?,
+            demo: file.demo.enabled,
+        })
+    }
+}
+
+fn project(auth: file::Auth) -> Result<Project, ConfigError> {
+    let (id, api_token) = (auth.project, auth.api_token.unwrap_or_default());
+    // `protocol` strings and Basic credentials carry the project between `_` and `:`.
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Err(ConfigError::new("auth.project", "letters, digits and hyphens are needed"));
+    }
+    if !api_token.is_empty() && api_token.len() < 16 && id != file::DEV_PROJECT {
+        return Err(ConfigError::new("auth.api_token", "at least 16 characters are needed"));
+    }
+    if api_token.is_empty() && id != file::DEV_PROJECT {
+        return Err(ConfigError::new("auth.api_token", "is needed"));
+    }
+    Ok(Project { id, api_token })
+}
+
+fn media(media: file::Media) -> Result<EngineConfig, ConfigError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let advertise: Vec<IpAddr> = media.advertise;
+    if media.bind.is_unspecified() && advertise.is_empty() {
+        return Err(ConfigError::new(
+            "media.advertise",
+            format!("is needed when media.bind is {}: browsers must be told where to send", media.bind),
+        ));
+    }
+    if let Some(bad) = advertise.iter().find(|address| address.is_unspecified() || address.is_multicast()) {
+        return Err(ConfigError::new("media.advertise", format!("{bad} cannot be reached")));
+    }
+    let shards = within("media.shards", media.shards, 0, 256)?;
+    let shards = if shards == 0 { cores } else { shards };
+    if media.port != 0 && usize::from(media.port) + shards > usize::from(u16::MAX) {
+        return Err(ConfigError::new(
+            "media.port",
+            format!("{} leaves no room for {shards} shards", media.port),
+        ));
+    }
+    let workers = within("media.codec_workers", media.codec_workers, 0, 1024)?;
+    Ok(EngineConfig {
+        shards,
+        port: media.port,
+        bind: media.bind,
+        advertise,
+        codec_workers: if workers == 0 { cores } else { workers },
+    })
+}
+
+fn room(room: &file::Room) -> Result<RoomDefaults, ConfigError> {
+    let even = |key: &str, value: u32, max: u32| match value {
+        // 4:2:0 pictures have even sides.
+        v if v % 2 == 0 => within(key, v, 64, max),
+        v => Err(ConfigError::new(key, format!("{v} is odd"))),
+    };
+    Ok(RoomDefaults {
+        canvas: Size {
+            width: even("room.canvas_width", room.canvas_width, 1920)?,
+            height: even("room.canvas_height", room.canvas_height, 1080)?,
+        },
+        fps: within("room.fps", room.fps, 1, 60)?,
+        max_members: within("room.max_members", room.max_members, 1, 300)?,
+    })
+}
+
+fn within<T: PartialOrd + fmt::Display>(key: &str, value: T, min: T, max: T) -> Result<T, ConfigError> {
+    if value < min || value > max {
+        return Err(ConfigError::new(key, format!("{value} is not within {min} to {max}")));
+    }
+    Ok(value)
+}
+
+/// `90s`, `15m`, `2h`: from a minute to a week.
+fn token_ttl(text: &str) -> Result<Duration, String> {
+    let refuse = || format!("{text:?} is not a time such as 90s, 15m or 2h, from 60s to 168h");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(refuse()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(refuse)?;
+    if !(60..=7 * 24 * 3600).contains(&seconds) {
+        return Err(refuse());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Where `--dev` listens when nothing else is said.
+const DEV_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+#[cfg(test)]
+mod tests;

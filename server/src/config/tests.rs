@@ -1,0 +1,151 @@
+use super::environment::Variable;
+use super::*;
+
+/// A file that says only what has no default.
+const LEAST: &str = r#"
+[auth]
+project = "acme"
+api_token = "0123456789abcdef"
+[media]
+advertise = ["192.0.2.7"]
+"#;
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let variables = variables
+        .iter()
+        .map(|(name, text)| Variable::new(name, (*text).to_owned()).expect("a variable of ours"))
+        .collect();
+    File::merged(text.parse().expect("TOML"), variables)
+        .and_then(|file| Config::validated(file, &Overrides::default()))
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_least_file_gives_the_documented_defaults() {
+    let config = load(LEAST, &[]).unwrap();
+    assert_eq!(config.tokens.ttl, Duration::from_secs(7200));
+    assert_eq!(config.tokens.key_file, Path::new("/var/lib/signalbox/token.key"));
+    assert_eq!((config.room.canvas.width, config.room.canvas.height, config.room.fps), (1280, 720, 30));
+    assert_eq!(config.media.port, 40_000);
+    assert!(!config.demo && !config.bundle);
+}
+
+#[test]
+fn every_bad_value_is_refused_by_its_key() {
+    type Variables = &'static [(&'static str, &'static str)];
+    // (added to the file, variables, beginning of the message)
+    let cases: &[(&str, Variables, &str)] = &[
+        ("", &[("SIGNALBOX__MEDIA__PRT", "1")], "media.prt: unknown field `prt`"),
+        ("", &[("SIGNALBOX__NOWHERE__KEY", "1")], "nowhere: unknown field `nowhere`"),
+        ("", &[("SIGNALBOX__MEDIA__PORT", "many")], "SIGNALBOX__MEDIA__PORT: a whole number is needed"),
+        ("", &[("SIGNALBOX__MEDIA__PORT", "70000")], "media.port: invalid value: integer `70000`"),
+        ("", &[("SIGNALBOX__DEMO__ENABLED", "yes")], "SIGNALBOX__DEMO__ENABLED: true or false is needed"),
+        ("", &[("SIGNALBOX__MEDIA", "x")], "SIGNALBOX__MEDIA: a key of that section is needed"),
+        ("", &[("SIGNALBOX__LISTEN", "nowhere")], "listen: invalid socket address syntax"),
+        ("", &[("SIGNALBOX__LISTEN__PORT", "1")], "listen: "),
+        ("", &[("SIGNALBOX__MEDIA__ADVERTISE", "")], "media.advertise: is needed when media.bind is 0.0.0.0"),
+        ("", &[("SIGNALBOX__MEDIA__ADVERTISE", "0.0.0.0")], "media.advertise: 0.0.0.0 cannot be reached"),
+        ("", &[("SIGNALBOX__MEDIA__PORT", "65535"), ("SIGNALBOX__MEDIA__SHARDS", "2")], "media.port: "),
+        ("", &[("SIGNALBOX__TOKENS__TTL", "2 hours")], "tokens.ttl: "),
+        ("", &[("SIGNALBOX__TOKENS__TTL", "10s")], "tokens.ttl: "),
+        ("", &[("SIGNALBOX__TOKENS__TTL", "")], "tokens.ttl: "),
+        ("", &[("SIGNALBOX__TOKENS__TTL", "2€")], "tokens.ttl: "),
+        ("", &[("SIGNALBOX__AUTH__API_TOKEN", "short")], "auth.api_token: at least 16"),
+        ("", &[("SIGNALBOX__AUTH__API_TOKEN", "")], "auth.api_token: is needed"),
+        ("", &[("SIGNALBOX__AUTH__PROJECT", "a_b")], "auth.project: "),
+        ("", &[("SIGNALBOX__PUBLIC_URL", "ftp://x")], "public_url: "),
+        ("", &[("SIGNALBOX__PUBLIC_URL", "https://")], "public_url: "),
+        ("", &[("SIGNALBOX__DATA_DIR", "")], "data_dir: is needed"),
+        ("[room]\ncanvas_width = 1281", &[], "room.canvas_width: 1281 is odd"),
+        ("[room]\nfps = 61", &[], "room.fps: 61 is not within 1 to 60"),
+        ("[room]\nmax_members = 301", &[], "room.max_members: 301 is not within"),
+        ("[limits]\nmax_connections = 0", &[], "limits.max_connections: 0 is not within"),
+    ];
+    for (text, variables, expected) in cases {
+        let error = load(&format!("{LEAST}{text}"), variables).unwrap_err();
+        let message = error.strip_prefix("configuration: ").unwrap();
+        assert!(message.starts_with(expected), "{text} {variables:?}\n gave {message}\n not  {expected}");
+    }
+}
+
+#[test]
+fn variables_stand_over_the_file() {
+    let config = load(
+        LEAST,
+        &[
+            ("SIGNALBOX__MEDIA__ADVERTISE", "198.51.100.1, 2001:db8::1"),
+            ("SIGNALBOX__TOKENS__TTL", "90m"),
+            ("SIGNALBOX__PUBLIC_URL", "https://video.example/"),
+            // Text stays text although it looks like a number.
+            ("SIGNALBOX__AUTH__API_TOKEN", "12345678901234567890"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.media.advertise.len(), 2);
+    assert_eq!(config.tokens.ttl, Duration::from_secs(5400));
+    assert_eq!(config.project.api_token, "12345678901234567890");
+    let url = config.public_url.unwrap();
+    assert_eq!((url.http(), url.ws()), ("https://video.example".into(), "wss://video.example".into()));
+}
+
+#[test]
+fn dev_is_for_loopback_only() {
+    let config = Config::dev(&Overrides::default()).unwrap();
+    assert!(config.demo && config.listen.ip().is_loopback() && config.media.bind.is_loopback());
+    assert!(config.project.api_token.len() >= 16);
+    let overrides = Overrides { listen: Some("0.0.0.0:8080".parse().unwrap()), data_dir: None };
+    let error = Config::dev(&overrides).unwrap_err().to_string();
+    assert!(error.starts_with("configuration: listen: 0.0.0.0 is not loopback"), "{error}");
+}
+
+#[test]
+fn the_sample_explains_every_key_and_loads() {
+    let sample = include_str!("../../../deploy/config.sample.toml");
+    let shown: toml::Table = uncommented(sample).parse().expect("the sample is TOML, its optional keys too");
+    let known = toml::Table::try_from(File::default()).unwrap();
+    let optional = ["public_url", "auth.api_token", "tokens.key_file"].map(str::to_owned);
+    let mut expected: Vec<String> = keys(&known).into_iter().chain(optional).collect();
+    let mut found = keys(&shown);
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    // As it stands and with the optional keys switched on.
+    for text in [sample.to_owned(), uncommented(sample)] {
+        load(&text, &[]).unwrap();
+    }
+}
+
+/// Optional keys stand in the sample as `#key = value`, prose as `# text`.
+fn uncommented(sample: &str) -> String {
+    sample
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with([' ', '#']) && !rest.is_empty())
+                .unwrap_or(line)
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn keys(table: &toml::Table) -> Vec<String> {
+    let mut all = Vec::new();
+    for (key, value) in table {
+        match value.as_table() {
+            Some(section) => all.extend(keys(section).into_iter().map(|inner| format!("{key}.{inner}"))),
+            None => all.push(key.clone()),
+        }
+    }
+    all
+}
+
+#[test]
+fn a_project_accepts_its_own_credentials_only() {
+    let project = Project { id: "acme".into(), api_token: "0123456789abcdef".into() };
+    assert!(project.accepts("acme", "0123456789abcdef"));
+    for (id, api_token) in
+        [("acme", ""), ("", "0123456789abcdef"), ("acme", "0123456789abcdeF"), ("ACME", "0123456789abcdef")]
+    {
+        assert!(!project.accepts(id, api_token), "{id} {api_token}");
+    }
+}

@@ -1,0 +1,206 @@
+//! `/metrics`, in the text format of Prometheus.
+//!
+//! in:  totals of the media engine at the moment of the scrape; what the control plane counts as it happens
+//! out: text
+//!
+//! The engine's totals only grow by themselves, so each scrape copies them into a fresh registry: no second copy to
+//! keep true.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use media_core::room::{Counters, Traffic};
+use prometheus::{
+    Counter, CounterVec, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
+};
+
+use crate::app::App;
+
+/// From a loopback join (12 ms to DTLS) to the 3 s after which SDKs restart ICE.
+const JOIN_BUCKETS_S: [f64; 11] = [0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 3.0, 6.0];
+
+/// What the control plane counts.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Open WebSockets.
+    pub(crate) sockets: IntGauge,
+    /// Sessions, with and without a socket.
+    pub(crate) sessions: IntGauge,
+    /// Offer in hand until media can flow.
+    pub(crate) join_seconds: Histogram,
+    /// Room tokens made.
+    pub(crate) room_tokens: IntCounter,
+    /// Connects refused for their credentials.
+    pub(crate) auth_failures: IntCounter,
+    /// WebSockets closed by us, by reason.
+    pub(crate) sockets_closed: IntCounterVec,
+    /// Messages refused because a mailbox was full, by mailbox.
+    pub(crate) mailbox_full: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let new = Self {
+            registry: Registry::new(),
+            sockets: IntGauge::new("signalbox_sockets", "Open WebSockets.")?,
+            sessions: IntGauge::new("signalbox_sessions", "SDK sessions, with and without a socket.")?,
+            join_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "signalbox_join_duration_seconds",
+                    "From the offer until ICE and DTLS are done on every transport of the leg.",
+                )
+                .buckets(JOIN_BUCKETS_S.to_vec()),
+            )?,
+            room_tokens: IntCounter::new("signalbox_room_tokens_total", "Room tokens made.")?,
+            auth_failures: IntCounter::new(
+                "signalbox_auth_failures_total",
+                "Connects refused for their credentials.",
+            )?,
+            sockets_closed: IntCounterVec::new(
+                Opts::new("signalbox_sockets_closed_total", "WebSockets closed by the server, by reason."),
+                &["reason"],
+            )?,
+            mailbox_full: IntCounterVec::new(
+                Opts::new("signalbox_mailbox_full_total", "Messages refused because a mailbox was full."),
+                &["mailbox"],
+            )?,
+        };
+        let all: [Box<dyn prometheus::core::Collector>; 7] = [
+            Box::new(new.sockets.clone()),
+            Box::new(new.sessions.clone()),
+            Box::new(new.join_seconds.clone()),
+            Box::new(new.room_tokens.clone()),
+            Box::new(new.auth_failures.clone()),
+            Box::new(new.sockets_closed.clone()),
+            Box::new(new.mailbox_full.clone()),
+        ];
+        all.into_iter().try_for_each(|collector| new.registry.register(collector))?;
+        Ok(new)
+    }
+}
+
+pub(super) async fn scrape(State(app): State<Arc<App>>) -> Response {
+    match text(&app.metrics, &app.engine.counters()) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+fn text(metrics: &Metrics, media: &Counters) -> prometheus::Result<Vec<u8>> {
+    let families = [metrics.registry.gather(), snapshot(media)?.gather()].concat();
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&families, &mut text)?;
+    Ok(text)
+}
+
+fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
+    let registry = Registry::new();
+    for (name, help, level) in [
+        ("signalbox_rooms", "Rooms with media now.", media.rooms),
+        ("signalbox_members", "Members in rooms now.", media.members),
+        ("signalbox_legs", "Media legs now.", media.legs),
+    ] {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(float(level));
+        registry.register(Box::new(gauge))?;
+    }
+    traffic(&registry, media)?;
+    for (name, help, total) in [
+        ("signalbox_packets_lost_total", "RTP packets missing from sources for good.", media.lost_in),
+        ("signalbox_packets_nacked_total", "RTP packets that receivers reported missing.", media.nacked_out),
+        ("signalbox_packets_retransmitted_total", "RTP packets sent again.", media.retransmitted_out),
+        ("signalbox_canvas_frames_total", "Canvas frames composed.", media.canvas_frames),
+        (
+            "signalbox_canvas_frames_late_total",
+            "Canvas frames left out because compositor or encoder was busy.",
+            media.canvas_frames_late,
+        ),
+        ("signalbox_key_frames_total", "Key frames encoded.", media.key_frames),
+        ("signalbox_pictures_decoded_total", "Pictures decoded.", media.decoded),
+        ("signalbox_pictures_encoded_total", "Pictures encoded.", media.encoded),
+    ] {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(total);
+        registry.register(Box::new(counter))?;
+    }
+    for (name, help, nanoseconds) in [
+        ("signalbox_decode_seconds_total", "Time spent decoding video.", media.decode_ns),
+        ("signalbox_compose_seconds_total", "Time spent composing canvases.", media.compose_ns),
+        ("signalbox_encode_seconds_total", "Time spent encoding video.", media.encode_ns),
+        ("signalbox_mix_seconds_total", "Time spent decoding, mixing and encoding audio.", media.mix_ns),
+    ] {
+        let counter = Counter::new(name, help)?;
+        counter.inc_by(float(nanoseconds) / 1e9);
+        registry.register(Box::new(counter))?;
+    }
+    Ok(registry)
+}
+
+fn traffic(registry: &Registry, media: &Counters) -> prometheus::Result<()> {
+    let family = |name, help| CounterVec::new(Opts::new(name, help), &["direction", "kind"]);
+    let packets = family("signalbox_packets_total", "UDP datagrams that were accepted or sent.")?;
+    let bytes = family("signalbox_bytes_total", "Bytes of UDP payload.")?;
+    let rows: [(&str, &str, Traffic); 8] = [
+        ("in", "audio", media.audio_in),
+        ("in", "video", media.video_in),
+        ("in", "rtcp", media.rtcp_in),
+        ("in", "handshake", media.handshake_in),
+        ("out", "audio", media.audio_out),
+        ("out", "video", media.video_out),
+        ("out", "rtcp", media.rtcp_out),
+        ("out", "handshake", media.handshake_out),
+    ];
+    for (direction, kind, total) in rows {
+        packets.with_label_values(&[direction, kind]).inc_by(float(total.packets));
+        bytes.with_label_values(&[direction, kind]).inc_by(float(total.bytes));
+    }
+    registry.register(Box::new(packets))?;
+    registry.register(Box::new(bytes))?;
+    let dropped = CounterVec::new(
+        Opts::new("signalbox_datagrams_dropped_total", "Datagrams dropped, by reason."),
+        &["reason"],
+    )?;
+    for (reason, count) in &media.dropped {
+        dropped.with_label_values(&[*reason]).inc_by(float(*count));
+    }
+    registry.register(Box::new(dropped))
+}
+
+/// Prometheus counts in floats; exact up to 2^53.
+#[allow(clippy::cast_precision_loss, reason = "9 petabytes are exact")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_of_the_engine_become_families() {
+        let metrics = Metrics::new().unwrap();
+        metrics.join_seconds.observe(0.05);
+        let media = Counters {
+            audio_in: Traffic { packets: 7, bytes: 700 },
+            dropped: vec![("unknown_ufrag", 3)],
+            encode_ns: 1_500_000_000,
+            rooms: 2,
+            ..Counters::default()
+        };
+        let text = String::from_utf8(text(&metrics, &media).unwrap()).unwrap();
+        for line in [
+            "signalbox_packets_total{direction=\"in\",kind=\"audio\"} 7",
+            "signalbox_bytes_total{direction=\"in\",kind=\"audio\"} 700",
+            "signalbox_packets_total{direction=\"out\",kind=\"video\"} 0",
+            "signalbox_datagrams_dropped_total{reason=\"unknown_ufrag\"} 3",
+            "signalbox_encode_seconds_total 1.5",
+            "signalbox_rooms 2",
+            "signalbox_join_duration_seconds_bucket{le=\"0.08\"} 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+}

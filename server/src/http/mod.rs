@@ -1,0 +1,84 @@
+//! The one TCP port: pages, REST, metrics, and WebSockets on any path.
+//!
+//! in:  TCP connections
+//! out: responses; WebSockets handed to [`socket`]
+//!
+//! Every connection is bounded: their number, the time to send a request head, the time and size of a body.
+
+mod listener;
+mod metrics;
+mod pages;
+mod rest;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+pub(crate) use listener::serve;
+pub(crate) use metrics::Metrics;
+pub(crate) use rest::{check_room_name, permissions};
+
+/// A request and its answer, body included, take no longer.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// The largest request is a room token with every field, some 10 kB.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::scrape))
+        .route("/api/video/room_tokens", post(rest::room_tokens))
+        .route("/api/{*path}", axum::routing::any(rest::unknown));
+    if app.config.demo {
+        router = router.route("/demo/tokens", post(rest::demo_tokens));
+    }
+    router
+        .fallback(pages::page)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(in_time))
+        // Outermost, because SDKs open their socket on whatever path the application's `host` has.
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), upgrade))
+        .with_state(app)
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.shutdown.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
+async fn upgrade(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let wanted =
+        request.headers().get("upgrade").is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if !wanted {
+        return next.run(request).await;
+    }
+    let (mut parts, _body) = request.into_parts();
+    let permit = parts.extensions.remove::<listener::Permit>();
+    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => socket::limits(upgrade).on_upgrade(move |web_socket| async move {
+            socket::run(&app, web_socket).await;
+            drop(permit);
+        }),
+        Err(rejection) => rejection.into_response(),
+    }
+}

@@ -1,0 +1,76 @@
+use super::*;
+
+fn parse(body: &serde_json::Value) -> Result<Grant, Invalid> {
+    Attributes::parse(body.to_string().as_bytes()).and_then(grant)
+}
+
+#[test]
+fn the_least_request_gets_the_usual_permissions_for_oneself() {
+    let grant = parse(&json!({"room_name": "lounge"})).unwrap();
+    assert_eq!((grant.room.as_str(), grant.user.as_str()), ("lounge", ""));
+    assert_eq!(grant.permissions.len(), 11);
+    assert!(grant.permissions.iter().all(|name| name.starts_with("room.self.")));
+    assert!(grant.auto_create_room && !grant.join_audio_muted && !grant.join_video_muted);
+}
+
+#[test]
+fn every_attribute_that_is_built_arrives() {
+    let grant = parse(&json!({
+        "room_name": "Team_1-a", "user_name": "Zoë", "permissions": ["room.set_layout", "room.self.audio_mute"],
+        "room_display_name": "Team", "auto_create_room": false, "join_audio_muted": true, "join_video_muted": true,
+        "join_from": "2030-01-02T03:04:05+01:00", "join_until": 1_893_556_800,
+        "join_as": "member", "media_allowed": "all", "meta": {}, "enable_room_previews": false, "remove_at": null,
+    }))
+    .unwrap();
+    let expected = Grant {
+        room_display_name: Some("Team".into()),
+        auto_create_room: false,
+        join_from: Some(1_893_549_845),
+        join_until: Some(1_893_556_800),
+        join_audio_muted: true,
+        join_video_muted: true,
+        ..Grant::new(
+            "Team_1-a".into(),
+            "Zoë".into(),
+            vec!["room.set_layout".into(), "room.self.audio_mute".into()],
+        )
+    };
+    assert_eq!(grant, expected);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let with = |name: &str, value: serde_json::Value| {
+        let mut body = json!({"room_name": "lounge"});
+        body[name] = value;
+        body
+    };
+    let cases = [
+        (json!({}), "room_name"),
+        (with("room_name", json!("")), "room_name"),
+        (with("room_name", json!("a room")), "room_name"),
+        (with("room_name", json!("r".repeat(101))), "room_name"),
+        (with("room_name", json!(7)), "room_name"),
+        (with("user_name", json!("u".repeat(101))), "user_name"),
+        (with("user_name", json!("a\u{0}b")), "user_name"),
+        (with("permissions", json!("room.set_layout")), "permissions"),
+        (with("permissions", json!(["room.fly"])), "permissions"),
+        (with("permissions", json!([1])), "permissions"),
+        (with("join_audio_muted", json!("yes")), "join_audio_muted"),
+        (with("join_from", json!("tomorrow")), "join_from"),
+        (with("join_until", json!(-1)), "join_until"),
+        (with("join_as", json!("audience")), "join_as"),
+        (with("media_allowed", json!("audio-only")), "media_allowed"),
+        (with("remove_at", json!(1)), "remove_at"),
+        (with("end_room_session_on_leave", json!(true)), "end_room_session_on_leave"),
+        (with("meta", json!({"a": 1})), "meta"),
+        (with("rom_name", json!("x")), "rom_name"),
+        (json!([]), ""),
+    ];
+    for (body, attribute) in cases {
+        assert_eq!(parse(&body).unwrap_err().attribute, attribute, "{body}");
+    }
+    assert!(Attributes::parse(b"{").is_err() && Attributes::parse(b"").is_err());
+    let deep = "[".repeat(100_000);
+    assert!(Attributes::parse(deep.as_bytes()).is_err());
+}

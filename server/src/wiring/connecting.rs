@@ -1,0 +1,107 @@
+//! The first frame of a socket: whose is it, and which session does it go on with?
+//!
+//! in:  a parsed `signalwire.connect`
+//! out: the session that has taken the socket, or the reply that refuses
+
+use std::sync::Arc;
+
+use control_api::{
+    Authenticated, Authority, ConnectRefusal, ConnectRequest, Credentials, ProjectGrant, ProjectId, Protocol,
+    RoomGrant, SocketId,
+};
+
+use super::registry::{SessionHandle, SessionMail};
+use super::session_task::{self, Outbox};
+use crate::app::App;
+use crate::tokens::Claims;
+
+/// A session may end between being found and being told; then another is made.
+const ATTEMPTS: usize = 3;
+
+/// Verifies, finds or makes the session, and hands it the socket. The error is the reply to send.
+pub(crate) async fn connect(
+    app: &Arc<App>,
+    socket: SocketId,
+    outbox: Outbox,
+    request: ConnectRequest,
+) -> Result<SessionHandle, String> {
+    let refuse = |refusal| {
+        app.metrics.auth_failures.inc();
+        tracing::info!(agent = request.agent, ?refusal, "connect refused");
+        request.refuse(refusal)
+    };
+    let authority = authenticate(app, &request.credentials).map_err(refuse)?;
+    let protocol = protocol(app, &request, &authority).map_err(refuse)?;
+    for _ in 0..ATTEMPTS {
+        let session = app
+            .registry
+            .session(protocol.as_str(), || session_task::spawn(app, protocol.clone(), &authority))
+            .ok_or_else(|| refuse(ConnectRefusal::Internal))?;
+        if !session.authority.is_same_party(&authority) {
+            return Err(refuse(ConnectRefusal::RequesterValidation));
+        }
+        let mail = SessionMail::Attach {
+            socket,
+            outbox: outbox.clone(),
+            request: request.clone(),
+            authenticated: authenticated(app, &protocol, Arc::clone(&authority)),
+        };
+        if session.mailbox.send(mail).await.is_ok() {
+            return Ok(session);
+        }
+    }
+    Err(refuse(ConnectRefusal::Internal))
+}
+
+/// What a session learns of credentials that were found good.
+pub(super) fn authenticated(app: &App, protocol: &Protocol, authority: Arc<Authority>) -> Authenticated {
+    Authenticated { authorization_state: app.identity.state(protocol, &authority), authority }
+}
+
+/// Whom these credentials are.
+pub(super) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<Authority>, ConnectRefusal> {
+    match credentials {
+        Credentials::RoomToken(token) => match app.tokens.verify(token) {
+            Ok(claims) => Ok(Arc::new(Authority::Room(grant(claims)))),
+            Err(error) => {
+                tracing::debug!(%error, "room token refused");
+                Err(ConnectRefusal::Unauthorized)
+            }
+        },
+        Credentials::Project { project, token } if app.config.project.accepts(project, token) => {
+            Ok(Arc::new(Authority::Project(ProjectGrant { project: ProjectId::new(project.as_str()) })))
+        }
+        Credentials::Project { .. } => Err(ConnectRefusal::Unauthorized),
+    }
+}
+
+/// The name of the session to go on with, or a new one.
+fn protocol(app: &App, request: &ConnectRequest, authority: &Authority) -> Result<Protocol, ConnectRefusal> {
+    let Some(offered) = &request.protocol else {
+        return Ok(app.identity.new_protocol(authority.project()));
+    };
+    let protocol =
+        app.identity.protocol(offered, authority.project()).ok_or(ConnectRefusal::RequesterValidation)?;
+    match &request.authorization_state {
+        Some(state) if !app.identity.is_state(state, &protocol, authority) => {
+            Err(ConnectRefusal::RequesterValidation)
+        }
+        Some(_) | None => Ok(protocol),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
+fn grant(claims: Claims) -> RoomGrant {
+    let Claims { sub, exp, grant, .. } = claims;
+    RoomGrant {
+        room_display_name: grant.room_display_name.map(Into::into),
+        scopes: grant.permissions,
+        join_audio_muted: grant.join_audio_muted,
+        join_video_muted: grant.join_video_muted,
+        join_from: grant.join_from.map(|moment| moment as f64),
+        join_until: grant.join_until.map(|moment| moment as f64),
+        auto_create_room: grant.auto_create_room,
+        expires_at: Some(exp as f64),
+        ..RoomGrant::new(ProjectId::new(sub), grant.room, grant.user)
+    }
+}

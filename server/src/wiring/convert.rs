@@ -1,0 +1,202 @@
+//! Between the words of the wire and the numbers of the media core.
+//!
+//! in:  media instructions of a room session; events of the engine
+//! out: actions of the engine; media events of the room session
+//!
+//! The wire has `MemberId("6f1c…")`, the core a dense `MemberKey(7)`: only this map knows both, one per room.
+
+use std::collections::HashMap;
+
+use control_api::{
+    LegEnd, LegId, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup, PlacedLayer, Placement,
+};
+use layouts::{Layer, Placed, Position};
+use media_core::room::{Action, Event, MemberConfig};
+use media_core::sdp::{Offer, SdpError};
+use media_core::units::{LegKey, MemberKey};
+
+use super::registry::Registry;
+
+/// Why an instruction has no action.
+pub(super) enum Unconvertible {
+    /// The offer cannot be read.
+    Offer(LegId, SdpError),
+    /// It names a member or a leg that is not there (any more).
+    Unknown,
+}
+
+/// The members and legs of one room under both names.
+#[derive(Default)]
+pub(super) struct Keys {
+    members: HashMap<MemberId, MemberKey>,
+    member_ids: HashMap<MemberKey, MemberId>,
+    legs: HashMap<LegId, (LegKey, MemberId)>,
+    leg_ids: HashMap<LegKey, LegId>,
+}
+
+impl Keys {
+    /// What the engine is to do. Asked twice for the same instruction, it says the same.
+    pub(super) fn action(
+        &mut self,
+        registry: &Registry,
+        instruction: &MediaInstruction,
+        bundle: bool,
+    ) -> Result<Action, Unconvertible> {
+        Ok(match instruction {
+            MediaInstruction::AddMember { member, setup } => {
+                Action::AddMember { member: self.add_member(registry, member), config: config(setup) }
+            }
+            MediaInstruction::RemoveMember { member } => {
+                Action::RemoveMember { member: self.member(member)? }
+            }
+            MediaInstruction::OpenLeg { member, leg, offer } => Action::OpenLeg {
+                member: self.member(member)?,
+                offer: parsed(*leg, offer)?,
+                leg: self.add_leg(registry, *leg, member),
+                bundle,
+            },
+            MediaInstruction::ReofferLeg { leg, offer } => {
+                Action::ReofferLeg { leg: self.leg(*leg)?, offer: parsed(*leg, offer)? }
+            }
+            MediaInstruction::CloseLeg { leg } => Action::CloseLeg { leg: self.leg(*leg)? },
+            MediaInstruction::SetAudioMuted { member, muted } => {
+                Action::SetAudioMuted { member: self.member(member)?, muted: *muted }
+            }
+            MediaInstruction::SetVideoMuted { member, muted } => {
+                Action::SetVideoMuted { member: self.member(member)?, muted: *muted }
+            }
+            MediaInstruction::SetLayout { layout, positions } => {
+                Action::SetLayout { layout: *layout, positions: self.positions(positions) }
+            }
+            MediaInstruction::SetPositions { positions } => {
+                Action::SetPositions { positions: self.positions(positions) }
+            }
+            MediaInstruction::CloseRoom => Action::CloseRoom,
+        })
+    }
+
+    /// Forgets what the engine has been told to end.
+    pub(super) fn forget(&mut self, instruction: &MediaInstruction) {
+        match instruction {
+            MediaInstruction::RemoveMember { member } => {
+                if let Some(key) = self.members.remove(member) {
+                    self.member_ids.remove(&key);
+                }
+                self.legs.retain(|_, (_, of)| of != member);
+                self.leg_ids.retain(|_, id| self.legs.contains_key(id));
+            }
+            MediaInstruction::CloseLeg { leg } => {
+                if let Some((key, _)) = self.legs.remove(leg) {
+                    self.leg_ids.remove(&key);
+                }
+            }
+            MediaInstruction::AddMember { .. }
+            | MediaInstruction::OpenLeg { .. }
+            | MediaInstruction::ReofferLeg { .. }
+            | MediaInstruction::SetAudioMuted { .. }
+            | MediaInstruction::SetVideoMuted { .. }
+            | MediaInstruction::SetLayout { .. }
+            | MediaInstruction::SetPositions { .. }
+            | MediaInstruction::CloseRoom => {}
+        }
+    }
+
+    /// What the room session hears of it; `None` for news of somebody who is gone.
+    pub(super) fn event(&self, event: Event) -> Option<MediaEvent> {
+        Some(match event {
+            Event::LegAnswered { leg, sdp, .. } => {
+                MediaEvent::LegAnswered { leg: *self.leg_ids.get(&leg)?, sdp }
+            }
+            Event::LegConnected { leg, .. } => MediaEvent::LegConnected { leg: *self.leg_ids.get(&leg)? },
+            Event::LegLiveness { leg, liveness, .. } => {
+                MediaEvent::LegLiveness { leg: *self.leg_ids.get(&leg)?, liveness: alive(liveness) }
+            }
+            Event::LegEnded { leg, why, .. } => {
+                let leg = *self.leg_ids.get(&leg)?;
+                tracing::info!(?why, "leg ended");
+                MediaEvent::LegEnded { leg, why: ended(&why) }
+            }
+            Event::Placed { placed, .. } => MediaEvent::Placed(self.placement(placed)),
+            Event::Talking { member, talking, .. } => {
+                MediaEvent::Talking { member: self.member_ids.get(&member)?.clone(), talking }
+            }
+        })
+    }
+
+    fn add_member(&mut self, registry: &Registry, member: &MemberId) -> MemberKey {
+        let key = *self.members.entry(member.clone()).or_insert_with(|| registry.next_member());
+        self.member_ids.insert(key, member.clone());
+        key
+    }
+
+    fn add_leg(&mut self, registry: &Registry, leg: LegId, member: &MemberId) -> LegKey {
+        let (key, _) = *self.legs.entry(leg).or_insert_with(|| (registry.next_leg(), member.clone()));
+        self.leg_ids.insert(key, leg);
+        key
+    }
+
+    fn member(&self, member: &MemberId) -> Result<MemberKey, Unconvertible> {
+        self.members.get(member).copied().ok_or(Unconvertible::Unknown)
+    }
+
+    fn leg(&self, leg: LegId) -> Result<LegKey, Unconvertible> {
+        self.legs.get(&leg).map(|(key, _)| *key).ok_or(Unconvertible::Unknown)
+    }
+
+    fn positions(&self, positions: &[(MemberId, Position)]) -> Vec<(MemberKey, Position)> {
+        positions
+            .iter()
+            .filter_map(|(member, position)| Some((*self.members.get(member)?, *position)))
+            .collect()
+    }
+
+    fn placement(&self, placed: Placed) -> Placement {
+        let layer = |layer: Layer| PlacedLayer {
+            index: layer.index,
+            z: layer.z,
+            rect: layer.rect,
+            position: layer.position,
+            member: layer.source.and_then(|source| self.member_ids.get(&MemberKey(source.0)).cloned()),
+            reservation: layer.reservation,
+            playing_file: layer.playing_file,
+            visible: layer.visible,
+        };
+        Placement {
+            version: placed.version,
+            layout: placed.layout,
+            layers: placed.layers.into_iter().map(layer).collect(),
+        }
+    }
+}
+
+fn parsed(leg: LegId, offer: &str) -> Result<Box<Offer>, Unconvertible> {
+    Offer::parse(offer).map(Box::new).map_err(|error| Unconvertible::Offer(leg, error))
+}
+
+fn config(setup: &MemberSetup) -> MemberConfig {
+    MemberConfig {
+        name: setup.name.clone(),
+        audio_muted: setup.audio_muted,
+        video_muted: setup.video_muted,
+        position: setup.position,
+    }
+}
+
+fn alive(liveness: media_core::room::Liveness) -> Liveness {
+    match liveness {
+        media_core::room::Liveness::Alive => Liveness::Alive,
+        media_core::room::Liveness::Stale => Liveness::Stale,
+        media_core::room::Liveness::Silent => Liveness::Silent,
+        media_core::room::Liveness::Gone => Liveness::Gone,
+    }
+}
+
+fn ended(why: &media_core::room::LegEnd) -> LegEnd {
+    match why {
+        media_core::room::LegEnd::PeerClosed => LegEnd::PeerClosed,
+        media_core::room::LegEnd::HandshakeFailed(_) | media_core::room::LegEnd::NeverConnected => {
+            LegEnd::NeverConnected
+        }
+        media_core::room::LegEnd::Refused(_) => LegEnd::Refused,
+    }
+}

@@ -1,0 +1,265 @@
+//! The task of one room: requests of sessions and events of the engine in, replies, events and commands out.
+//!
+//! in:  the room's mailbox, its media events, its deadline
+//! out: messages to sessions, commands to the engine
+//!
+//! It waits for sessions, which wait for nobody, and for the engine, at most [`ENGINE_TIME`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control_api::{
+    IdSource, MediaEvent, MediaInstruction, Recipients, RoomConfig, RoomGrant, RoomInput, RoomMessage,
+    RoomOutput, RoomRequest, RoomSession, RoomSessionId, SessionInput, SessionKey, wire,
+};
+use layouts::LayoutId;
+use media_core::engine::EngineError;
+use media_core::room::{Action, Command};
+use media_core::units::RoomKey;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::convert::{Keys, Unconvertible};
+use super::media_routes::MediaInbox;
+use super::registry::{RoomHandle, SessionMail};
+use super::{now, sleep_until};
+use crate::app::{App, NODE};
+use crate::random;
+
+/// Requests and notices for one room: 300 members that all press a button at once, thrice.
+const MAILBOX: usize = 1024;
+
+/// How long a busy engine is asked again.
+const ENGINE_TIME: Duration = Duration::from_secs(1);
+
+/// Pause between asking.
+const ENGINE_PAUSE: Duration = Duration::from_millis(2);
+
+/// A room may end between being found and being told; then another is made.
+const ATTEMPTS: usize = 3;
+
+/// An answer given in place of a room: whom to, and what.
+pub(super) type Answer = (SessionKey, Box<RoomMessage>);
+
+/// Delivers a request to its room, making the room if the request may; else the answer comes back.
+pub(super) fn route(app: &Arc<App>, mut request: RoomRequest) -> Result<(), Answer> {
+    let boxed = |(to, message)| (to, Box::new(message));
+    for _ in 0..ATTEMPTS {
+        let room = match find_or_make(app, &request) {
+            Ok(Some(room)) => room,
+            Ok(None) => return Err(boxed(request.without_room())),
+            Err(error) => {
+                tracing::warn!(%error, "no room made");
+                return Err(boxed(request.busy()));
+            }
+        };
+        match room.mailbox.try_send(RoomInput::Request(request)) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(RoomInput::Request(returned))) => {
+                app.registry.forget_room(&room);
+                request = returned;
+            }
+            Err(TrySendError::Full(RoomInput::Request(returned))) => {
+                app.metrics.mailbox_full.with_label_values(&["room"]).inc();
+                return Err(boxed(returned.busy()));
+            }
+            // A mailbox gives back what it was given.
+            Err(TrySendError::Closed(_) | TrySendError::Full(_)) => return Ok(()),
+        }
+    }
+    Err(boxed(request.busy()))
+}
+
+fn find_or_make(app: &Arc<App>, request: &RoomRequest) -> Result<Option<RoomHandle>, EngineError> {
+    let project = request.from.authority.project();
+    if let Some(room) = app.registry.room(project, &request.route) {
+        return Ok(Some(room));
+    }
+    match request.opens_room() {
+        Some(grant) => app.registry.room_or_make(project, &grant.room_name, || spawn(app, grant)).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
+    let key = app.registry.next_room();
+    let id = RoomSessionId::new(uuid::Uuid::new_v4().to_string());
+    let room = app.config.room;
+    let config = media_core::room::RoomConfig {
+        canvas: room.canvas,
+        fps: room.fps,
+        layout: LayoutId::GRID_RESPONSIVE,
+    };
+    // The route first: the engine may speak as soon as it knows the room.
+    let media = app.media_routes.open(key);
+    app.engine
+        .command(Command { room: key, action: Action::OpenRoom(config) })
+        .inspect_err(|_| app.media_routes.close(key))?;
+    let (mailbox, inbox) = mpsc::channel(MAILBOX);
+    let (snapshots, snapshot) = watch::channel(None);
+    let handle = RoomHandle {
+        key,
+        project: grant.project.clone(),
+        name: Arc::clone(&grant.room_name),
+        id: id.clone(),
+        mailbox,
+        snapshot,
+    };
+    let config = RoomConfig {
+        project: grant.project.clone(),
+        room_id: app.identity.room_id(&grant.project, &grant.room_name),
+        room_session_id: id,
+        name: Arc::clone(&grant.room_name),
+        display_name: Arc::clone(grant.display_name()),
+        layout: LayoutId::GRID_RESPONSIVE,
+        max_members: room.max_members,
+        meta: grant.room_meta.clone(),
+        node_id: NODE.into(),
+        ids: IdSource::seeded(u128::from_ne_bytes(random::bytes())),
+    };
+    tracing::info!(room = &*grant.room_name, key = key.0, "room begins");
+    let task = RoomTask {
+        app: Arc::clone(app),
+        room: RoomSession::new(now(), config),
+        key,
+        keys: Keys::default(),
+        snapshots,
+        shown: 0,
+        returned: Vec::new(),
+        handle: handle.clone(),
+    };
+    tokio::spawn(task.drive(inbox, media));
+    Ok(handle)
+}
+
+struct RoomTask {
+    app: Arc<App>,
+    room: RoomSession,
+    key: RoomKey,
+    keys: Keys,
+    snapshots: watch::Sender<Option<Arc<wire::room::RoomSession>>>,
+    /// Revision of the last snapshot.
+    shown: u64,
+    /// Requests that came after the end.
+    returned: Vec<RoomRequest>,
+    handle: RoomHandle,
+}
+
+impl RoomTask {
+    async fn drive(mut self, mut inbox: mpsc::Receiver<RoomInput>, mut media: MediaInbox) {
+        let shutdown = self.app.shutdown.clone();
+        let mut closing = std::pin::pin!(shutdown.closing());
+        let mut told = false;
+        while self.drain().await {
+            self.show();
+            let input = tokio::select! {
+                Some(event) = media.events.recv() => match self.keys.event(event) {
+                    Some(event) => RoomInput::Media(event),
+                    None => continue,
+                },
+                Some(input) = inbox.recv() => input,
+                () = sleep_until(self.room.deadline()) => RoomInput::Timeout,
+                () = media.overrun.notified() => {
+                    tracing::error!(key = self.key.0, "room ends: media events were lost");
+                    RoomInput::Close
+                }
+                () = closing.as_mut(), if !told => {
+                    told = true;
+                    RoomInput::Close
+                }
+            };
+            self.room.handle(now(), input);
+        }
+        self.end(inbox).await;
+    }
+
+    /// Does what the room wants; `false` once it is over.
+    async fn drain(&mut self) -> bool {
+        while let Some(output) = self.room.poll() {
+            match output {
+                RoomOutput::Send { to, message } => self.deliver(to, message).await,
+                RoomOutput::Event { to, event } => {
+                    for session in self.recipients(to) {
+                        self.deliver(session, RoomMessage::Event(Arc::clone(&event))).await;
+                    }
+                }
+                RoomOutput::Media(instruction) => self.instruct(&instruction).await,
+                RoomOutput::Return(request) => self.returned.push(request),
+                RoomOutput::Ended => return false,
+            }
+        }
+        true
+    }
+
+    fn recipients(&self, to: Recipients) -> Vec<SessionKey> {
+        let mut sessions = to.sessions;
+        if to.project {
+            sessions.extend(self.app.registry.project_sessions(&self.handle.project));
+            sessions.sort_unstable();
+            sessions.dedup();
+        }
+        sessions
+    }
+
+    async fn deliver(&self, to: SessionKey, message: RoomMessage) {
+        if let Some(mailbox) = self.app.registry.mailbox(to) {
+            // Fails when the session is over: nobody waits for the message.
+            let _ = mailbox.send(SessionMail::Input(SessionInput::Room(message))).await;
+        }
+    }
+
+    /// Hands an instruction to the engine. One that cannot be carried out ends its leg, or the room.
+    async fn instruct(&mut self, instruction: &MediaInstruction) {
+        let patience = Instant::now() + ENGINE_TIME;
+        loop {
+            let action = match self.keys.action(&self.app.registry, instruction, self.app.config.bundle) {
+                Ok(action) => action,
+                Err(Unconvertible::Offer(leg, error)) => {
+                    tracing::info!(%error, "offer refused");
+                    let ended = MediaEvent::LegEnded { leg, why: control_api::LegEnd::Refused };
+                    return self.room.handle(now(), RoomInput::Media(ended));
+                }
+                Err(Unconvertible::Unknown) => return,
+            };
+            match self.app.engine.command(Command { room: self.key, action }) {
+                Ok(()) => return self.keys.forget(instruction),
+                Err(error) if Instant::now() < patience => {
+                    tracing::debug!(%error, "waiting for the media engine");
+                    sleep(ENGINE_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, key = self.key.0, "room ends: it cannot command its media");
+                    return self.room.handle(now(), RoomInput::Close);
+                }
+            }
+        }
+    }
+
+    /// Lets lists see the room as it is now.
+    fn show(&mut self) {
+        let revision = self.room.revision();
+        if revision != self.shown {
+            self.shown = revision;
+            self.snapshots.send_replace(self.room.snapshot());
+        }
+    }
+
+    /// Takes the room out of the tables, then finds another one for those who came too late.
+    async fn end(mut self, mut inbox: mpsc::Receiver<RoomInput>) {
+        self.app.registry.forget_room(&self.handle);
+        inbox.close();
+        while let Some(input) = inbox.recv().await {
+            if let RoomInput::Request(request) = input {
+                self.returned.push(request);
+            }
+        }
+        for request in std::mem::take(&mut self.returned) {
+            if let Err((to, message)) = route(&self.app, request) {
+                self.deliver(to, *message).await;
+            }
+        }
+        self.app.media_routes.close(self.key);
+        tracing::info!(room = &*self.handle.name, key = self.key.0, "room is over");
+    }
+}

@@ -1,0 +1,199 @@
+//! The task of one session: its mailbox, its socket, its requests to rooms.
+//!
+//! in:  [`SessionMail`], deadlines, the draining of the process
+//! out: frames to the socket, requests and notices to rooms
+//!
+//! It never waits for anybody but its own mailbox and clock: whoever writes to it may wait for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use control_api::{
+    Authority, Command, ConnectRefusal, Notice, ProjectId, Protocol, Reply, RoomRequest, Route, Session,
+    SessionConfig, SessionInput, SessionOutput, SocketId,
+};
+use media_core::sdp::Offer;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep;
+
+use super::connecting::{authenticate, authenticated};
+use super::registry::{LateNotice, SessionHandle, SessionMail};
+use super::{now, room_task, sleep_until};
+use crate::app::{App, NODE};
+
+/// Messages for one session. A room of 20 that changes its layout sends some 40.
+const MAILBOX: usize = 256;
+
+/// When a notice found a room's mailbox full, it is tried again after this.
+const NOTICE_PAUSE: Duration = Duration::from_millis(20);
+
+/// The session's end of a socket's queue.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    frames: mpsc::Sender<String>,
+    cut: Arc<Notify>,
+}
+
+/// The socket's end of it.
+pub(crate) struct Outgoing {
+    /// What to write; its end is a friendly close.
+    pub(crate) frames: mpsc::Receiver<String>,
+    /// Told when the peer does not read: what is queued is given up.
+    pub(crate) cut: Arc<Notify>,
+}
+
+/// A queue of that many frames.
+pub(crate) fn outbox(capacity: usize) -> (Outbox, Outgoing) {
+    let (sender, frames) = mpsc::channel(capacity);
+    let cut = Arc::new(Notify::new());
+    (Outbox { frames: sender, cut: Arc::clone(&cut) }, Outgoing { frames, cut })
+}
+
+/// Starts the task of a new session. The caller enters it in the registry.
+pub(super) fn spawn(app: &Arc<App>, protocol: Protocol, authority: &Arc<Authority>) -> SessionHandle {
+    let key = app.registry.next_session();
+    let (mailbox, inbox) = mpsc::channel(MAILBOX);
+    let config = SessionConfig { key, protocol, node_id: NODE.into() };
+    let task = SessionTask {
+        app: Arc::clone(app),
+        session: Session::new(config, Arc::clone(authority)),
+        outboxes: HashMap::new(),
+        late: VecDeque::new(),
+    };
+    app.metrics.sessions.inc();
+    tokio::spawn(task.drive(inbox));
+    SessionHandle { key, authority: Arc::clone(authority), mailbox }
+}
+
+struct SessionTask {
+    app: Arc<App>,
+    session: Session,
+    /// One, and for a moment two when a socket takes over.
+    outboxes: HashMap<SocketId, Outbox>,
+    /// Notices that wait for room in a mailbox, oldest first.
+    late: VecDeque<LateNotice>,
+}
+
+impl SessionTask {
+    async fn drive(mut self, mut inbox: mpsc::Receiver<SessionMail>) {
+        let shutdown = self.app.shutdown.clone();
+        let mut draining = std::pin::pin!(shutdown.draining());
+        let mut told = false;
+        while self.drain() {
+            tokio::select! {
+                mail = inbox.recv() => match mail {
+                    Some(mail) => self.take(mail),
+                    None => break,
+                },
+                () = sleep_until(self.session.deadline()) => self.session.handle(now(), SessionInput::Timeout),
+                () = sleep(NOTICE_PAUSE), if !self.late.is_empty() => self.deliver_late(),
+                () = draining.as_mut(), if !told => {
+                    told = true;
+                    self.session.handle(now(), SessionInput::Drain);
+                }
+            }
+        }
+        self.app.registry.forget_session(self.session.key(), self.session.protocol().as_str());
+        self.app.metrics.sessions.dec();
+        // A connect that came too late is dropped with the inbox: its socket closes and its client tries again.
+    }
+
+    fn take(&mut self, mail: SessionMail) {
+        match mail {
+            SessionMail::Attach { socket, outbox, request, authenticated } => {
+                self.outboxes.insert(socket, outbox);
+                self.session.attach(now(), socket, request, authenticated);
+            }
+            SessionMail::Input(input) => {
+                if let SessionInput::SocketLost { socket } = &input {
+                    self.outboxes.remove(socket);
+                }
+                self.session.handle(now(), input);
+            }
+        }
+    }
+
+    /// Does what the session wants; `false` once it is over.
+    fn drain(&mut self) -> bool {
+        while let Some(output) = self.session.poll() {
+            match output {
+                SessionOutput::Send { socket, text } => self.send(socket, text),
+                SessionOutput::CloseSocket { socket } => {
+                    self.outboxes.remove(&socket);
+                }
+                SessionOutput::Request(request) => self.request(request),
+                SessionOutput::Notice { route, project, notice, .. } => self.notify(&project, &route, notice),
+                SessionOutput::ListRooms { request, project } => {
+                    let rooms = self.app.registry.snapshots(&project);
+                    self.session.handle(now(), SessionInput::Rooms { request, rooms });
+                }
+                SessionOutput::Reauthenticate { request, credentials } => {
+                    let outcome = authenticate(&self.app, &credentials)
+                        .and_then(|authority| {
+                            let same = self.session.authority().is_same_party(&authority);
+                            same.then_some(authority).ok_or(ConnectRefusal::RequesterValidation)
+                        })
+                        .map(|authority| authenticated(&self.app, self.session.protocol(), authority));
+                    self.session.handle(now(), SessionInput::Reauthenticated { request, outcome });
+                }
+                SessionOutput::Ended => return false,
+            }
+        }
+        true
+    }
+
+    fn send(&mut self, socket: SocketId, text: String) {
+        let Some(outbox) = self.outboxes.get(&socket) else { return };
+        match outbox.frames.try_send(text) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => {} // its `SocketLost` is on the way
+            Err(TrySendError::Full(_)) => {
+                outbox.cut.notify_one();
+                self.outboxes.remove(&socket);
+                self.session.handle(now(), SessionInput::SocketLost { socket });
+            }
+        }
+    }
+
+    fn request(&mut self, request: RoomRequest) {
+        if let Some(error) = unreadable_offer(&request) {
+            tracing::info!(%error, "offer refused");
+            let (_, message) = request.answered(Reply::CallError);
+            return self.session.handle(now(), SessionInput::Room(message));
+        }
+        if let Err((_, message)) = room_task::route(&self.app, request) {
+            self.session.handle(now(), SessionInput::Room(*message));
+        }
+    }
+
+    fn notify(&mut self, project: &ProjectId, route: &Route, notice: Notice) {
+        let Some(room) = self.app.registry.room(project, route) else { return };
+        self.late.push_back(LateNotice { room, session: self.session.key(), notice });
+        self.deliver_late();
+    }
+
+    /// In order; stops at the first that must go on waiting.
+    fn deliver_late(&mut self) {
+        while let Some(notice) = self.late.pop_front() {
+            if let Some(waiting) = notice.deliver() {
+                self.late.push_front(waiting);
+                return;
+            }
+        }
+    }
+}
+
+/// Looked at before it reaches a room, so that an offer nobody can read makes no room and no member.
+fn unreadable_offer(request: &RoomRequest) -> Option<media_core::sdp::SdpError> {
+    match &request.command {
+        Command::Invite(invite) => Offer::parse(&invite.sdp).err(),
+        Command::UpdateMedia { sdp, .. } => Offer::parse(sdp).err(),
+        Command::Hold { .. }
+        | Command::Info { .. }
+        | Command::Bye { .. }
+        | Command::Method { .. }
+        | Command::Watch { .. } => None,
+    }
+}

@@ -1,0 +1,228 @@
+//! Starts the real binary and talks to it as its clients do.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Longest wait for anything that must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const API_TOKEN: &str = "dev-token-of-the-tests";
+
+pub(crate) fn signalbox() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
+    command.env("SIGNALBOX_DEV_TOKEN", API_TOKEN);
+    command
+}
+
+/// A running `signalbox serve --dev`; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// `127.0.0.1:port`
+    pub(crate) address: String,
+    data: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut child = signalbox()
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path())
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").expect(&line).to_owned();
+        Self { child, stdout, address, data }
+    }
+
+    /// The next line of standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    pub(crate) fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// The exit code, `None` for a death by signal.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(begin.elapsed() < PATIENCE, "the server does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) async fn token(&self, room: &str, user: &str) -> String {
+        self.token_with(json!({"room_name": room, "user_name": user})).await
+    }
+
+    pub(crate) async fn token_with(&self, body: Value) -> String {
+        let reply = reqwest::Client::new()
+            .post(self.http("/api/video/room_tokens"))
+            .basic_auth("dev", Some(API_TOKEN))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status(), 200);
+        reply.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        reqwest::get(self.http("/metrics")).await.unwrap().text().await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An SDK's socket.
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Events that came while something else was waited for.
+    pub(crate) events: Vec<Value>,
+}
+
+impl Client {
+    pub(crate) async fn open(server: &Server, path: &str) -> Self {
+        let (socket, _) = connect_async(format!("ws://{}{path}", server.address)).await.unwrap();
+        Self { socket, events: Vec::new() }
+    }
+
+    /// Opened and connected with a room token.
+    pub(crate) async fn browser(server: &Server, token: &str) -> (Self, Value) {
+        let mut client = Self::open(server, "/").await;
+        let result = client.connect(json!({"jwt_token": token}), json!({})).await["result"].clone();
+        assert!(result.is_object());
+        (client, result)
+    }
+
+    /// Opened and connected as a server of the project.
+    pub(crate) async fn realtime(server: &Server) -> (Self, Value) {
+        let mut client = Self::open(server, "/").await;
+        let authentication = json!({"project": "dev", "token": API_TOKEN});
+        let result = client.connect(authentication, json!({})).await["result"].clone();
+        assert!(result.is_object());
+        (client, result)
+    }
+
+    /// The whole reply.
+    pub(crate) async fn connect(&mut self, authentication: Value, more: Value) -> Value {
+        let mut params = json!({
+            "version": {"major": 3, "minor": 0, "revision": 0},
+            "event_acks": true,
+            "agent": "test",
+            "authentication": authentication,
+        });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.call("signalwire.connect", params).await
+    }
+
+    /// Sends a request and waits for its reply.
+    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
+        let id = uuid::Uuid::new_v4().to_string();
+        self.send(Message::text(
+            json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string(),
+        ))
+        .await;
+        self.reply(&id).await
+    }
+
+    pub(crate) async fn reply(&mut self, id: &str) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if frame["id"] == id && frame.get("method").is_none() {
+                return frame;
+            }
+            if frame["method"] == "signalwire.event" {
+                self.events.push(frame["params"].clone());
+            }
+        }
+    }
+
+    /// The `params` of the next event of that type, an earlier one included.
+    pub(crate) async fn event(&mut self, event_type: &str) -> Value {
+        loop {
+            if let Some(found) = self.events.iter().position(|event| event["event_type"] == event_type) {
+                return self.events.remove(found)["params"].clone();
+            }
+            let frame = self.frame().await;
+            if frame["method"] == "signalwire.event" {
+                self.events.push(frame["params"].clone());
+            }
+        }
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// Sends to a server that may hang up meanwhile.
+    pub(crate) async fn try_send(&mut self, message: Message) {
+        let _ = self.socket.send(message).await;
+    }
+
+    /// The next text frame.
+    pub(crate) async fn frame(&mut self) -> Value {
+        loop {
+            match self.next().await {
+                Some(Message::Text(text)) => return serde_json::from_str(text.as_str()).unwrap(),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("the socket ended: {other:?}"),
+            }
+        }
+    }
+
+    /// What the server closed with; `None` when it did without a word.
+    pub(crate) async fn closed(&mut self) -> Option<CloseCode> {
+        loop {
+            match self.next().await {
+                Some(Message::Close(frame)) => return frame.map(|frame| frame.code),
+                Some(_) => {}
+                None => return None,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        let next = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("nothing comes");
+        next.and_then(Result::ok)
+    }
+}

@@ -1,0 +1,132 @@
+//! Command line, exit codes, health, signals.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::Write;
+use std::process::Output;
+
+use support::{Client, Server, signalbox};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+fn run(args: &[&str]) -> Output {
+    signalbox().args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn file(content: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn check_config_tells_good_from_bad() {
+    let good = file(include_str!("../../deploy/config.sample.toml"));
+    let done = run(&["check-config", good.path().to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    for (content, expected) in [
+        ("[media]\nprt = 1", "media.prt: unknown field"),
+        ("listen = [", "signalbox: configuration: /"),
+        ("listen = 'here'", "listen: "),
+        ("[auth]\nproject = 'acme'", "auth.api_token: is needed"),
+    ] {
+        let bad = file(content);
+        for command in [["check-config"].as_slice(), ["serve", "--config"].as_slice()] {
+            let done = run(&[command, &[bad.path().to_str().unwrap()]].concat());
+            assert_eq!(done.status.code(), Some(78), "{content}");
+            assert!(text(&done.stderr).contains(expected), "{}", text(&done.stderr));
+        }
+    }
+    assert_eq!(run(&["check-config", "/nowhere.toml"]).status.code(), Some(78));
+}
+
+#[test]
+fn dev_stays_on_loopback() {
+    let done = run(&["serve", "--dev", "--listen", "0.0.0.0:0"]);
+    assert_eq!(done.status.code(), Some(78));
+    assert!(text(&done.stderr).contains("listen: 0.0.0.0 is not loopback"));
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let server = Server::start();
+    let done = run(&["serve", "--dev", "--listen", &server.address]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).contains(&format!("cannot listen on {}", server.address)));
+}
+
+#[test]
+fn dev_prints_what_is_needed_to_use_it() {
+    let mut server = Server::start();
+    assert_eq!(server.line(), format!("project dev, API token {}", support::API_TOKEN));
+    assert_eq!(server.line(), format!("demo room: http://{}/?room=demo", server.address));
+}
+
+#[tokio::test]
+async fn a_token_of_the_command_line_connects() {
+    let server = Server::start();
+    let data = server.data_dir().to_str().unwrap();
+    let done = run(&["token", "--room", "lounge", "--user", "Alice", "--data-dir", data]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let (_client, result) = Client::browser(&server, text(&done.stdout).trim()).await;
+    assert_eq!(result["authorization"]["room"]["name"], "lounge");
+    for bad in [["--room", "a room"].as_slice(), &["--room", "lounge", "--permission", "room.fly"]] {
+        let done = run(&[&["token", "--data-dir", data, "--user", "A"], bad].concat());
+        assert_eq!(done.status.code(), Some(1), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn health_is_told() {
+    let server = Server::start();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(reqwest::get(server.http(path)).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn the_first_signal_drains() {
+    let mut server = Server::start();
+    let (mut client, _) = Client::realtime(&server).await;
+    server.signal("TERM");
+    loop {
+        if client.frame().await["method"] == "signalwire.disconnect" {
+            break;
+        }
+    }
+    assert_eq!(reqwest::get(server.http("/readyz")).await.unwrap().status(), 503);
+    assert_eq!(reqwest::get(server.http("/livez")).await.unwrap().status(), 200);
+    assert_eq!(client.closed().await, Some(CloseCode::Away));
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn the_second_signal_stops() {
+    let mut server = Server::start();
+    let (mut client, _) = Client::realtime(&server).await;
+    server.signal("TERM");
+    server.signal("INT");
+    assert_eq!(client.closed().await, Some(CloseCode::Away));
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn pages_are_served_and_known_again() {
+    let server = Server::start();
+    let page = reqwest::get(server.http("/")).await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let tag = page.headers()["etag"].clone();
+    assert!(page.text().await.unwrap().contains("Signalbox"));
+    let again =
+        reqwest::Client::new().get(server.http("/")).header("if-none-match", tag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    for path in ["/nothing", "/../Cargo.toml", "/%2e%2e/Cargo.toml"] {
+        assert_eq!(reqwest::get(server.http(path)).await.unwrap().status(), 404, "{path}");
+    }
+}
