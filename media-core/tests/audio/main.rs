@@ -1,4 +1,12 @@
-//! The audio plane in virtual time.
+//! The audio plane in virtual time: who hears what, and what a network does to it.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests compute with numbers of their own making"
+)]
 
 mod mixing;
+mod network;
+mod sequences;
 mod world;

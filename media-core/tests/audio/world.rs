@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 
-pub const FRAME: usize = 960;
-pub const ROOM: RoomKey = RoomKey(1);
+pub(crate) const FRAME: usize = 960;
+pub(crate) const ROOM: RoomKey = RoomKey(1);
 
 /// Numbers that are the same in every run.
-pub struct Seed(pub u64);
+pub(crate) struct Seed(pub u64);
 
 impl Seed {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -22,23 +22,23 @@ impl Seed {
     }
 
     /// 0 … 1.
-    pub fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
 /// What the network does to the packets of one member.
 #[derive(Clone)]
-pub struct Link {
-    pub delay_ms: f64,
+pub(crate) struct Link {
+    pub(crate) delay_ms: f64,
     /// Uniform, on top of the delay; packets overtake each other.
-    pub jitter_ms: f64,
-    pub loss: f64,
+    pub(crate) jitter_ms: f64,
+    pub(crate) loss: f64,
     /// Packets lost together once a loss begins.
-    pub burst: u32,
-    pub duplicates: f64,
+    pub(crate) burst: u32,
+    pub(crate) duplicates: f64,
     /// Source's clock relative to ours.
-    pub clock: f64,
+    pub(crate) clock: f64,
 }
 
 impl Default for Link {
@@ -47,19 +47,19 @@ impl Default for Link {
     }
 }
 
-pub type Sound = Box<dyn FnMut(u64) -> f32>;
+pub(crate) type Sound = Box<dyn FnMut(u64) -> f32>;
 
 /// A steady tone.
-pub fn tone(hz: f64, amplitude: f64) -> Sound {
+pub(crate) fn tone(hz: f64, amplitude: f64) -> Sound {
     Box::new(move |n| (amplitude * (n as f64 / 48_000.0 * hz * std::f64::consts::TAU).sin()) as f32)
 }
 
-pub fn silence() -> Sound {
+pub(crate) fn silence() -> Sound {
     Box::new(|_| 0.0)
 }
 
 /// A sound between two moments, seconds, faded over 10 ms so that the sound itself has no edge.
-pub fn between(from: f64, to: f64, mut sound: Sound) -> Sound {
+pub(crate) fn between(from: f64, to: f64, mut sound: Sound) -> Sound {
     Box::new(move |n| {
         let at = n as f64 / 48_000.0;
         let gain = ((at - from) / 0.01).clamp(0.0, 1.0) * ((to - at) / 0.01).clamp(0.0, 1.0);
@@ -67,8 +67,16 @@ pub fn between(from: f64, to: f64, mut sound: Sound) -> Sound {
     })
 }
 
+/// A vowel held for ever: what concealment is made for.
+pub(crate) fn vowel(hz: f64) -> Sound {
+    Box::new(move |n| {
+        let at = n as f64 / 48_000.0 * hz * std::f64::consts::TAU;
+        (0.15 * (1..=10).map(|k| (at * f64::from(k)).cos() / f64::from(k)).sum::<f64>()) as f32
+    })
+}
+
 /// Something like a voice: a gliding fundamental with harmonics, in syllables.
-pub fn voice(hz: f64) -> Sound {
+pub(crate) fn voice(hz: f64) -> Sound {
     let mut phase = 0.0_f64;
     Box::new(move |n| {
         let at = n as f64 / 48_000.0;
@@ -91,11 +99,11 @@ struct Source {
 
 /// What a leg has heard.
 #[derive(Default)]
-pub struct Heard {
-    pub pcm: Vec<f32>,
-    pub times: Vec<Instant>,
-    pub timestamps: Vec<u64>,
-    pub sizes: Vec<usize>,
+pub(crate) struct Heard {
+    pub(crate) pcm: Vec<f32>,
+    pub(crate) times: Vec<Instant>,
+    pub(crate) timestamps: Vec<u64>,
+    pub(crate) sizes: Vec<usize>,
 }
 
 enum Due {
@@ -104,22 +112,22 @@ enum Due {
     Arrive(MemberKey, SeqNo, MediaTime, Vec<u8>),
 }
 
-pub struct World {
-    pub plane: AudioPlane,
-    pub start: Instant,
-    pub now: Instant,
+pub(crate) struct World {
+    pub(crate) plane: AudioPlane,
+    pub(crate) start: Instant,
+    pub(crate) now: Instant,
     sources: BTreeMap<MemberKey, Source>,
     events: BinaryHeap<Reverse<(Instant, u64)>>,
     pending: BTreeMap<u64, Due>,
     decoders: BTreeMap<LegKey, opus::Decoder>,
-    pub heard: BTreeMap<LegKey, Heard>,
-    pub talking: Vec<(Instant, MemberKey, bool)>,
-    pub playing: Vec<(MemberKey, u64, Instant)>,
+    pub(crate) heard: BTreeMap<LegKey, Heard>,
+    pub(crate) talking: Vec<(Instant, MemberKey, bool)>,
+    pub(crate) playing: Vec<(MemberKey, u64, Instant)>,
     numbered: u64,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let start = Instant::now();
         let mut plane = AudioPlane::new(start);
         plane.handle(start, AudioInput::OpenRoom { room: ROOM });
@@ -139,13 +147,13 @@ impl World {
     }
 
     /// A member that speaks and listens.
-    pub fn join(&mut self, number: u32, sound: Sound, link: Link) {
+    pub(crate) fn join(&mut self, number: u32, sound: Sound, link: Link) {
         self.member(number, sound, link);
         self.listen(number, Some(number));
     }
 
     /// A member that speaks.
-    pub fn member(&mut self, number: u32, sound: Sound, link: Link) {
+    pub(crate) fn member(&mut self, number: u32, sound: Sound, link: Link) {
         let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
         encoder.set_bitrate(opus::Bitrate::Bits(40_000)).unwrap();
         encoder.set_inband_fec(true).unwrap();
@@ -159,23 +167,23 @@ impl World {
         self.at(self.now + Duration::from_micros(3_700 + u64::from(number) * 1_900), Due::Speak(member));
     }
 
-    pub fn listen(&mut self, leg: u32, member: Option<u32>) {
+    pub(crate) fn listen(&mut self, leg: u32, member: Option<u32>) {
         let leg = LegKey(leg);
         self.decoders.insert(leg, opus::Decoder::new(48_000, opus::Channels::Mono).unwrap());
         self.heard.insert(leg, Heard::default());
         self.input(AudioInput::AddListener { room: ROOM, leg, member: member.map(MemberKey) });
     }
 
-    pub fn input(&mut self, input: AudioInput) {
+    pub(crate) fn input(&mut self, input: AudioInput) {
         self.plane.handle(self.now, input);
         self.drain();
     }
 
-    pub fn mute(&mut self, number: u32, muted: bool) {
+    pub(crate) fn mute(&mut self, number: u32, muted: bool) {
         self.input(AudioInput::SetMuted { room: ROOM, member: MemberKey(number), muted });
     }
 
-    pub fn link(&mut self, number: u32) -> &mut Link {
+    pub(crate) fn link(&mut self, number: u32) -> &mut Link {
         &mut self.sources.get_mut(&MemberKey(number)).unwrap().link
     }
 
@@ -185,7 +193,7 @@ impl World {
         self.pending.insert(self.numbered, due);
     }
 
-    pub fn run(&mut self, seconds: f64) {
+    pub(crate) fn run(&mut self, seconds: f64) {
         let end = self.now + Duration::from_secs_f64(seconds);
         loop {
             let tick = self.drain();
@@ -269,13 +277,13 @@ impl World {
     }
 
     /// What a leg heard between two moments, seconds since the beginning.
-    pub fn sound(&self, leg: u32, from: f64, to: f64) -> &[f32] {
+    pub(crate) fn sound(&self, leg: u32, from: f64, to: f64) -> &[f32] {
         let pcm = &self.heard[&LegKey(leg)].pcm;
         &pcm[(from * 48_000.0) as usize..((to * 48_000.0) as usize).min(pcm.len())]
     }
 
     /// How old what is heard of a member is, ms, at each report: nothing but the delay in the plane and on the link.
-    pub fn delays_ms(&self, number: u32, clock: f64) -> Vec<f64> {
+    pub(crate) fn delays_ms(&self, number: u32, clock: f64) -> Vec<f64> {
         let began = 0.0037 + f64::from(number) * 0.0019;
         self.playing
             .iter()
@@ -289,7 +297,7 @@ impl World {
 }
 
 /// Strength of one frequency (Goertzel): the amplitude of a tone that would sound as loud.
-pub fn strength(pcm: &[f32], hz: f64) -> f64 {
+pub(crate) fn strength(pcm: &[f32], hz: f64) -> f64 {
     let (mut re, mut im) = (0.0, 0.0);
     for (n, sample) in pcm.iter().enumerate() {
         // A window keeps a neighbour's tone from leaking in.
@@ -301,21 +309,21 @@ pub fn strength(pcm: &[f32], hz: f64) -> f64 {
     4.0 * (re * re + im * im).sqrt() / pcm.len() as f64
 }
 
-pub fn db(ratio: f64) -> f64 {
+pub(crate) fn db(ratio: f64) -> f64 {
     20.0 * ratio.max(1e-9).log10()
 }
 
-pub fn rms(pcm: &[f32]) -> f64 {
+pub(crate) fn rms(pcm: &[f32]) -> f64 {
     (pcm.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / pcm.len() as f64).sqrt()
 }
 
 /// The loudest click: the largest second difference, which a smooth wave keeps small, over 1 ms.
-pub fn click(pcm: &[f32]) -> f32 {
+pub(crate) fn click(pcm: &[f32]) -> f32 {
     pcm.windows(3).map(|three| (three[2] - 2.0 * three[1] + three[0]).abs()).fold(0.0, f32::max)
 }
 
 /// The longest time, ms, in which the sound stayed below this level (in pieces of 5 ms).
-pub fn longest_hole_ms(pcm: &[f32], below: f64) -> usize {
+pub(crate) fn longest_hole_ms(pcm: &[f32], below: f64) -> usize {
     let (mut longest, mut hole) = (0, 0);
     for piece in pcm.chunks_exact(240) {
         hole = if rms(piece) < below { hole + 5 } else { 0 };

@@ -38,6 +38,9 @@ const ENOUGH: usize = 25;
 /// More than this is not waited for: conversation breaks down before.
 const MAX_SPREAD: i64 = 400 * MS;
 
+/// For so long after a loss the next one is expected.
+const REPAIR: i64 = 10_000 * MS;
+
 /// Packets between two estimates.
 const EVERY: u32 = 8;
 
@@ -57,6 +60,8 @@ pub(super) struct Delay {
     base: i64,
     spread: i64,
     since_estimate: u32,
+    /// Until then the packet after the one that is due is waited for, too.
+    repair_until: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +97,14 @@ impl Delay {
 
     /// The timestamp that should be heard at `now`.
     pub(super) fn due(&self, now: i64) -> i64 {
-        now - self.base - self.spread - MARGIN - FRAME as i64
+        let repair = if now < self.repair_until { FRAME as i64 } else { 0 };
+        now - self.base - self.spread - MARGIN - FRAME as i64 - repair
+    }
+
+    /// A packet was lost whose successor carries a copy, but came too late to help. One frame more is kept for a
+    /// while, so that the next such loss can be repaired; on a link without loss nobody pays for that.
+    pub(super) fn keep_for_repair(&mut self, now: i64) {
+        self.repair_until = now + REPAIR;
     }
 
     fn estimate(&mut self) {

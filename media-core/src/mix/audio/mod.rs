@@ -162,6 +162,8 @@ pub enum AudioOutput {
 pub struct AudioCounters {
     /// Pieces of sound (≤ 20 ms) made up for packets that were lost or late.
     pub concealed: u64,
+    /// Lost packets rebuilt from the redundancy in the next one.
+    pub repaired: u64,
     /// Periods put in, because a source is slower than we are or the network became slower.
     pub expanded: u64,
     /// Periods taken out, because a source is faster than we are or the network became faster.

@@ -53,6 +53,9 @@ const STARVED: usize = 50 * FRAME;
 /// A gap longer than this is a pause or a burst of loss; where sound resumes in it is free to choose.
 const SHORT_GAP: usize = 2 * FRAME;
 
+/// Concealment is made in pieces of 10 ms: SILK conceals no less, and what is cut off one piece is missing in the next.
+const PIECE: usize = FRAME / 2;
+
 /// Sound that begins out of nothing is faded in over this.
 const FADE: usize = SHORTEST;
 
@@ -90,6 +93,8 @@ struct Playing {
     seq: u64,
     /// Samples made up since the last decoded packet.
     made_up: usize,
+    /// Of these, the ones for which `end` has not moved: the packet could still have come.
+    held: usize,
     /// Ticks since the last stretch.
     rested: u32,
 }
@@ -147,10 +152,10 @@ impl Playout {
         if behind > HOPELESS {
             playing.skip(self.delay.due(now), &mut self.waiting, counters);
         } else {
-            playing.stretch(behind, now, &self.delay, &mut self.waiting, counters);
+            playing.stretch(behind, now, &mut self.delay, &mut self.waiting, counters);
         }
         while playing.pcm.len() < FRAME {
-            playing.extend(now, &self.delay, &mut self.waiting, counters);
+            playing.extend(now, &mut self.delay, &mut self.waiting, counters);
         }
         let heard = playing.end - playing.ahead();
         for (out, sample) in frame.iter_mut().zip(playing.pcm.drain(..FRAME)) {
@@ -176,6 +181,7 @@ impl Playout {
             end: first,
             seq: packet.seq.wrapping_sub(1),
             made_up: MAX_MADE_UP,
+            held: 0,
             rested: 0,
         }));
     }
@@ -207,31 +213,50 @@ impl Playing {
     fn extend(
         &mut self,
         now: i64,
-        delay: &Delay,
+        delay: &mut Delay,
         waiting: &mut BTreeMap<i64, Waiting>,
         counters: &mut AudioCounters,
     ) {
         let Some((&next, packet)) = waiting.first_key_value() else {
             // It may only be late, so `end` stays: no more than this frame needs is made up.
-            let needed = FRAME.saturating_sub(self.pcm.len()).next_multiple_of(SHORTEST).max(SHORTEST);
+            let needed = FRAME.saturating_sub(self.pcm.len()).max(1).next_multiple_of(PIECE);
             self.make_up(needed, counters);
+            self.held += needed;
             return;
         };
         let paused = packet.seq == self.seq.wrapping_add(1);
-        if paused || self.made_up > SHORT_GAP {
-            // Nothing between `end` and `next` exists: sound resumes where the delay wants it.
-            self.end = next.min(delay.due(now) + self.ahead());
+        if self.held > 0 && !paused && opus::has_redundancy(&packet.payload) {
+            delay.keep_for_repair(now);
         }
-        let gap = usize::try_from(next - self.end).unwrap_or(0);
-        if gap < SHORTEST {
-            if let Some((timestamp, packet)) = waiting.pop_first() {
-                self.decode(timestamp, &packet, counters);
+        match self.close_gap(next, paused, delay.due(now) + self.ahead()) {
+            0 => {
+                if let Some((timestamp, packet)) = waiting.pop_first() {
+                    self.decode(timestamp, &packet, counters);
+                }
             }
-        } else if gap <= FRAME && !paused {
-            self.recover(&packet.payload, gap, counters);
+            gap if gap <= FRAME && !paused => self.recover(&packet.payload, gap, counters),
+            gap => self.end += self.make_up(gap.min(FRAME), counters),
+        }
+    }
+
+    /// What is still to be made up before `next`, in whole pieces.
+    fn close_gap(&mut self, next: i64, paused: bool, due: i64) -> usize {
+        let gap = |end: i64| usize::try_from(next - end).unwrap_or(0);
+        if gap(self.end) < SHORTEST {
+            return 0;
+        }
+        let held = std::mem::take(&mut self.held);
+        if paused || self.made_up > SHORT_GAP {
+            // Nothing in between exists any more: sound resumes where the delay wants it.
+            self.end = next.min(due);
         } else {
-            let missing = gap.min(FRAME);
-            self.end += self.make_up(missing - missing % SHORTEST, counters);
+            // What was held back for was lost after all, and has been covered already.
+            self.end += i64::try_from(gap(self.end).min(held)).unwrap_or(0);
+        }
+        let left = gap(self.end);
+        match left < PIECE && held == 0 && !paused {
+            true => left - left % SHORTEST,
+            false => left - left % PIECE,
         }
     }
 
@@ -253,6 +278,7 @@ impl Playing {
             fade_in(self.pcm.iter_mut().skip(from));
         }
         self.made_up = 0;
+        self.held = 0;
         self.end += i64::try_from(decoded).unwrap_or(0);
     }
 
@@ -262,13 +288,16 @@ impl Playing {
             self.end += self.make_up(gap, counters);
             return;
         }
-        let missing = gap - gap % SHORTEST;
         counters.decodes += 1;
-        let recovered = self.decoder.recover(next, missing, &mut self.pcm);
-        counters.concealed += 1;
-        self.made_up += missing;
-        self.pcm.resize(self.pcm.len() + missing - recovered.min(missing), 0.0);
-        self.end += i64::try_from(missing).unwrap_or(0);
+        match opus::has_redundancy(next) {
+            true => counters.repaired += 1,
+            false => counters.concealed += 1,
+        }
+        let whole = self.pcm.len() + gap;
+        self.decoder.recover(next, gap, &mut self.pcm);
+        self.pcm.resize(whole, 0.0);
+        self.made_up += gap;
+        self.end += i64::try_from(gap).unwrap_or(0);
     }
 
     /// Continues what was heard, for some time; returns the samples added.
@@ -291,7 +320,7 @@ impl Playing {
         &mut self,
         behind: i64,
         now: i64,
-        delay: &Delay,
+        delay: &mut Delay,
         waiting: &mut BTreeMap<i64, Waiting>,
         counters: &mut AudioCounters,
     ) {
@@ -356,5 +385,77 @@ fn fade_out<'a>(samples: impl Iterator<Item = &'a mut f32>, over: usize) {
     for sample in samples {
         gain = (gain - step).max(0.0);
         *sample *= gain;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frames() -> Vec<Bytes> {
+        let mut encoder = opus::Encoder::new();
+        let tone = |index: usize| {
+            std::array::from_fn(|n| {
+                0.3 * ((index * FRAME + n) as f32 / 48_000.0 * 440.0 * std::f32::consts::TAU).sin()
+            })
+        };
+        (0..40).map(|index| encoder.encode(&tone(index), false).into()).collect()
+    }
+
+    fn bounded(playout: &Playout) {
+        assert!(playout.waiting.len() <= MAX_PACKETS);
+        if let State::Playing(playing) = &playout.state {
+            assert!(playing.pcm.len() <= FRAME + stretch::WANTED + 2 * LONGEST);
+        }
+    }
+
+    #[test]
+    fn packets_in_any_order_are_heard_in_theirs() {
+        let frames = frames();
+        let hear = |order: &[usize]| {
+            let (mut playout, mut counters, mut heard) =
+                (Playout::default(), AudioCounters::default(), Vec::new());
+            for &index in order {
+                let (seq, timestamp) = (index as u64, (index * FRAME) as i64);
+                let packet = Arrival { seq, timestamp, arrived: 0, payload: frames[index].clone() };
+                playout.accept(packet, &mut counters);
+            }
+            let mut frame = [0.0; FRAME];
+            for tick in 0..12 {
+                playout.render(tick * FRAME as i64, &mut frame, &mut counters);
+                heard.extend_from_slice(&frame);
+            }
+            (heard, counters)
+        };
+        let (sorted, _) = hear(&[0, 1, 2, 3, 4, 5]);
+        let (mixed, counters) = hear(&[0, 3, 1, 1, 5, 4, 2, 2]);
+        assert_eq!(sorted, mixed);
+        assert!(sorted.iter().any(|sample| *sample > 0.2));
+        assert_eq!(counters.duplicates, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn memory_is_bounded_whatever_comes(
+            packets in prop::collection::vec((0..300_u64, -200_000..200_000_i64, 0..3_000_i64, 0..40_usize, any::<[u8; 3]>()), 1..400)
+        ) {
+            let frames = frames();
+            let (mut playout, mut counters, mut frame) = (Playout::default(), AudioCounters::default(), [0.0; FRAME]);
+            let (mut now, mut tick) = (0, 0);
+            for (seq, timestamp, pause, index, bytes) in packets {
+                now += pause;
+                while tick < now {
+                    playout.render(tick, &mut frame, &mut counters);
+                    prop_assert!(frame.iter().all(|sample| sample.abs() <= 1.0));
+                    bounded(&playout);
+                    tick += FRAME as i64;
+                }
+                let payload = if index < 20 { frames[index].clone() } else { Bytes::copy_from_slice(&bytes) };
+                playout.accept(Arrival { seq, timestamp, arrived: now, payload }, &mut counters);
+                bounded(&playout);
+            }
+        }
     }
 }
