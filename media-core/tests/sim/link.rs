@@ -68,6 +68,12 @@ impl Link {
         self.on_the_way.peek().map(|Reverse((arrival, _, _))| *arrival)
     }
 
+    /// A copy of some datagram on its way to this address.
+    pub fn any_to(&self, to: SocketAddr) -> Option<Vec<u8>> {
+        let there = self.on_the_way.iter().map(|Reverse((_, _, datagram))| datagram);
+        there.filter(|datagram| datagram.to == to).map(|datagram| datagram.bytes.clone()).next()
+    }
+
     /// A datagram that has arrived by now.
     pub fn receive(&mut self, now: Instant) -> Option<Datagram> {
         if self.poll_timeout()? > now {
