@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::RoomSession;
 use super::media::{PlacedLayer, Placement};
-use super::member::Seat;
+use super::member::{Member, Seat};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
 use crate::ids::MemberId;
@@ -47,9 +47,14 @@ impl RoomSession {
         if self.canvas.placement.as_ref().is_some_and(|known| known.version >= placement.version) {
             return;
         }
+        // Somebody who is only coming will be in at any moment: better one layout then than two now.
+        let is_coming = |layer: &PlacedLayer| {
+            layer.member.as_ref().and_then(|id| self.member(id)).is_some_and(|member| !member.is_in())
+        };
+        let earliest = if placement.layers.iter().any(is_coming) { now.at + APART } else { now.at };
         self.canvas.placement = Some(placement);
-        if self.members.iter().any(|member| member.is_in()) {
-            self.canvas.want(now.at);
+        if self.members.iter().any(Member::is_in) {
+            self.canvas.want(earliest);
         }
     }
 

@@ -16,15 +16,15 @@ use crate::rpc::{self, Id};
 use crate::wire::connect::{ReauthenticateParams, SubscribeParams};
 use crate::wire::verto::{CallParams, MessageParams, VertoFrame};
 
-/// Why a request is answered without asking anybody.
-enum Refusal {
+/// What a request is answered with when nobody needs to be asked.
+enum AtOnce {
     /// As a room would.
     Reply(Reply),
     /// As an error of the protocol.
     Rpc(i32, String),
 }
 
-impl From<Reply> for Refusal {
+impl From<Reply> for AtOnce {
     fn from(reply: Reply) -> Self {
         Self::Reply(reply)
     }
@@ -42,21 +42,21 @@ impl Session {
             "signalwire.reauthenticate" => self.on_reauthenticate(now, &id, params),
             "video.message" | "webrtc.verto" => self.on_verto(now, &id, params),
             "video.rooms.get" => self.on_rooms_get(now, &id),
-            "signalwire.connect" => Err(Refusal::Rpc(rpc::INVALID_REQUEST, "already connected".to_owned())),
+            "signalwire.connect" => Err(AtOnce::Rpc(rpc::INVALID_REQUEST, "already connected".to_owned())),
             _ => self.on_room_method(now, &id, method, params),
         };
         match outcome {
             Ok(()) => {}
-            Err(Refusal::Reply(reply)) => self.answer_at_once(now, id, reply),
-            Err(Refusal::Rpc(code, message)) => self.write(rpc::error(Some(&id), code, &message)),
+            Err(AtOnce::Reply(reply)) => self.answer_at_once(now, id, reply),
+            Err(AtOnce::Rpc(code, message)) => self.write(rpc::error(Some(&id), code, &message)),
         }
     }
 
-    fn on_room_method(&mut self, now: Now, id: &Id, method: &str, params: Value) -> Result<(), Refusal> {
+    fn on_room_method(&mut self, now: Now, id: &Id, method: &str, params: Value) -> Result<(), AtOnce> {
         let name = room::known_method(method)
-            .ok_or_else(|| Refusal::Rpc(rpc::UNKNOWN_METHOD, "Method not found".to_owned()))?;
+            .ok_or_else(|| AtOnce::Rpc(rpc::UNKNOWN_METHOD, "Method not found".to_owned()))?;
         if !params.is_object() {
-            return Err(Refusal::Rpc(rpc::INVALID_PARAMS, "params must be an object".to_owned()));
+            return Err(AtOnce::Rpc(rpc::INVALID_PARAMS, "params must be an object".to_owned()));
         }
         let room = params.get("room_session_id").and_then(Value::as_str);
         let room = room.ok_or_else(|| Reply::invalid("room_session_id is required"))?;
@@ -69,7 +69,7 @@ impl Session {
         )
     }
 
-    fn on_rooms_get(&mut self, now: Now, id: &Id) -> Result<(), Refusal> {
+    fn on_rooms_get(&mut self, now: Now, id: &Id) -> Result<(), AtOnce> {
         let Authority::Project(grant) = &*self.authority else { return Err(Reply::unauthorized().into()) };
         let project = grant.project.clone();
         let request = self.open(now, id, Shape::Method)?;
@@ -77,16 +77,16 @@ impl Session {
         Ok(())
     }
 
-    fn on_reauthenticate(&mut self, now: Now, id: &Id, params: Value) -> Result<(), Refusal> {
+    fn on_reauthenticate(&mut self, now: Now, id: &Id, params: Value) -> Result<(), AtOnce> {
         let params: ReauthenticateParams = read(params)?;
         let credentials = connect::credentials(params.authentication)
-            .ok_or_else(|| Refusal::Rpc(rpc::INVALID_PARAMS, "authentication needs jwt_token".to_owned()))?;
+            .ok_or_else(|| AtOnce::Rpc(rpc::INVALID_PARAMS, "authentication needs jwt_token".to_owned()))?;
         let request = self.open(now, id, Shape::Reauthenticate)?;
         self.outputs.push_back(SessionOutput::Reauthenticate { request, credentials });
         Ok(())
     }
 
-    fn on_subscribe(&mut self, now: Now, id: &Id, params: Value) -> Result<(), Refusal> {
+    fn on_subscribe(&mut self, now: Now, id: &Id, params: Value) -> Result<(), AtOnce> {
         let params: SubscribeParams = read(params)?;
         match (Channel::of_name(&params.event_channel), &*self.authority) {
             (Channel::Project, Authority::Project(_)) => {
@@ -105,7 +105,7 @@ impl Session {
         id: &Id,
         room: RoomSessionId,
         params: SubscribeParams,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AtOnce> {
         let channel = params.event_channel;
         let first = self
             .subscriptions
@@ -124,10 +124,10 @@ impl Session {
         )
     }
 
-    fn on_verto(&mut self, now: Now, id: &Id, params: Value) -> Result<(), Refusal> {
+    fn on_verto(&mut self, now: Now, id: &Id, params: Value) -> Result<(), AtOnce> {
         let params: MessageParams = read(params)?;
         let inner = Id::from_value(&params.message.id).ok_or_else(|| {
-            Refusal::Rpc(rpc::INVALID_PARAMS, "message.id must be a string or a number".to_owned())
+            AtOnce::Rpc(rpc::INVALID_PARAMS, "message.id must be a string or a number".to_owned())
         })?;
         let Authority::Room(grant) = &*self.authority else { return Err(Reply::unauthorized().into()) };
         let route = Route::Name(grant.room_name.clone());
@@ -148,7 +148,7 @@ impl Session {
                 self.write(rpc::result(id, &result));
                 return Ok(());
             }
-            _ => return Err(Refusal::Rpc(rpc::UNKNOWN_METHOD, "Method not found".to_owned())),
+            _ => return Err(AtOnce::Rpc(rpc::UNKNOWN_METHOD, "Method not found".to_owned())),
         };
         if let (Command::Invite(Invite { role: LegRole::Member, .. }), Some(names)) =
             (&command, &params.subscribe)
@@ -158,21 +158,14 @@ impl Session {
         self.ask(now, id, Shape::Verto(inner), route, command)
     }
 
-    fn ask(
-        &mut self,
-        now: Now,
-        id: &Id,
-        shape: Shape,
-        route: Route,
-        command: Command,
-    ) -> Result<(), Refusal> {
+    fn ask(&mut self, now: Now, id: &Id, shape: Shape, route: Route, command: Command) -> Result<(), AtOnce> {
         let key = self.open(now, id, shape)?;
         let from = Sender { session: self.config.key, authority: self.authority.clone() };
         self.outputs.push_back(SessionOutput::Request(RoomRequest { route, from, key, command }));
         Ok(())
     }
 
-    fn open(&mut self, now: Now, id: &Id, shape: Shape) -> Result<crate::ids::RequestKey, Refusal> {
+    fn open(&mut self, now: Now, id: &Id, shape: Shape) -> Result<crate::ids::RequestKey, AtOnce> {
         self.pending.open(now.at, id.clone(), shape).map_err(|_| Reply::failed("busy").into())
     }
 
@@ -181,18 +174,18 @@ impl Session {
     }
 }
 
-fn read<T: DeserializeOwned>(params: Value) -> Result<T, Refusal> {
-    serde_json::from_value(params).map_err(|e| Refusal::Rpc(rpc::INVALID_PARAMS, e.to_string()))
+fn read<T: DeserializeOwned>(params: Value) -> Result<T, AtOnce> {
+    serde_json::from_value(params).map_err(|e| AtOnce::Rpc(rpc::INVALID_PARAMS, e.to_string()))
 }
 
-fn call_params(frame: &VertoFrame) -> Result<CallParams, Refusal> {
+fn call_params(frame: &VertoFrame) -> Result<CallParams, AtOnce> {
     read(frame.params.clone())
 }
 
-fn invite(params: &MessageParams) -> Result<Command, Refusal> {
+fn invite(params: &MessageParams) -> Result<Command, AtOnce> {
     let CallParams { dialog, sdp, .. } = call_params(&params.message)?;
-    let sdp = sdp.ok_or_else(|| Refusal::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))?;
-    let role = match (dialog.screen_share, dialog.additional_device) {
+    let sdp = sdp.ok_or_else(|| AtOnce::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))?;
+    let role = match (dialog.screen_share.unwrap_or(false), dialog.additional_device.unwrap_or(false)) {
         (false, false) => LegRole::Member,
         (true, _) => LegRole::Screen,
         (false, true) => LegRole::Device,
@@ -200,22 +193,22 @@ fn invite(params: &MessageParams) -> Result<Command, Refusal> {
     Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role }))
 }
 
-fn modify(params: &MessageParams) -> Result<Command, Refusal> {
+fn modify(params: &MessageParams) -> Result<Command, AtOnce> {
     let CallParams { dialog, sdp, action } = call_params(&params.message)?;
     let call = dialog.call_id;
     match (action.as_deref(), sdp) {
         (Some("updateMedia"), Some(sdp)) => Ok(Command::UpdateMedia { call, sdp }),
         (Some("updateMedia"), None) => {
-            Err(Refusal::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))
+            Err(AtOnce::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))
         }
         (Some("hold"), _) => Ok(Command::Hold { call, held: true }),
         (Some("unhold"), _) => Ok(Command::Hold { call, held: false }),
-        _ => Err(Refusal::Rpc(rpc::INVALID_PARAMS, "unknown action".to_owned())),
+        _ => Err(AtOnce::Rpc(rpc::INVALID_PARAMS, "unknown action".to_owned())),
     }
 }
 
 /// The leg a message is about: named inside, or beside the message.
-fn call_of(params: &MessageParams) -> Result<CallId, Refusal> {
+fn call_of(params: &MessageParams) -> Result<CallId, AtOnce> {
     let outer = || params.call_id.clone().ok_or(());
     let inner = call_params(&params.message).map(|call| call.dialog.call_id);
     inner.or_else(|refusal| outer().map_err(|()| refusal))

@@ -48,11 +48,11 @@ pub struct DialogParams {
     #[serde(rename = "callID")]
     pub call_id: CallId,
     /// It carries a screen.
-    #[serde(rename = "screenShare", default)]
-    pub screen_share: bool,
+    #[serde(rename = "screenShare")]
+    pub screen_share: Option<bool>,
     /// It carries another camera or microphone.
-    #[serde(rename = "additionalDevice", default)]
-    pub additional_device: bool,
+    #[serde(rename = "additionalDevice")]
+    pub additional_device: Option<bool>,
 }
 
 /// Inner result of an accepted invite.

@@ -1,0 +1,35 @@
+//! Sessions and rooms together, seen from their clients' sockets and from the media plane, in virtual time.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant among many")]
+
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod join_goes_in_order;
+
+#[cfg(test)]
+mod known_calls_reload_or_resume;
+
+#[cfg(test)]
+mod methods_follow_permissions;
+
+#[cfg(test)]
+mod presence_decides_who_stays;
+
+#[cfg(test)]
+mod sessions_outlive_sockets;
+
+#[cfg(test)]
+mod subscriptions_give_state_first;
+
+#[cfg(test)]
+mod the_canvas_is_followed;
+
+#[cfg(test)]
+mod hostile_json_is_an_error;
+
+#[cfg(test)]
+mod random_operations_keep_the_order;
+
+#[cfg(test)]
+mod wire_is_as_recorded;
