@@ -52,8 +52,8 @@ pub(crate) fn place(
         Former::Here(layers) => {
             table.keep(layers);
             table.fill(floor);
-            table.give_way_by_standing(floor);
             table.give_way_to_floor(floor, shown_since);
+            table.give_way_by_standing(floor);
         }
     }
     table.into_layers()
@@ -196,19 +196,6 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A guest of a better standing takes the slot of one of a worse standing, if there is no other room.
-    fn give_way_by_standing(&mut self, floor: Option<Floor>) {
-        for guest in self.waiting.clone() {
-            let worst = self
-                .given()
-                .filter(|(_, seated)| !holds(floor, seated.key) && seated.standing > guest.standing)
-                .max_by_key(|(_, seated)| (seated.standing, seated.reticence()));
-            if let Some((index, _)) = worst {
-                self.seat(index, Seat::Given(guest.key));
-            }
-        }
-    }
-
     /// A floor holder without a slot takes that of the guest who has been silent longest. Screens and raised hands
     /// stay.
     fn give_way_to_floor(&mut self, floor: Option<Floor>, shown_since: impl Fn(SourceKey) -> Option<Millis>) {
@@ -224,8 +211,24 @@ impl<'a> Table<'a> {
         };
         let silent_longest =
             self.given().filter(|(_, seated)| may_leave(seated)).max_by_key(|(_, seated)| seated.reticence());
-        if let Some((index, _)) = silent_longest {
+        if let Some((index, leaving)) = silent_longest {
             self.seat(index, Seat::Given(holder));
+            self.waiting.push(leaving);
+            self.waiting.sort_by_key(|guest| guest.turn_when_crowded());
+        }
+    }
+
+    /// A guest of a better standing takes the slot of one of a worse standing, if there is no other room.
+    /// Comes after the floor: whoever had to leave for that may have to get another's slot.
+    fn give_way_by_standing(&mut self, floor: Option<Floor>) {
+        for guest in self.waiting.clone() {
+            let worst = self
+                .given()
+                .filter(|(_, seated)| !holds(floor, seated.key) && seated.standing > guest.standing)
+                .max_by_key(|(_, seated)| (seated.standing, seated.reticence()));
+            if let Some((index, _)) = worst {
+                self.seat(index, Seat::Given(guest.key));
+            }
         }
     }
 

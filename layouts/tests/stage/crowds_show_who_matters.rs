@@ -160,3 +160,16 @@ fn lowering_a_hand_moves_nobody_until_the_next_change() {
     room.rest();
     assert_eq!((room.slots(), room.full_screen()), (vec![3], 1));
 }
+
+#[test]
+fn who_leaves_for_the_floor_gets_the_slot_of_a_stand_in_in_the_same_step() {
+    let mut room = Room::with_members("2x1", 3);
+    room.source(1).showing = Showing::MuteImage;
+    room.source(3).showing = Showing::MuteImage;
+    room.speak(1);
+    room.rest();
+    assert_eq!(room.slots(), [1, 2]);
+    room.speak(3);
+    assert_eq!(room.pass(10_000), [2_000]);
+    assert_eq!(room.slots(), [2, 3]);
+}

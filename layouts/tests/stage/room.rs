@@ -112,6 +112,9 @@ impl Room {
         };
         let placed = self.stage.update(Millis(self.now), &input);
         assert!(self.stage.deadline().is_none_or(|then| then.0 > self.now), "a deadline lies ahead");
+        let mut again = self.stage.clone();
+        assert_eq!(again.update(Millis(self.now), &input), None, "the answer is final");
+        assert_eq!(again.deadline(), self.stage.deadline(), "asking again brings nothing new");
         if let Some(placed) = placed {
             assert_eq!(placed.version, self.placed.version + 1);
             self.placed = placed;
