@@ -410,14 +410,17 @@ mod tests {
             let mut canvas = Picture::filled(size(width + 2 * x + 3, height + 2 * y + 3), Yuv::BLACK);
             let rect = PixelRect { x: 2 * x, y: 2 * y, width, height };
             canvas.view_mut().crop(rect).unwrap().scale_from(&from.view());
+            // libyuv's area average divides by multiplying with a truncated 65536 / area: it rounds down, and the more
+            // the more pixels become one. At the worst reduction a canvas sees, 1080p to 84x48, it is one step.
+            let area = (from_width.div_ceil(width) + 1) * (from_height.div_ceil(height) + 1);
+            let darker = u8::try_from(1 + 255 * area / 65_536).unwrap_or(u8::MAX);
             for row in 0..canvas.size().height {
                 for column in 0..canvas.size().width {
                     let inside = (2 * x..2 * x + width).contains(&column) && (2 * y..2 * y + height).contains(&row);
                     let pixel = canvas.pixel(column, row).unwrap();
                     if inside {
-                        // libyuv's area average rounds down.
                         let off = [pixel.y.abs_diff(90), pixel.u.abs_diff(60), pixel.v.abs_diff(200)];
-                        prop_assert!(off.iter().all(|off| *off <= 1), "{pixel:?} at {column},{row}");
+                        prop_assert!(off.iter().all(|off| *off <= darker), "{pixel:?} at {column},{row}");
                     } else {
                         prop_assert_eq!(pixel.y, Yuv::BLACK.y, "at {},{}", column, row);
                     }
