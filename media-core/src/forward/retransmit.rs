@@ -12,13 +12,13 @@ use crate::units::{Bitrate, SeqNo};
 
 /// Times one packet is repeated; as many as a browser asks for it.
 const MAX_REPEATS: u8 = 10;
-/// A packet is not repeated again before the first repeat can have arrived; this, when the round trip is unknown.
+/// A packet is not repeated again within half a round trip: the viewer asks again after a whole one, and that request may
+/// come early by the path's jitter. Round trip until it is known:
 const DEFAULT_RTT: Duration = Duration::from_millis(50);
 /// … and never sooner than this.
 const MIN_SPACING: Duration = Duration::from_millis(5);
-/// Repeats may cost half of what the media costs …
-const SHARE: u64 = 2;
-/// … plus this, so that the last packets before a pause are repeated too.
+/// Repeats may cost as much as the media does: a fifth of it lost in bursts, a key frame among it, takes that for some
+/// seconds. This much more is allowed, so that the last packets before a pause are repeated too.
 const FLOOR: Bitrate = Bitrate::kbps(100);
 /// Repeats at once: a lost key frame of a 720p canvas.
 const BURST: u64 = 150_000;
@@ -49,7 +49,7 @@ impl Repeats {
 
     /// Media of this size was sent.
     pub(super) fn on_media(&mut self, bytes: usize) {
-        self.allowance = BURST.min(self.allowance + bytes as u64 / SHARE);
+        self.allowance = BURST.min(self.allowance + bytes as u64);
     }
 
     /// Whether to repeat now; counts it when so.
@@ -62,7 +62,7 @@ impl Repeats {
         let Some(slot) = slot(&mut self.packets, seq) else { return false };
         let times = match slot {
             Some(before) if before.seq == seq => {
-                let spacing = rtt.unwrap_or(DEFAULT_RTT).max(MIN_SPACING);
+                let spacing = (rtt.unwrap_or(DEFAULT_RTT) / 2).max(MIN_SPACING);
                 if before.times >= MAX_REPEATS || now.saturating_duration_since(before.last) < spacing {
                     return false;
                 }
@@ -96,20 +96,20 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn once_per_round_trip_and_ten_times_at_most() {
+    fn spaced_and_ten_times_at_most() {
         let mut now = Instant::now();
         let mut repeats = Repeats::new(now);
         let mut times = 0;
         for _ in 0..1000 {
-            times += u32::from(repeats.allow(now, SeqNo(7), 10, Some(20 * MS)));
+            times += u32::from(repeats.allow(now, SeqNo(7), 10, Some(40 * MS)));
             now += 10 * MS;
         }
         assert_eq!(times, 10);
         let mut repeats = Repeats::new(now);
-        assert!(repeats.allow(now, SeqNo(7), 10, Some(20 * MS)));
-        assert!(!repeats.allow(now + 19 * MS, SeqNo(7), 10, Some(20 * MS)));
-        assert!(repeats.allow(now + 20 * MS, SeqNo(7), 10, Some(20 * MS)));
-        assert!(repeats.allow(now + 20 * MS, SeqNo(8), 10, Some(20 * MS)));
+        assert!(repeats.allow(now, SeqNo(7), 10, Some(40 * MS)));
+        assert!(!repeats.allow(now + 19 * MS, SeqNo(7), 10, Some(40 * MS)));
+        assert!(repeats.allow(now + 20 * MS, SeqNo(7), 10, Some(40 * MS)));
+        assert!(repeats.allow(now + 20 * MS, SeqNo(8), 10, Some(40 * MS)));
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             bytes
         };
         assert_eq!(repeated(&mut repeats, now), 150_000);
-        repeats.on_media(20_000);
+        repeats.on_media(10_000);
         assert_eq!(repeated(&mut repeats, now), 10_000);
         assert_eq!(repeated(&mut repeats, now + 1000 * MS), 12_000, "100 kbit/s without media");
     }

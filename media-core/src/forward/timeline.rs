@@ -160,6 +160,7 @@ fn ticks_in(duration: Duration, rate: ClockRate) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "numbers that wrap on purpose")]
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;

@@ -26,7 +26,7 @@ mod ntp;
 mod read;
 mod write;
 
-pub(crate) use ntp::from_short;
 pub use ntp::{NtpClock, NtpTime};
+pub(crate) use ntp::{from_short, short};
 pub use read::{FirEntries, Lost, Packet, Packets, ReportBlock, ReportBlocks, SenderInfo, Ssrcs, packets};
 pub use write::{write_nack, write_pli, write_receiver_report, write_sdes, write_sender_report};

@@ -100,6 +100,7 @@ fn nearest(reference: u64, low: u64, bits: u32) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "numbers that wrap on purpose")]
 mod tests {
     use proptest::prelude::*;
 
