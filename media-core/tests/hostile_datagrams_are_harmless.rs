@@ -79,7 +79,7 @@ fn every_short_datagram_is_refused_from_everywhere() {
                     }
                 }
                 // Plausible headers: the STUN cookie and length, a DTLS record of the right length.
-                let mut datagram: Vec<u8> = (0..len).map(|_| random.below(256) as u8).collect();
+                let mut datagram: Vec<u8> = (0..len).map(|_| random.byte()).collect();
                 if len >= 20 && first < 4 {
                     datagram[0] = first;
                     datagram[2..4].copy_from_slice(&u16::try_from(len - 20).unwrap().to_be_bytes());
@@ -92,6 +92,50 @@ fn every_short_datagram_is_refused_from_everywhere() {
             }
         }
     }
+}
+
+#[test]
+fn random_datagrams_are_survived() {
+    let mut random = Random(17);
+    let mut world = connected();
+    let templates = [
+        world.browsers[0].check(true),
+        record(22, &[11, 0, 0, 40, 0, 2, 0, 0, 0, 0, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8]),
+        rtp(1, 1, &[7; 200]),
+    ];
+    for round in 0..20_000 {
+        let mut datagram = templates[round % 3].clone();
+        for _ in 0..=random.below(8) {
+            let at = random.index(datagram.len());
+            datagram[at] = random.byte();
+        }
+        if random.below(3) == 0 {
+            datagram.truncate(random.index(datagram.len() + 1));
+        } else {
+            datagram.extend((0..random.below(50)).map(|_| random.byte()));
+        }
+        let from = if random.below(2) == 0 { alice() } else { stranger() };
+        let _ = receive(&mut world, from, &datagram);
+    }
+    // Of all that, nothing reached the association.
+    world.browsers[0].sends(&rtp(1, 1, b"still here"));
+    world.run_for(Duration::from_millis(10));
+    assert_eq!(world.server_rtp.len(), 1);
+}
+
+#[test]
+fn an_outbox_nobody_empties_stays_bounded() {
+    let mut world = before_ice();
+    let check = world.browsers[0].check(true);
+    let verdicts = (0..5000).map(|_| match world.server.receive(world.now, alice(), &mut check.clone()) {
+        Received::Refused(reason) => Err(reason),
+        _ => Ok(()),
+    });
+    let full = verdicts.filter(|verdict| *verdict == Err(DropReason::OutboxFull)).count();
+    assert_eq!(full, 5000 - 4096);
+    assert_eq!(std::iter::from_fn(|| world.server.poll_transmit()).count(), 4096);
+    // Room again, answers again.
+    assert_eq!(receive(&mut world, alice(), &check).1.len(), 1);
 }
 
 #[test]
@@ -278,15 +322,15 @@ fn a_handshake_with_damaged_datagrams_ends_or_completes_but_never_hangs_the_serv
             let Some(genuine) = world.link.any_to(sim::server_address()) else { continue };
             let mut damaged = genuine;
             match random.below(3) {
-                0 => damaged.truncate(random.below(damaged.len() as u64) as usize),
+                0 => damaged.truncate(random.index(damaged.len())),
                 _ => {
                     for _ in 0..=random.below(4) {
-                        let at = random.below(damaged.len() as u64) as usize;
-                        damaged[at] = random.below(256) as u8;
+                        let at = random.index(damaged.len());
+                        damaged[at] = random.byte();
                     }
                 }
             }
-            receive(&mut world, alice(), &damaged);
+            let _ = receive(&mut world, alice(), &damaged);
         }
         world.run_for(Duration::from_secs(40));
         let ended = |e: &&TransportEvent| matches!(e, TransportEvent::Keyed(_) | TransportEvent::Failed(_));

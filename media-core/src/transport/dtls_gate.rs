@@ -7,6 +7,8 @@
 //! bytes: records with (almost) none overflow the stack, and its work grows with the cube of the
 //! number of fragments. It also keeps every complete handshake message, before and after the end of
 //! the handshake. Genuine handshakes need a few dozen records; 256 fragments cost 2 ms in all.
+//!
+//! A member who holds the keys could send the same encrypted, so encrypted records count as well.
 
 use super::DropReason;
 use super::dtls_record::{Content, Malformed, Record, fragments, records};
@@ -17,6 +19,10 @@ const MAX_FRAGMENTS: u32 = 256;
 const MAX_BYTES: usize = 64 * 1024;
 /// Handshakes of DTLS 1.2 have at most a dozen messages per direction.
 const MAX_MESSAGE_SEQ: u16 = 16;
+/// An encrypted handshake record is a Finished message: 24 bytes, and at most 76 that protect it. The
+/// gate cannot see inside, so it counts as many fragments as would fit: 8 headers of 12 bytes.
+const MAX_ENCRYPTED: usize = 100;
+const FRAGMENTS_IN_ENCRYPTED: u32 = 8;
 /// Handshake or unencrypted records after completion: six repetitions of a client's last flight.
 const MAX_LATE_RECORDS: u32 = 32;
 
@@ -72,8 +78,8 @@ fn fragments_in(record: &Record<'_>) -> Result<u32, Malformed> {
             }
             Ok(count)
         }
-        // Encrypted: what is inside is the Finished message.
-        (Content::Handshake, 1) => Ok(1),
+        (Content::Handshake, 1) if record.body.len() > MAX_ENCRYPTED => Err(Malformed),
+        (Content::Handshake, 1) => Ok(FRAGMENTS_IN_ENCRYPTED),
         (Content::ChangeCipherSpec | Content::Alert | Content::ApplicationData, 0..=1) => Ok(0),
     }
 }
@@ -120,7 +126,8 @@ mod tests {
         check("two messages in one record", &record(22, 0, &[whole.clone(), whole.clone()].concat()), ok);
         check("an empty message", &record(22, 0, &fragment(0, 0, 0, 0, b"")), ok);
         check("a part", &record(22, 0, &fragment(0, 9, 3, 3, b"abc")), ok);
-        check("an encrypted record", &record(22, 1, b"not readable"), ok);
+        check("an encrypted Finished", &record(22, 1, &[7; 48]), ok);
+        check("encrypted, and longer than Finished", &record(22, 1, &[7; 101]), malformed);
         check("an alert", &record(21, 0, &[1, 0]), ok);
 
         check("nothing inside", &record(22, 0, &[]), malformed);
@@ -163,6 +170,7 @@ mod tests {
         let alert = record(21, 1, &[0; 20]);
         assert_eq!(admitted(false, &part), 200, "datagrams");
         assert_eq!(admitted(false, &part.repeat(4)), 64, "fragments");
+        assert_eq!(admitted(false, &record(22, 1, b"x")), 32, "fragments that may be encrypted");
         assert_eq!(admitted(false, &large), 63, "bytes");
         assert_eq!(admitted(true, &part), 32, "handshake records after completion");
         assert_eq!(admitted(true, &record(22, 1, b"x")), 32, "encrypted ones too");
