@@ -22,5 +22,6 @@ pub mod codec;
 pub mod mix;
 
 pub mod room;
+pub mod shard;
 
 pub mod engine;

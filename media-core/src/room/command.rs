@@ -17,6 +17,7 @@ pub struct Command {
 }
 
 /// What to do in a room. Answers come as [`super::Event`]s.
+#[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
 #[derive(Debug)]
 pub enum Action {
     /// Make the room. A second one for the same key is ignored.

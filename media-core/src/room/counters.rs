@@ -61,3 +61,80 @@ pub struct Counters {
     /// Legs now.
     pub legs: u64,
 }
+
+impl Traffic {
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Counters {
+    /// Adds those of another shard.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            audio_in,
+            video_in,
+            rtcp_in,
+            audio_out,
+            video_out,
+            rtcp_out,
+            handshake_in,
+            handshake_out,
+            lost_in,
+            nacked_out,
+            retransmitted_out,
+            dropped,
+            canvas_frames,
+            canvas_frames_late,
+            key_frames,
+            decode_ns,
+            decoded,
+            compose_ns,
+            encode_ns,
+            encoded,
+            mix_ns,
+            rooms,
+            members,
+            legs,
+        } = other;
+        self.audio_in.add(*audio_in);
+        self.video_in.add(*video_in);
+        self.rtcp_in.add(*rtcp_in);
+        self.audio_out.add(*audio_out);
+        self.video_out.add(*video_out);
+        self.rtcp_out.add(*rtcp_out);
+        self.handshake_in.add(*handshake_in);
+        self.handshake_out.add(*handshake_out);
+        self.lost_in += lost_in;
+        self.nacked_out += nacked_out;
+        self.retransmitted_out += retransmitted_out;
+        for &(reason, count) in dropped {
+            self.count_dropped(reason, count);
+        }
+        self.canvas_frames += canvas_frames;
+        self.canvas_frames_late += canvas_frames_late;
+        self.key_frames += key_frames;
+        self.decode_ns += decode_ns;
+        self.decoded += decoded;
+        self.compose_ns += compose_ns;
+        self.encode_ns += encode_ns;
+        self.encoded += encoded;
+        self.mix_ns += mix_ns;
+        self.rooms += rooms;
+        self.members += members;
+        self.legs += legs;
+    }
+
+    pub(crate) fn count_dropped(&mut self, reason: &'static str, count: u64) {
+        match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, total)) => *total += count,
+            None => self.dropped.push((reason, count)),
+        }
+    }
+}

@@ -7,6 +7,7 @@ use layouts::Placed;
 use crate::units::{LegKey, MemberKey, RoomKey};
 
 /// One happening in a media room.
+#[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
 #[derive(Debug)]
 pub enum Event {
     /// The answer to `OpenLeg` or `ReofferLeg`.

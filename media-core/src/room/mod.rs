@@ -1,9 +1,474 @@
 //! A media room: members, their legs, the canvas and the mix.
+//!
+//! in:  actions of the control plane, packets of its legs, finished jobs, mixed audio, time
+//! out: answers, placements and speech as events; packets to its legs; jobs; audio packets for the mix
+//!
+//! ```text
+//!  leg: RTP ─► VideoReceiver ─► Feed ─► decode job ─► pictures by due time ─┐
+//!       │                                                                   ▼
+//!       └────► audio plane ─► mixed packets ─► legs      Arrangement ─► Canvas ─► compose, encode jobs
+//!                                                                           │
+//!  legs ◄── RtpSender (one per leg and kind) ◄── packets of a rendition ◄───┘
+//! ```
 
+mod arrangement;
+mod canvas;
 mod command;
 mod counters;
 mod event;
+mod feed;
+mod job;
+mod key_demand;
+mod leg;
+mod member;
 
-pub use command::{Action, Command, MemberConfig, RoomConfig};
-pub use counters::{Counters, Traffic};
-pub use event::{Event, LegEnd, Liveness};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use layouts::{Layer, Position, Showing};
+
+use self::arrangement::Arrangement;
+use self::canvas::{Canvas, FirstPicture};
+pub use self::command::{Action, Command, MemberConfig, RoomConfig};
+pub use self::counters::{Counters, Traffic};
+pub use self::event::{Event, LegEnd, Liveness};
+pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
+use self::leg::Leg;
+use self::member::Member;
+use crate::codec::Rotation;
+use crate::forward::MediaPacket;
+use crate::mix::audio::{AudioInput, AudioOutput};
+use crate::mix::video::{Content, SceneLayer};
+use crate::sdp::Offer;
+use crate::shard::Reach;
+use crate::transport::TransportEvent;
+use crate::units::{LegKey, MemberKey, RoomKey, TransportKey, VideoCodec};
+
+/// How often a room looks after NACKs, TWCC feedback, RTCP reports and silent legs.
+const SERVICE_EVERY: Duration = Duration::from_millis(20);
+
+/// See the module.
+pub(crate) struct Room {
+    key: RoomKey,
+    members: BTreeMap<MemberKey, Member>,
+    legs: BTreeMap<LegKey, Leg>,
+    canvas: Canvas,
+    arrangement: Arrangement,
+    /// Numbers joins and position requests.
+    order: u64,
+    service_at: Instant,
+}
+
+impl Room {
+    pub(crate) fn new(now: Instant, key: RoomKey, config: RoomConfig) -> Self {
+        Self {
+            key,
+            members: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            canvas: Canvas::new(now, key, config.canvas, config.fps),
+            arrangement: Arrangement::new(now, config.layout),
+            order: 0,
+            service_at: now,
+        }
+    }
+
+    pub(crate) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Packets that never came, of the legs that are here.
+    pub(crate) fn lost_in(&self) -> u64 {
+        self.legs.values().map(Leg::lost_in).sum()
+    }
+
+    pub(crate) fn leg_count(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// When the room wants `on_timeout`.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let service = (!self.legs.is_empty()).then_some(self.service_at);
+        [service, self.canvas.deadline(), self.arrangement.deadline()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn open(&mut self, reach: &mut Reach<'_>) {
+        reach.audio(AudioInput::OpenRoom { room: self.key });
+        self.rearrange(reach);
+    }
+
+    /// Ends all legs.
+    pub(crate) fn close(&mut self, reach: &mut Reach<'_>) {
+        let legs: Vec<LegKey> = self.legs.keys().copied().collect();
+        for leg in legs {
+            self.close_leg(reach, leg);
+        }
+        reach.audio(AudioInput::CloseRoom { room: self.key });
+    }
+
+    pub(crate) fn on_action(&mut self, reach: &mut Reach<'_>, action: Action) {
+        match action {
+            // These two make and end the room itself: the shard has seen to them.
+            Action::OpenRoom(_) | Action::CloseRoom => {}
+            Action::AddMember { member, config } => self.add_member(reach, member, config),
+            Action::RemoveMember { member } => self.remove_member(reach, member),
+            Action::OpenLeg { member, leg, offer, bundle } => {
+                self.open_leg(reach, member, leg, &offer, bundle)
+            }
+            Action::ReofferLeg { leg, offer } => self.reoffer_leg(reach, leg, &offer),
+            Action::CloseLeg { leg } => self.close_leg(reach, leg),
+            Action::SetAudioMuted { member, muted } => self.set_audio_muted(reach, member, muted),
+            Action::SetVideoMuted { member, muted } => self.set_video_muted(reach, member, muted),
+            Action::SetLayout { layout, positions } => {
+                self.arrangement.set_layout(layout);
+                self.set_positions(positions);
+            }
+            Action::SetPositions { positions } => self.set_positions(positions),
+        }
+        self.rearrange(reach);
+    }
+
+    fn add_member(&mut self, reach: &mut Reach<'_>, key: MemberKey, config: MemberConfig) {
+        self.order += 1;
+        reach.audio(AudioInput::AddMember { room: self.key, member: key, muted: config.audio_muted });
+        self.members.insert(key, Member::new(config, self.order));
+        self.arrangement.touch();
+    }
+
+    fn remove_member(&mut self, reach: &mut Reach<'_>, key: MemberKey) {
+        let legs: Vec<LegKey> =
+            self.legs.iter().filter(|(_, leg)| leg.member() == key).map(|(key, _)| *key).collect();
+        for leg in legs {
+            self.close_leg(reach, leg);
+        }
+        if self.members.remove(&key).is_some() {
+            reach.audio(AudioInput::RemoveMember { room: self.key, member: key });
+            self.arrangement.drop_floor(key);
+        }
+    }
+
+    fn open_leg(
+        &mut self,
+        reach: &mut Reach<'_>,
+        member: MemberKey,
+        key: LegKey,
+        offer: &Offer,
+        bundle: bool,
+    ) {
+        let room = self.key;
+        let Some(owner) = self.members.get_mut(&member) else {
+            let why = LegEnd::Refused("the member has left".to_owned());
+            return reach.event(Event::LegEnded { room, leg: key, why });
+        };
+        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle) {
+            Ok((mut leg, sdp)) => {
+                leg.set_video_muted(reach, owner.config.video_muted);
+                owner.leg = Some(key);
+                if self.legs.is_empty() {
+                    self.service_at = reach.now + SERVICE_EVERY;
+                }
+                self.legs.insert(key, leg);
+                reach.event(Event::LegAnswered { room, leg: key, sdp });
+            }
+            Err(error) => {
+                let why = LegEnd::Refused(error.to_string());
+                reach.event(Event::LegEnded { room, leg: key, why });
+            }
+        }
+        self.arrangement.touch();
+    }
+
+    fn reoffer_leg(&mut self, reach: &mut Reach<'_>, key: LegKey, offer: &Offer) {
+        let room = self.key;
+        let Some(leg) = self.legs.get_mut(&key) else {
+            let why = LegEnd::Refused("the leg has ended".to_owned());
+            return reach.event(Event::LegEnded { room, leg: key, why });
+        };
+        match leg.reoffer(reach, offer) {
+            Ok(sdp) => reach.event(Event::LegAnswered { room, leg: key, sdp }),
+            Err(error) => {
+                let why = LegEnd::Refused(error.to_string());
+                self.close_leg(reach, key);
+                reach.event(Event::LegEnded { room, leg: key, why });
+            }
+        }
+    }
+
+    fn close_leg(&mut self, reach: &mut Reach<'_>, key: LegKey) {
+        let Some(mut leg) = self.legs.remove(&key) else { return };
+        leg.close(reach);
+        reach.counters.lost_in += leg.lost_in();
+        reach.audio(AudioInput::RemoveListener { room: self.key, leg: key });
+        if let Some(codec) = leg.watches()
+            && self.viewers(codec) == 0
+        {
+            self.canvas.unwatch(codec);
+        }
+        if let Some(owner) = self.members.get_mut(&leg.member())
+            && owner.leg == Some(key)
+        {
+            owner.leg = None;
+        }
+        self.arrangement.touch();
+    }
+
+    /// The leg is over, and not because somebody asked.
+    fn end_leg(&mut self, reach: &mut Reach<'_>, key: LegKey, why: LegEnd) {
+        self.close_leg(reach, key);
+        reach.event(Event::LegEnded { room: self.key, leg: key, why });
+    }
+
+    fn set_audio_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
+        if let Some(member) = self.members.get_mut(&key) {
+            member.config.audio_muted = muted;
+            reach.audio(AudioInput::SetMuted { room: self.key, member: key, muted });
+        }
+    }
+
+    fn set_video_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        member.config.video_muted = muted;
+        if let Some(leg) = member.leg.and_then(|leg| self.legs.get_mut(&leg)) {
+            leg.set_video_muted(reach, muted);
+        }
+        self.arrangement.touch();
+    }
+
+    fn set_positions(&mut self, positions: Vec<(MemberKey, Position)>) {
+        for (key, position) in positions {
+            self.order += 1;
+            if let Some(member) = self.members.get_mut(&key) {
+                member.request(position, self.order);
+            }
+        }
+        self.arrangement.touch();
+    }
+
+    /// A decrypted RTP packet of one of our legs; `size` on the wire.
+    pub(crate) fn on_rtp(
+        &mut self,
+        reach: &mut Reach<'_>,
+        key: LegKey,
+        transport: TransportKey,
+        packet: &[u8],
+        size: usize,
+    ) {
+        if let Some(leg) = self.legs.get_mut(&key) {
+            leg.on_rtp(reach, transport, packet, size);
+        }
+    }
+
+    /// A decrypted compound RTCP packet of one of our legs.
+    pub(crate) fn on_rtcp(&mut self, reach: &mut Reach<'_>, key: LegKey, packet: &[u8]) {
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let cache = leg.watches().and_then(|codec| self.canvas.cache(codec));
+        if leg.on_rtcp(reach, packet, cache)
+            && let Some(codec) = leg.watches()
+        {
+            self.canvas.want_key(codec);
+        }
+    }
+
+    pub(crate) fn on_transport(
+        &mut self,
+        reach: &mut Reach<'_>,
+        key: LegKey,
+        transport: TransportKey,
+        event: TransportEvent,
+    ) {
+        match event {
+            TransportEvent::PathOpen(_) | TransportEvent::PathMoved(_) => {}
+            TransportEvent::Keyed(_) => {
+                let Some(leg) = self.legs.get_mut(&key) else { return };
+                if let Some(took) = leg.on_keyed(reach.now, transport) {
+                    self.connected(reach, key, took);
+                }
+            }
+            TransportEvent::Closed => self.end_leg(reach, key, LegEnd::PeerClosed),
+            TransportEvent::Failed(why) => self.end_leg(reach, key, LegEnd::HandshakeFailed(why)),
+        }
+        self.rearrange(reach);
+    }
+
+    /// Media can flow: the leg begins to hear the mix and to watch the canvas.
+    fn connected(&mut self, reach: &mut Reach<'_>, key: LegKey, took: Duration) {
+        let room = self.key;
+        reach.event(Event::LegConnected { room, leg: key, took });
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        if leg.hears() {
+            reach.audio(AudioInput::AddListener { room, leg: key, member: Some(leg.member()) });
+        }
+        if let Some(codec) = leg.watches() {
+            match self.canvas.watch(reach.now, codec) {
+                FirstPicture::Coming => {}
+                FirstPicture::Cached(packets) => {
+                    for packet in &packets {
+                        leg.send_video(reach, packet);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn on_job_done(&mut self, reach: &mut Reach<'_>, done: JobDone, spent: Duration) {
+        let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        match done {
+            JobDone::Decoded { feed, decoder, timestamp, result } => {
+                reach.counters.decode_ns += spent;
+                reach.counters.decoded += 1;
+                let Some(leg) = self.legs.get_mut(&feed.leg) else { return };
+                if leg.on_decoded(reach, decoder, timestamp, result) {
+                    self.arrangement.touch();
+                    self.rearrange(reach);
+                }
+            }
+            JobDone::Composed { room: _, compositor, picture, time } => {
+                reach.counters.compose_ns += spent;
+                let legs = &self.legs;
+                let viewers = |codec| viewers(legs, codec);
+                let jobs =
+                    self.canvas.on_composed(reach.now, compositor, &picture, time, viewers, reach.counters);
+                for job in jobs {
+                    reach.job(job);
+                }
+            }
+            JobDone::Encoded { room: _, codec, encoder, time, result } => {
+                reach.counters.encode_ns += spent;
+                let encoded = result.unwrap_or_else(|error| {
+                    tracing::error!(%error, ?codec, "canvas encoder");
+                    None
+                });
+                let packets =
+                    self.canvas.on_encoded(reach.now, codec, encoder, time, encoded, reach.counters);
+                self.fan_out(reach, codec, &packets);
+            }
+        }
+    }
+
+    fn fan_out(&mut self, reach: &mut Reach<'_>, codec: VideoCodec, packets: &[Arc<MediaPacket>]) {
+        for leg in self.legs.values_mut().filter(|leg| leg.watches() == Some(codec)) {
+            for packet in packets {
+                leg.send_video(reach, packet);
+            }
+        }
+    }
+
+    fn viewers(&self, codec: VideoCodec) -> usize {
+        viewers(&self.legs, codec)
+    }
+
+    pub(crate) fn on_audio(&mut self, reach: &mut Reach<'_>, output: AudioOutput) {
+        match output {
+            AudioOutput::Packet { room: _, listeners, timestamp, payload, voice: _ } => {
+                for key in listeners.iter() {
+                    if let Some(leg) = self.legs.get_mut(key) {
+                        leg.send_audio(reach, timestamp, &payload);
+                    }
+                }
+            }
+            AudioOutput::Talking { room, member, talking } => {
+                if self.members.contains_key(&member) {
+                    self.on_talking(reach.now, member, talking);
+                    reach.event(Event::Talking { room, member, talking });
+                    self.rearrange(reach);
+                }
+            }
+            AudioOutput::Playing { room: _, member, timestamp, at } => {
+                let leg = self.members.get(&member).and_then(|member| member.leg);
+                if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
+                    leg.on_playing(timestamp, at);
+                }
+            }
+            AudioOutput::Idle { .. } => {}
+        }
+    }
+
+    fn on_talking(&mut self, now: Instant, key: MemberKey, talking: bool) {
+        let at = self.arrangement.millis(now);
+        if let Some(member) = self.members.get_mut(&key) {
+            member.spoke(at);
+        }
+        self.arrangement.on_talking(key, talking);
+    }
+
+    pub(crate) fn on_timeout(&mut self, reach: &mut Reach<'_>) {
+        if self.service_at <= reach.now && !self.legs.is_empty() {
+            self.service_at = reach.now + SERVICE_EVERY;
+            self.service(reach);
+        }
+        self.rearrange(reach);
+        self.take_frame(reach);
+    }
+
+    fn service(&mut self, reach: &mut Reach<'_>) {
+        let room = self.key;
+        let mut over = Vec::new();
+        for (&key, leg) in &mut self.legs {
+            leg.service(reach);
+            if leg.is_overdue(reach.now) {
+                over.push(key);
+            } else if let Some(liveness) = leg.liveness_changed(reach) {
+                reach.event(Event::LegLiveness { room, leg: key, liveness });
+                self.arrangement.touch();
+            }
+        }
+        for key in over {
+            self.end_leg(reach, key, LegEnd::NeverConnected);
+        }
+    }
+
+    fn rearrange(&mut self, reach: &mut Reach<'_>) {
+        let (members, legs) = (&self.members, &self.legs);
+        let sources = || {
+            members
+                .iter()
+                .map(|(key, member)| {
+                    let leg = member.leg.and_then(|leg| legs.get(&leg));
+                    member.source(*key, leg.is_some_and(Leg::has_picture))
+                })
+                .collect()
+        };
+        if let Some(placed) = self.arrangement.update(reach.now, self.canvas.size(), sources) {
+            reach.event(Event::Placed { room: self.key, placed });
+        }
+    }
+
+    /// The canvas clock: when a frame is due, the picture of each layer is taken and drawn.
+    fn take_frame(&mut self, reach: &mut Reach<'_>) {
+        let now = reach.now;
+        let (members, legs, arrangement) = (&self.members, &mut self.legs, &self.arrangement);
+        let size = self.canvas.size();
+        let job = self.canvas.tick(now, reach.counters, || {
+            arrangement.scene(|key, layer| draw(now, members.get(&key)?, legs, layer, size))
+        });
+        if let Some(job) = job {
+            reach.job(job);
+        }
+    }
+}
+
+fn viewers(legs: &BTreeMap<LegKey, Leg>, codec: VideoCodec) -> usize {
+    legs.values().filter(|leg| leg.watches() == Some(codec)).count()
+}
+
+/// What one member shows in its layer at `now`.
+fn draw(
+    now: Instant,
+    member: &Member,
+    legs: &mut BTreeMap<LegKey, Leg>,
+    layer: &Layer,
+    canvas: layouts::Size,
+) -> Option<SceneLayer> {
+    let name = Arc::clone(&member.config.name);
+    let leg = member.leg.and_then(|leg| legs.get_mut(&leg));
+    let picture = leg.and_then(|leg| leg.picture(now));
+    let (content, banner) = match (member.showing(picture.is_some()), picture) {
+        (Showing::Video, Some(picture)) => {
+            // Without the orientation extension in the answer browsers send upright pictures.
+            (Content::Picture { picture, rotation: Rotation::None }, Some(name))
+        }
+        (Showing::MuteImage, _) => (Content::MuteImage { name }, None),
+        (Showing::Video | Showing::Avatar, _) => (Content::Avatar { name }, None),
+    };
+    Some(SceneLayer { rect: layer.pixels(canvas), fit: layer.fit, content, banner })
+}

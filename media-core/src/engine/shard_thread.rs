@@ -1,0 +1,136 @@
+//! The thread of a shard: its socket, its inbox, its deadlines, and nothing else.
+//!
+//! in:  datagrams of the UDP port, mail of other threads, time
+//! out: datagrams, events to the sink, jobs to the codec workers, audio to the audio thread
+
+use std::net::UdpSocket;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::audio_thread::AudioAddress;
+use super::codec_workers::JobQueue;
+use super::mail::{Mail, ShardAddress};
+use super::sys::{self, ReceiveBatch, SendBatch, Waker};
+use crate::room::{Counters, Event};
+use crate::shard::{Input, Output, Shard};
+
+/// Batches of datagrams taken before mail and deadlines have their turn.
+const BATCHES_PER_TURN: usize = 4;
+/// Mail taken before datagrams have their turn.
+const MAIL_PER_TURN: usize = 256;
+/// Longest sleep; a bound against a lost deadline, not a clock.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// How often the counters are published.
+const PUBLISH_EVERY: Duration = Duration::from_millis(500);
+
+/// What a shard thread is made of.
+pub(super) struct ShardThread<S> {
+    pub(super) shard: Shard,
+    pub(super) socket: UdpSocket,
+    pub(super) waker: Arc<Waker>,
+    pub(super) inbox: Receiver<Mail>,
+    pub(super) address: ShardAddress,
+    pub(super) jobs: JobQueue,
+    pub(super) audio: AudioAddress,
+    pub(super) published: Arc<Mutex<Counters>>,
+    pub(super) sink: Arc<S>,
+}
+
+enum Turn {
+    Go,
+    Stop,
+}
+
+impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
+    pub(super) fn run(mut self) {
+        let mut received = ReceiveBatch::new();
+        let mut sent = SendBatch::new();
+        let mut publish_at = Instant::now();
+        loop {
+            if let Turn::Stop = self.take_mail() {
+                return;
+            }
+            self.take_datagrams(&mut received);
+            let now = Instant::now();
+            let until = self.drain(now);
+            self.transmit(&mut sent);
+            if now >= publish_at {
+                publish_at = now + PUBLISH_EVERY;
+                *self.published.lock().unwrap_or_else(PoisonError::into_inner) = self.shard.counters();
+            }
+            let sleep = until.saturating_duration_since(Instant::now()).min(SLEEP_MAX);
+            if self.inbox.is_empty() {
+                sys::wait(&self.socket, &self.waker, sleep);
+            }
+        }
+    }
+
+    fn take_mail(&mut self) -> Turn {
+        for _ in 0..MAIL_PER_TURN {
+            let Ok(mail) = self.inbox.try_recv() else { return Turn::Go };
+            let now = Instant::now();
+            match mail {
+                Mail::Command(command) => self.shard.handle(now, Input::Command(command)),
+                Mail::JobDone { done, spent } => self.shard.handle(now, Input::JobDone { done, spent }),
+                Mail::Audio(output) => self.shard.handle(now, Input::Audio(output)),
+                Mail::AudioTime(total) => self.shard.set_mix_time(total),
+                Mail::Stop => return Turn::Stop,
+            }
+        }
+        Turn::Go
+    }
+
+    fn take_datagrams(&mut self, batch: &mut ReceiveBatch) {
+        for _ in 0..BATCHES_PER_TURN {
+            let count = match batch.receive(&self.socket) {
+                Ok(count) => count,
+                Err(error) => {
+                    tracing::error!(%error, "media socket");
+                    return;
+                }
+            };
+            let now = Instant::now();
+            for (from, bytes) in batch.datagrams() {
+                self.shard.handle(now, Input::Datagram { from, bytes });
+            }
+            if count < sys::BATCH {
+                return;
+            }
+        }
+    }
+
+    /// Hands out all that is ready; gives the next deadline.
+    fn drain(&mut self, now: Instant) -> Instant {
+        self.shard.handle(now, Input::Timeout);
+        loop {
+            match self.shard.poll() {
+                Output::Event(event) => (self.sink)(event),
+                Output::Job(job) => {
+                    // The workers outlive the shards; a failed send can only happen while everything stops.
+                    let _ = self.jobs.send((self.address.clone(), job));
+                }
+                Output::Audio(input) => {
+                    if !self.audio.send(input) {
+                        self.shard.count_dropped("audio_thread_full");
+                    }
+                }
+                Output::Idle { until } => return until.unwrap_or(now + SLEEP_MAX),
+            }
+        }
+    }
+
+    fn transmit(&mut self, batch: &mut SendBatch) {
+        let outbox = self.shard.outbox();
+        let total = outbox.len();
+        if total == 0 {
+            return;
+        }
+        let sent = sys::send(&self.socket, outbox.datagrams(), batch);
+        outbox.clear();
+        for _ in sent..total {
+            self.shard.count_dropped("socket_full");
+        }
+    }
+}

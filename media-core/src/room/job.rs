@@ -1,0 +1,146 @@
+//! Codec work that leaves the core by value and comes back finished.
+//!
+//! A decoder, compositor or encoder travels inside its job, so it is in one place only and needs no lock; a
+//! simulation runs jobs inline, the engine on its codec workers.
+
+use std::sync::Arc;
+
+use crate::codec::{CodecError, Encoded, EncoderConfig, Picture, VideoDecoder, VideoEncoder};
+use crate::mix::video::{Compositor, Scene};
+use crate::receive::ReceivedFrame;
+use crate::units::{Bitrate, LegKey, MediaTime, RoomKey, VideoCodec};
+
+/// Names the camera a decode belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedKey {
+    pub(crate) room: RoomKey,
+    pub(crate) leg: LegKey,
+}
+
+/// A decoder that follows the codec of what it is given: either codec of the answer may come at any time.
+#[derive(Default)]
+pub struct DecoderSlot(Option<(VideoCodec, VideoDecoder)>);
+
+impl DecoderSlot {
+    fn decode(&mut self, frame: &ReceivedFrame) -> Result<Option<Arc<Picture>>, CodecError> {
+        let same = self.0.as_ref().is_some_and(|(codec, _)| *codec == frame.codec);
+        if !same {
+            self.0 = Some((frame.codec, VideoDecoder::new(frame.codec)?));
+        }
+        match &mut self.0 {
+            Some((_, decoder)) => decoder.decode(&frame.data),
+            None => Ok(None),
+        }
+    }
+}
+
+/// An encoder, made by the first job that needs it.
+pub struct EncoderSlot {
+    config: EncoderConfig,
+    encoder: Option<VideoEncoder>,
+}
+
+impl EncoderSlot {
+    pub(crate) fn new(config: EncoderConfig) -> Self {
+        Self { config, encoder: None }
+    }
+
+    fn encode(
+        &mut self,
+        picture: &Picture,
+        time: MediaTime,
+        force_key: bool,
+    ) -> Result<Option<Encoded>, CodecError> {
+        if self.encoder.is_none() {
+            self.encoder = Some(VideoEncoder::new(self.config.clone())?);
+        }
+        match &mut self.encoder {
+            Some(encoder) => encoder.encode(picture, time.ticks, force_key),
+            None => Ok(None),
+        }
+    }
+}
+
+/// One piece of codec work.
+#[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
+pub enum Job {
+    /// Decode a frame of a camera.
+    Decode { feed: FeedKey, decoder: DecoderSlot, frame: ReceivedFrame },
+    /// Draw the canvas.
+    Compose { room: RoomKey, compositor: Box<Compositor>, scene: Scene, time: MediaTime },
+    /// Encode a canvas for one rendition.
+    Encode {
+        room: RoomKey,
+        codec: VideoCodec,
+        encoder: EncoderSlot,
+        picture: Arc<Picture>,
+        time: MediaTime,
+        force_key: bool,
+    },
+}
+
+/// A finished [`Job`], with its codec.
+#[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
+pub enum JobDone {
+    /// The picture, unless the decoder needs more.
+    Decoded {
+        feed: FeedKey,
+        decoder: DecoderSlot,
+        timestamp: MediaTime,
+        result: Result<Option<Arc<Picture>>, CodecError>,
+    },
+    /// The canvas at `time`.
+    Composed { room: RoomKey, compositor: Box<Compositor>, picture: Arc<Picture>, time: MediaTime },
+    /// The encoded canvas, unless the encoder left the frame out.
+    Encoded {
+        room: RoomKey,
+        codec: VideoCodec,
+        encoder: EncoderSlot,
+        time: MediaTime,
+        result: Result<Option<Encoded>, CodecError>,
+    },
+}
+
+impl Job {
+    /// Does the work on the calling thread.
+    #[must_use]
+    pub fn run(self) -> JobDone {
+        match self {
+            Self::Decode { feed, mut decoder, frame } => {
+                let result = decoder.decode(&frame);
+                JobDone::Decoded { feed, decoder, timestamp: frame.timestamp, result }
+            }
+            Self::Compose { room, mut compositor, scene, time } => {
+                let picture = compositor.compose(&scene);
+                JobDone::Composed { room, compositor, picture, time }
+            }
+            Self::Encode { room, codec, mut encoder, picture, time, force_key } => {
+                let result = encoder.encode(&picture, time, force_key);
+                JobDone::Encoded { room, codec, encoder, time, result }
+            }
+        }
+    }
+}
+
+impl JobDone {
+    /// The room it belongs to.
+    pub(crate) fn room(&self) -> RoomKey {
+        match self {
+            Self::Decoded { feed, .. } => feed.room,
+            Self::Composed { room, .. } | Self::Encoded { room, .. } => *room,
+        }
+    }
+}
+
+/// Bit rate of a canvas: 1.5 Mbit/s at 1280×720 and 30 frames per second, in proportion to the square root of the pixels.
+#[must_use]
+pub(crate) fn canvas_bitrate(width: u32, height: u32) -> Bitrate {
+    let share = f64::from(width) * f64::from(height) / (1280.0 * 720.0);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive and far below the limit"
+    )]
+    let kbps = (1500.0 * share.sqrt()).max(150.0) as u64;
+    Bitrate::kbps(kbps)
+}

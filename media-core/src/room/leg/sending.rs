@@ -1,0 +1,194 @@
+//! What a leg sends: its two streams.
+//!
+//! in:  packets of the mix and of its rendition; reports and requests of the peer
+//! out: RTP, retransmissions, sender reports
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::answer::Terms;
+use super::link::Link;
+use crate::forward::{MediaPacket, PacketCache, PayloadTypes, RtpSender, SenderConfig, Start};
+use crate::rtcp::{self, Lost, ReportBlock};
+use crate::rtp::ExtId;
+use crate::sdp::{Codec, LocalMedia, NegotiatedMedia};
+use crate::shard::{Ids, Reach};
+use crate::units::{ClockRate, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
+
+/// The streams of a leg, as far as the peer receives them.
+pub(crate) struct Sending {
+    audio: Option<RtpSender>,
+    video: Option<(VideoCodec, RtpSender)>,
+    own: Ssrc,
+    cname: Arc<str>,
+    /// Numbers the audio packets: each leg hears a mix of its own choice, without gaps.
+    audio_seq: SeqNo,
+}
+
+impl Sending {
+    pub(crate) fn new(ids: &mut Ids, terms: &Terms) -> Self {
+        let negotiated = &terms.negotiated;
+        let mut sender = |section: &Option<NegotiatedMedia>, local: &Option<LocalMedia>, rate| {
+            let section = section.as_ref().filter(|section| section.direction.sends())?;
+            let sender = sender(ids, section, local.as_ref()?, rate, terms.cname());
+            Some((section.send.codec, sender))
+        };
+        let audio = sender(&negotiated.audio, &terms.audio, ClockRate::OPUS);
+        let video = sender(&negotiated.video, &terms.video, ClockRate::VIDEO);
+        let own = [&terms.audio, &terms.video].into_iter().flatten().map(|local| local.ssrc).next();
+        Self {
+            audio: audio.map(|(_, sender)| sender),
+            video: video.and_then(|(codec, sender)| match codec {
+                Codec::Video(codec) => Some((codec, sender)),
+                Codec::Opus => None,
+            }),
+            own: own.unwrap_or(Ssrc(1)),
+            cname: terms.cname(),
+            audio_seq: SeqNo(0),
+        }
+    }
+
+    pub(crate) fn has_audio(&self) -> bool {
+        self.audio.is_some()
+    }
+
+    pub(crate) fn video_codec(&self) -> Option<VideoCodec> {
+        self.video.as_ref().map(|(codec, _)| *codec)
+    }
+
+    /// In whose name feedback is sent that belongs to no stream.
+    pub(crate) fn own(&self) -> Ssrc {
+        self.own
+    }
+
+    /// Round trip to the peer, from its reports.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        let video = self.video.as_ref().and_then(|(_, sender)| sender.stats().rtt);
+        video.or_else(|| self.audio.as_ref().and_then(|sender| sender.stats().rtt))
+    }
+
+    fn sender(&mut self, kind: MediaKind) -> Option<&mut RtpSender> {
+        match kind {
+            MediaKind::Audio => self.audio.as_mut(),
+            MediaKind::Video => self.video.as_mut().map(|(_, sender)| sender),
+        }
+    }
+
+    pub(crate) fn is_video(&self, ssrc: Ssrc) -> bool {
+        self.video.as_ref().is_some_and(|(_, sender)| sender.ssrc() == ssrc)
+    }
+
+    /// The mix's packet for this leg; `timestamp` on the mix's clock.
+    pub(crate) fn send_audio(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut [Link],
+        timestamp: MediaTime,
+        payload: &Bytes,
+    ) {
+        self.audio_seq.0 += 1;
+        let packet = MediaPacket::audio(self.audio_seq, timestamp, reach.now, payload.clone());
+        self.send(reach, links, MediaKind::Audio, &packet);
+    }
+
+    pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, links: &mut [Link], packet: &MediaPacket) {
+        self.send(reach, links, MediaKind::Video, packet);
+    }
+
+    fn send(&mut self, reach: &mut Reach<'_>, links: &mut [Link], kind: MediaKind, packet: &MediaPacket) {
+        let Some(link) = links.iter_mut().find(|link| link.carries(kind)) else { return };
+        let Some(sender) = self.sender(kind) else { return };
+        reach.scratch.clear();
+        if sender.write(reach.now, packet, Some(link.next_out()), reach.scratch)
+            && let Some(size) = reach.send_rtp(link.transport)
+        {
+            link.sent();
+            match kind {
+                MediaKind::Audio => reach.counters.audio_out.count(size),
+                MediaKind::Video => reach.counters.video_out.count(size),
+            }
+        }
+    }
+
+    pub(crate) fn retransmit(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut [Link],
+        media: Ssrc,
+        lost: Lost<'_>,
+        cache: &PacketCache,
+    ) {
+        let Some(link) = links.iter_mut().find(|link| link.carries(MediaKind::Video)) else { return };
+        let Some((_, sender)) = self.video.as_mut().filter(|(_, sender)| sender.ssrc() == media) else {
+            return;
+        };
+        for seq in lost {
+            reach.counters.nacked_out += 1;
+            reach.scratch.clear();
+            if sender.retransmit(reach.now, seq, cache, Some(link.next_out()), reach.scratch)
+                && let Some(size) = reach.send_rtp(link.transport)
+            {
+                link.sent();
+                reach.counters.video_out.count(size);
+                reach.counters.retransmitted_out += 1;
+            }
+        }
+    }
+
+    pub(crate) fn on_report(&mut self, reach: &Reach<'_>, block: &ReportBlock) {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            if let Some(sender) = self.sender(kind) {
+                sender.handle_report(reach.ntp(), block);
+            }
+        }
+    }
+
+    /// Sends what is due on one transport: sender reports, and `blocks` about what it receives.
+    pub(crate) fn report(&mut self, reach: &mut Reach<'_>, link: &Link, mut blocks: Vec<ReportBlock>) {
+        reach.scratch.clear();
+        let ntp = reach.ntp();
+        for &kind in &link.kinds {
+            if let Some(sender) = self.sender(kind)
+                && sender.poll_report(reach.now, ntp, &blocks, reach.scratch)
+            {
+                blocks.clear();
+            }
+        }
+        if !blocks.is_empty() {
+            // RFC 3550 §6.1: a compound carries the canonical name.
+            rtcp::write_receiver_report(reach.scratch, self.own, &blocks);
+            rtcp::write_sdes(reach.scratch, self.own, &self.cname);
+        }
+        if !reach.scratch.is_empty() {
+            reach.send_rtcp(link.transport);
+        }
+    }
+}
+
+fn sender(
+    ids: &mut Ids,
+    section: &NegotiatedMedia,
+    local: &LocalMedia,
+    rate: ClockRate,
+    cname: Arc<str>,
+) -> RtpSender {
+    let extensions = section.extensions;
+    RtpSender::new(SenderConfig {
+        kind: section.kind,
+        rate,
+        ssrc: local.ssrc,
+        rtx_ssrc: local.rtx,
+        payload: PayloadTypes { pt: section.send.pt, rtx: section.send.rtx },
+        transport_cc: extensions.transport_cc.map(ExtId),
+        mid: extensions.mid.map(|id| (ExtId(id), section.mid.clone())),
+        cname,
+        start: Start {
+            seq: ids.next_u16(),
+            rtx_seq: ids.next_u16(),
+            timestamp: ids.ssrc().0,
+            picture_id: ids.next_u16() & 0x7fff,
+        },
+    })
+}

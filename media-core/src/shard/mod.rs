@@ -1,0 +1,272 @@
+//! The sans-I/O core of one shard: the transports of one UDP port and the rooms behind them.
+//!
+//! in:  datagrams, commands, finished jobs, mixed audio, time
+//! out: datagrams (in the [`Outbox`]), events, jobs, audio packets, the next deadline
+//!
+//! Every `handle` may be followed by `poll` until `Idle`; the outbox is emptied by whoever owns the socket. A whole
+//! conference runs in a test with no socket, thread or clock.
+
+mod ids;
+mod outbox;
+mod reach;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+pub(crate) use self::ids::Ids;
+pub use self::outbox::Outbox;
+pub(crate) use self::reach::Reach;
+use crate::mix::audio::{AudioInput, AudioOutput};
+use crate::room::{Action, Command, Counters, Event, Job, JobDone, Room};
+use crate::rtcp::NtpClock;
+use crate::transport::{Identity, Received, Transports};
+use crate::units::{LegKey, RoomKey, TransportKey};
+
+/// The parts of a shard that a room reaches, borrowed beside `rooms`.
+macro_rules! reach {
+    ($shard:ident) => {
+        Reach {
+            now: $shard.now,
+            clock: $shard.clock,
+            transports: &mut $shard.transports,
+            routes: &mut $shard.routes,
+            candidates: &$shard.config.candidates,
+            outbox: &mut $shard.outbox,
+            outputs: &mut $shard.outputs,
+            counters: &mut $shard.counters,
+            scratch: &mut $shard.scratch,
+            ids: &mut $shard.ids,
+        }
+    };
+}
+
+/// What a shard is made with.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// Addresses written into answers as host candidates.
+    pub candidates: Vec<SocketAddr>,
+    /// Wall clock at the moment of making, since 1970.
+    pub wall: Duration,
+    /// Seed of the numbers that only have to differ.
+    pub seed: u64,
+}
+
+/// What a shard takes.
+#[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
+pub enum Input<'a> {
+    /// From the UDP port; decrypted in place.
+    Datagram { from: SocketAddr, bytes: &'a mut [u8] },
+    /// From the control plane.
+    Command(Command),
+    /// A job that `poll` gave, finished; `spent` is CPU time.
+    JobDone { done: JobDone, spent: Duration },
+    /// From the audio plane.
+    Audio(AudioOutput),
+    /// Time has passed.
+    Timeout,
+}
+
+/// What a shard gives.
+#[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
+pub enum Output {
+    /// To the control plane.
+    Event(Event),
+    /// To a codec worker.
+    Job(Job),
+    /// To the audio plane.
+    Audio(AudioInput),
+    /// Nothing more now; call again by then.
+    Idle { until: Option<Instant> },
+}
+
+/// See the module.
+pub struct Shard {
+    config: ShardConfig,
+    clock: NtpClock,
+    now: Instant,
+    transports: Transports,
+    routes: FxHashMap<TransportKey, (RoomKey, LegKey)>,
+    rooms: BTreeMap<RoomKey, Room>,
+    outbox: Outbox,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    scratch: Vec<u8>,
+    ids: Ids,
+}
+
+impl Shard {
+    /// A shard without rooms.
+    #[must_use]
+    pub fn new(now: Instant, identity: Arc<Identity>, config: ShardConfig) -> Self {
+        let ids = Ids::new(config.seed);
+        Self {
+            clock: NtpClock::new(now, config.wall),
+            config,
+            now,
+            transports: Transports::new(identity),
+            routes: FxHashMap::default(),
+            rooms: BTreeMap::new(),
+            outbox: Outbox::default(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            scratch: Vec::with_capacity(2048),
+            ids,
+        }
+    }
+
+    /// Takes one input at `now`.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
+        match input {
+            Input::Datagram { from, bytes } => self.on_datagram(from, bytes),
+            Input::Command(command) => self.on_command(command),
+            Input::JobDone { done, spent } => {
+                let room = done.room();
+                self.with_room(room, |room, reach| room.on_job_done(reach, done, spent));
+            }
+            Input::Audio(output) => self.on_audio(output),
+            Input::Timeout => self.on_timeout(),
+        }
+        self.after_transports();
+    }
+
+    /// What is ready, one at a time, then `Idle`.
+    pub fn poll(&mut self) -> Output {
+        match self.outputs.pop_front() {
+            Some(output) => output,
+            None => Output::Idle { until: self.deadline() },
+        }
+    }
+
+    /// Datagrams to send; whoever takes them clears it.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Totals so far, levels now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        counters.rooms = self.rooms.len() as u64;
+        for room in self.rooms.values() {
+            counters.members += room.member_count() as u64;
+            counters.legs += room.leg_count() as u64;
+            counters.lost_in += room.lost_in();
+        }
+        counters
+    }
+
+    /// Counts a loss that the shell met.
+    pub fn count_dropped(&mut self, reason: &'static str) {
+        self.counters.count_dropped(reason, 1);
+    }
+
+    /// CPU time of the audio plane since its start.
+    pub fn set_mix_time(&mut self, total: Duration) {
+        self.counters.mix_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let rooms = self.rooms.values().filter_map(Room::deadline).min();
+        rooms.into_iter().chain(self.transports.poll_timeout()).min()
+    }
+
+    fn on_datagram(&mut self, from: SocketAddr, bytes: &mut [u8]) {
+        let size = bytes.len();
+        match self.transports.receive(self.now, from, bytes) {
+            Received::Rtp { transport, packet } => {
+                let Some(&(room, leg)) = self.routes.get(&transport) else { return };
+                let Some(room) = self.rooms.get_mut(&room) else { return };
+                let mut reach = reach!(self);
+                room.on_rtp(&mut reach, leg, transport, packet, size);
+            }
+            Received::Rtcp { transport, packet } => {
+                self.counters.rtcp_in.count(size);
+                let Some(&(room, leg)) = self.routes.get(&transport) else { return };
+                let Some(room) = self.rooms.get_mut(&room) else { return };
+                let mut reach = reach!(self);
+                room.on_rtcp(&mut reach, leg, packet);
+            }
+            Received::Taken => self.counters.handshake_in.count(size),
+            Received::Refused(reason) => self.counters.count_dropped(reason.as_str(), 1),
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let Command { room: key, action } = command;
+        match action {
+            Action::OpenRoom(config) => {
+                let now = self.now;
+                if self.rooms.contains_key(&key) {
+                    return;
+                }
+                self.rooms.insert(key, Room::new(now, key, config));
+                self.with_room(key, |room, reach| room.open(reach));
+            }
+            Action::CloseRoom => {
+                self.with_room(key, |room, reach| room.close(reach));
+                self.rooms.remove(&key);
+            }
+            action @ (Action::AddMember { .. }
+            | Action::RemoveMember { .. }
+            | Action::OpenLeg { .. }
+            | Action::ReofferLeg { .. }
+            | Action::CloseLeg { .. }
+            | Action::SetAudioMuted { .. }
+            | Action::SetVideoMuted { .. }
+            | Action::SetLayout { .. }
+            | Action::SetPositions { .. }) => {
+                self.with_room(key, |room, reach| room.on_action(reach, action))
+            }
+        }
+    }
+
+    fn on_audio(&mut self, output: AudioOutput) {
+        let key = match &output {
+            AudioOutput::Packet { room, .. }
+            | AudioOutput::Talking { room, .. }
+            | AudioOutput::Playing { room, .. } => *room,
+            AudioOutput::Idle { .. } => return,
+        };
+        self.with_room(key, |room, reach| room.on_audio(reach, output));
+    }
+
+    fn on_timeout(&mut self) {
+        let now = self.now;
+        if self.transports.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.transports.handle_timeout(now);
+        }
+        let Self { rooms, .. } = self;
+        let due: Vec<RoomKey> = rooms
+            .iter()
+            .filter(|(_, room)| room.deadline().is_some_and(|deadline| deadline <= now))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in due {
+            self.with_room(key, |room, reach| room.on_timeout(reach));
+        }
+    }
+
+    /// Sends what the transports have ready and tells the rooms what became of them.
+    fn after_transports(&mut self) {
+        while let Some((to, bytes)) = self.transports.poll_transmit() {
+            self.counters.handshake_out.count(bytes.len());
+            self.outbox.push(to, &bytes);
+        }
+        while let Some((transport, event)) = self.transports.poll_event() {
+            let Some(&(room, leg)) = self.routes.get(&transport) else { continue };
+            self.with_room(room, |room, reach| room.on_transport(reach, leg, transport, event));
+        }
+    }
+
+    fn with_room(&mut self, key: RoomKey, act: impl FnOnce(&mut Room, &mut Reach<'_>)) {
+        if let Some(room) = self.rooms.get_mut(&key) {
+            let mut reach = reach!(self);
+            act(room, &mut reach);
+        }
+    }
+}

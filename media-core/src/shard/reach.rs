@@ -1,0 +1,65 @@
+//! What a room can reach of its shard while it handles one input.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use rustc_hash::FxHashMap;
+
+use super::ids::Ids;
+use super::{Outbox, Output};
+use crate::mix::audio::AudioInput;
+use crate::room::{Counters, Event, Job};
+use crate::rtcp::{NtpClock, NtpTime};
+use crate::transport::Transports;
+use crate::units::{LegKey, RoomKey, TransportKey};
+
+/// Borrowed for the time of one input.
+pub(crate) struct Reach<'a> {
+    pub(crate) now: Instant,
+    /// One for all streams, so that their reports agree.
+    pub(crate) clock: NtpClock,
+    pub(crate) transports: &'a mut Transports,
+    pub(crate) routes: &'a mut FxHashMap<TransportKey, (RoomKey, LegKey)>,
+    pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) outputs: &'a mut VecDeque<Output>,
+    pub(crate) counters: &'a mut Counters,
+    /// One plaintext packet at a time is written here, sealed, and copied to the outbox.
+    pub(crate) scratch: &'a mut Vec<u8>,
+    pub(crate) ids: &'a mut Ids,
+}
+
+impl Reach<'_> {
+    /// `now` on the clock of sender reports.
+    pub(crate) fn ntp(&self) -> NtpTime {
+        self.clock.at(self.now)
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn job(&mut self, job: Job) {
+        self.outputs.push_back(Output::Job(job));
+    }
+
+    pub(crate) fn audio(&mut self, input: AudioInput) {
+        self.outputs.push_back(Output::Audio(input));
+    }
+
+    /// Seals the RTP packet in `scratch`; gives its size on the wire, or `None` when the transport has no keys or path.
+    pub(crate) fn send_rtp(&mut self, transport: TransportKey) -> Option<usize> {
+        let to = self.transports.seal_rtp(transport, self.scratch)?;
+        self.outbox.push(to, self.scratch);
+        Some(self.scratch.len())
+    }
+
+    /// Seals the compound RTCP packet in `scratch`, likewise.
+    pub(crate) fn send_rtcp(&mut self, transport: TransportKey) -> Option<usize> {
+        let to = self.transports.seal_rtcp(transport, self.scratch)?;
+        self.outbox.push(to, self.scratch);
+        self.counters.rtcp_out.count(self.scratch.len());
+        Some(self.scratch.len())
+    }
+}
