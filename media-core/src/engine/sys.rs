@@ -69,16 +69,11 @@ impl ReceiveBatch {
         };
         let Ok(count) = usize::try_from(count) else {
             let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused => {
-                    Ok(0)
-                }
-                #[allow(
-                    clippy::wildcard_enum_match_arm,
-                    reason = "every other fault is the caller's to report"
-                )]
-                _ => Err(error),
-            };
+            let harmless = matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused
+            );
+            return if harmless { Ok(0) } else { Err(error) };
         };
         for (header, name) in headers.iter().zip(self.names.iter()).take(count) {
             let truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;

@@ -52,7 +52,7 @@ impl EncoderSlot {
         force_key: bool,
     ) -> Result<Option<Encoded>, CodecError> {
         if self.encoder.is_none() {
-            self.encoder = Some(VideoEncoder::new(self.config.clone())?);
+            self.encoder = Some(VideoEncoder::new(self.config)?);
         }
         match &mut self.encoder {
             Some(encoder) => encoder.encode(picture, time.ticks, force_key),
