@@ -42,6 +42,10 @@ impl Shutdown {
         *self.0.borrow() >= Phase::Draining
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.0.borrow() >= Phase::Stopped
+    }
+
     /// Until clients should be told to go.
     pub(crate) async fn draining(&self) {
         self.reached(Phase::Draining).await;

@@ -183,3 +183,16 @@ async fn connections_beyond_the_limit_wait() {
     drop(one);
     tokio::time::timeout(PATIENCE, third).await.expect("a place became free");
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    let server = Server::start();
+    let (mut client, _) = Client::realtime(&server).await;
+    // Long ids come back in the replies, which nobody reads.
+    let id = "i".repeat(250);
+    let request = json!({"jsonrpc": "2.0", "id": id, "method": "video.rooms.get", "params": {}}).to_string();
+    let flood = async { while client.try_send(Message::text(request.clone())).await {} };
+    tokio::time::timeout(PATIENCE, flood).await.expect("it may write for ever");
+    assert!(server.metrics().await.contains("signalbox_sockets_closed_total{reason=\"slow\"} 1"));
+    rest_works(&server).await;
+}

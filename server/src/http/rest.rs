@@ -35,6 +35,9 @@ const DEMO_PERMISSIONS: [Permission; 3] = [
 /// Longest name of a room or a member.
 const MAX_NAME: usize = 100;
 
+/// Longest application data, as JSON text.
+const MAX_META: usize = 2000;
+
 pub(super) async fn room_tokens(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
     if !is_project(&app, &headers) {
         return unauthorized();
@@ -110,6 +113,11 @@ fn grant(mut attributes: Attributes) -> Result<Grant, Invalid> {
         auto_create_room: attributes.flag("auto_create_room")?.unwrap_or(true),
         join_from: attributes.moment("join_from")?,
         join_until: attributes.moment("join_until")?,
+        remove_at: attributes.moment("remove_at")?,
+        remove_after_s: attributes.whole("remove_after_seconds_elapsed")?,
+        end_room_session_on_leave: attributes.flag("end_room_session_on_leave")?.unwrap_or(false),
+        meta: attributes.object("meta", MAX_META)?.unwrap_or_default(),
+        room_meta: attributes.object("room_meta", MAX_META)?.unwrap_or_default(),
         join_audio_muted: attributes.flag("join_audio_muted")?.unwrap_or(false),
         join_video_muted: attributes.flag("join_video_muted")?.unwrap_or(false),
         ..Grant::new(room, user, permissions)
@@ -123,14 +131,8 @@ fn grant(mut attributes: Attributes) -> Result<Grant, Invalid> {
 fn not_built(attributes: &mut Attributes) -> Result<(), Invalid> {
     attributes.only("join_as", &json!("member"))?;
     attributes.only("media_allowed", &json!("all"))?;
-    for name in ["remove_at", "remove_after_seconds_elapsed"] {
-        attributes.only(name, &json!(null))?;
-    }
-    for name in ["enable_room_previews", "end_room_session_on_leave", "sync_audio_video"] {
+    for name in ["enable_room_previews", "sync_audio_video"] {
         attributes.only(name, &json!(false))?;
-    }
-    for name in ["meta", "room_meta"] {
-        attributes.only(name, &json!({}))?;
     }
     Ok(())
 }

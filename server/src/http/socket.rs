@@ -60,10 +60,15 @@ pub(super) async fn run(app: &Arc<App>, socket: WebSocket) {
     let id = SocketId(NEXT.fetch_add(1, Ordering::Relaxed));
     app.metrics.sockets.inc();
     let (mut writer, mut frames) = socket.split();
-    let end = match timeout(CONNECT_TIME, first(app, id, &mut writer, &mut frames)).await {
-        Ok(Ok((session, outgoing))) => attached(app, id, session, outgoing, &mut writer, &mut frames).await,
-        Ok(Err(end)) => end,
-        Err(_) => End::Ours(close_code::POLICY, "no connect"),
+    let first = tokio::select! {
+        first = timeout(CONNECT_TIME, first(app, id, &mut writer, &mut frames)) => {
+            first.unwrap_or(Err(End::Ours(close_code::POLICY, "no connect")))
+        }
+        () = app.shutdown.stopped() => Err(End::Ours(close_code::AWAY, "stopped")),
+    };
+    let end = match first {
+        Ok((session, outgoing)) => attached(app, id, session, outgoing, &mut writer, &mut frames).await,
+        Err(end) => end,
     };
     if let End::Ours(code, reason) = end {
         app.metrics.sockets_closed.with_label_values(&[reason]).inc();
@@ -125,14 +130,16 @@ async fn attached(
                 Err(_) => return End::Ours(close_code::AGAIN, "slow"),
             }
         }
-        // The session let go of us: another socket took its place.
-        End::Ours(close_code::NORMAL, "replaced")
+        // The session let go of us: the process stops, or another socket took our place.
+        match app.shutdown.is_stopped() {
+            true => End::Ours(close_code::AWAY, "stopped"),
+            false => End::Ours(close_code::NORMAL, "replaced"),
+        }
     };
     let end = tokio::select! {
         end = reading => end,
         end = writing => end,
         () = cut.notified() => End::Ours(close_code::AGAIN, "slow"),
-        () = app.shutdown.stopped() => End::Ours(close_code::AWAY, "stopped"),
     };
     // Only fails when the session is over, which needs no news.
     let _ = session.mailbox.send(SessionMail::Input(SessionInput::SocketLost { socket: id })).await;

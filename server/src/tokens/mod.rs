@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub(crate) use key::Key;
 
@@ -47,6 +48,21 @@ pub(crate) struct Grant {
     /// Joining is refused after this, unix seconds.
     #[serde(rename = "ju", default, skip_serializing_if = "Option::is_none")]
     pub(crate) join_until: Option<u64>,
+    /// Put out at this time, unix seconds.
+    #[serde(rename = "rat", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) remove_at: Option<u64>,
+    /// Put out so many seconds after joining.
+    #[serde(rename = "rse", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) remove_after_s: Option<u64>,
+    /// Everybody is put out when this member leaves.
+    #[serde(rename = "erl", default)]
+    pub(crate) end_room_session_on_leave: bool,
+    /// The application's data of the member.
+    #[serde(rename = "m", default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) meta: Map<String, Value>,
+    /// The application's data of the room, when the token makes it.
+    #[serde(rename = "rm", default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) room_meta: Map<String, Value>,
     /// Join with the microphone muted.
     #[serde(rename = "jam", default)]
     pub(crate) join_audio_muted: bool,
@@ -66,6 +82,11 @@ impl Grant {
             auto_create_room: true,
             join_from: None,
             join_until: None,
+            remove_at: None,
+            remove_after_s: None,
+            end_room_session_on_leave: false,
+            meta: Map::new(),
+            room_meta: Map::new(),
             join_audio_muted: false,
             join_video_muted: false,
         }

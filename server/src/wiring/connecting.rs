@@ -90,7 +90,6 @@ fn protocol(app: &App, request: &ConnectRequest, authority: &Authority) -> Resul
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
 fn grant(claims: Claims) -> RoomGrant {
     let Claims { sub, exp, grant, .. } = claims;
     RoomGrant {
@@ -98,10 +97,20 @@ fn grant(claims: Claims) -> RoomGrant {
         scopes: grant.permissions,
         join_audio_muted: grant.join_audio_muted,
         join_video_muted: grant.join_video_muted,
-        join_from: grant.join_from.map(|moment| moment as f64),
-        join_until: grant.join_until.map(|moment| moment as f64),
+        join_from: grant.join_from.map(seconds),
+        join_until: grant.join_until.map(seconds),
+        remove_at: grant.remove_at.map(seconds),
+        remove_after_s: grant.remove_after_s.map(seconds),
+        end_room_session_on_leave: grant.end_room_session_on_leave,
+        meta: grant.meta,
+        room_meta: grant.room_meta,
         auto_create_room: grant.auto_create_room,
-        expires_at: Some(exp as f64),
+        expires_at: Some(seconds(exp)),
         ..RoomGrant::new(ProjectId::new(sub), grant.room, grant.user)
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds are exact for 285 million years")]
+fn seconds(whole: u64) -> f64 {
+    whole as f64
 }

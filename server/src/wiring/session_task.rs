@@ -80,6 +80,7 @@ impl SessionTask {
     async fn drive(mut self, mut inbox: mpsc::Receiver<SessionMail>) {
         let shutdown = self.app.shutdown.clone();
         let mut draining = std::pin::pin!(shutdown.draining());
+        let mut stopped = std::pin::pin!(shutdown.stopped());
         let mut told = false;
         while self.drain() {
             tokio::select! {
@@ -93,11 +94,25 @@ impl SessionTask {
                     told = true;
                     self.session.handle(now(), SessionInput::Drain);
                 }
+                () = stopped.as_mut() => {
+                    self.say_last_words(&mut inbox);
+                    break;
+                }
             }
         }
         self.app.registry.forget_session(self.session.key(), self.session.protocol().as_str());
         self.app.metrics.sessions.dec();
         // A connect that came too late is dropped with the inbox: its socket closes and its client tries again.
+    }
+
+    /// What rooms have said so far, good-byes among it, still reaches the socket; dropping its queue then closes it.
+    fn say_last_words(&mut self, inbox: &mut mpsc::Receiver<SessionMail>) {
+        while let Ok(mail) = inbox.try_recv() {
+            self.take(mail);
+            if !self.drain() {
+                return;
+            }
+        }
     }
 
     fn take(&mut self, mail: SessionMail) {

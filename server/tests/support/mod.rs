@@ -195,8 +195,8 @@ impl Client {
     }
 
     /// Sends to a server that may hang up meanwhile.
-    pub(crate) async fn try_send(&mut self, message: Message) {
-        let _ = self.socket.send(message).await;
+    pub(crate) async fn try_send(&mut self, message: Message) -> bool {
+        self.socket.send(message).await.is_ok()
     }
 
     /// The next text frame.

@@ -89,6 +89,24 @@ impl Attributes {
         }
     }
 
+    pub(super) fn whole(&mut self, name: &str) -> Result<Option<u64>, Invalid> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let refuse = || Invalid::new(name, format!("{name} must be a whole number"));
+        value.as_u64().map(Some).ok_or_else(refuse)
+    }
+
+    /// An object of at most `max` characters as JSON.
+    pub(super) fn object(&mut self, name: &str, max: usize) -> Result<Option<Map<String, Value>>, Invalid> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(value) if value.to_string().chars().count() > max => {
+                Err(Invalid::new(name, format!("{name} must have at most {max} characters")))
+            }
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(Invalid::new(name, format!("{name} must be an object"))),
+        }
+    }
+
     /// Unix seconds, from a number or from RFC 3339 text.
     pub(super) fn moment(&mut self, name: &str) -> Result<Option<u64>, Invalid> {
         let Some(value) = self.take(name) else { return Ok(None) };

@@ -19,7 +19,9 @@ fn every_attribute_that_is_built_arrives() {
         "room_name": "Team_1-a", "user_name": "Zoë", "permissions": ["room.set_layout", "room.self.audio_mute"],
         "room_display_name": "Team", "auto_create_room": false, "join_audio_muted": true, "join_video_muted": true,
         "join_from": "2030-01-02T03:04:05+01:00", "join_until": 1_893_556_800,
-        "join_as": "member", "media_allowed": "all", "meta": {}, "enable_room_previews": false, "remove_at": null,
+        "join_as": "member", "media_allowed": "all", "enable_room_previews": false, "sync_audio_video": null,
+        "remove_at": 1_893_556_801, "remove_after_seconds_elapsed": 60, "end_room_session_on_leave": true,
+        "meta": {"seat": 4}, "room_meta": {"floor": 2},
     }))
     .unwrap();
     let expected = Grant {
@@ -27,6 +29,11 @@ fn every_attribute_that_is_built_arrives() {
         auto_create_room: false,
         join_from: Some(1_893_549_845),
         join_until: Some(1_893_556_800),
+        remove_at: Some(1_893_556_801),
+        remove_after_s: Some(60),
+        end_room_session_on_leave: true,
+        meta: json!({"seat": 4}).as_object().unwrap().clone(),
+        room_meta: json!({"floor": 2}).as_object().unwrap().clone(),
         join_audio_muted: true,
         join_video_muted: true,
         ..Grant::new(
@@ -61,9 +68,11 @@ fn what_is_wrong_is_named() {
         (with("join_until", json!(-1)), "join_until"),
         (with("join_as", json!("audience")), "join_as"),
         (with("media_allowed", json!("audio-only")), "media_allowed"),
-        (with("remove_at", json!(1)), "remove_at"),
-        (with("end_room_session_on_leave", json!(true)), "end_room_session_on_leave"),
-        (with("meta", json!({"a": 1})), "meta"),
+        (with("remove_at", json!("soon")), "remove_at"),
+        (with("remove_after_seconds_elapsed", json!(-1)), "remove_after_seconds_elapsed"),
+        (with("end_room_session_on_leave", json!(1)), "end_room_session_on_leave"),
+        (with("meta", json!({"a": "x".repeat(2000)})), "meta"),
+        (with("room_meta", json!([1])), "room_meta"),
         (with("rom_name", json!("x")), "rom_name"),
         (json!([]), ""),
     ];

@@ -1,0 +1,82 @@
+# run    the server for trying out, on http://localhost:8080
+# build  web pages and the release binary, target/release/signalbox
+# test   everything that proves the product, real browser included
+# bench  the measurements
+#
+# Rust (pinned in rust-toolchain.toml) and Node must be on PATH. Debian packages are installed when missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: run build test bench check-tools packages lint unit web-test
+
+# In CI the checkout is thrown away: what was compiled stays beside it.
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(or $(SIGNALBOX_TARGET),$(HOME)/.cache/signalbox/target)
+endif
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+export SIGNALBOX_BIN := $(TARGET)/release/signalbox
+
+NODE_MIN := 20
+# Compilers and libraries of the codecs; browser, footage and speech for the tests.
+PACKAGES := build-essential pkg-config cmake nasm clang libclang-dev libvpx-dev libyuv-dev \
+            chromium fonts-dejavu-core ffmpeg espeak-ng
+
+run: build
+	exec $(SIGNALBOX_BIN) serve --dev $(ARGS)
+
+build: check-tools packages web/dist/index.html
+	cargo build --release --locked --bin signalbox
+
+test: lint unit web-test
+
+lint: check-tools packages web/dist/index.html
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+# nextest runs test binaries side by side; the plain runner proves the same, more slowly.
+unit: check-tools packages web/dist/index.html
+	if cargo nextest --version >/dev/null 2>&1; then \
+	    cargo nextest run --workspace --locked --no-fail-fast; \
+	else \
+	    cargo test --workspace --locked --no-fail-fast --lib --bins --tests; \
+	fi
+	cargo test --workspace --locked --doc
+
+web-test: build
+	cd web && npm test
+
+bench: build
+	cargo bench --locked --package benches
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json | check-tools
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json web/index.html web/vite.config.js web/tsconfig.json \
+                     $(shell find web/src web/public -type f)
+	cd web && npm run build
+	@touch $@
+
+check-tools:
+	@missing=; \
+	command -v cargo >/dev/null || { missing=1; echo "missing: Rust. Get it from https://rustup.rs; the version is pinned in rust-toolchain.toml."; }; \
+	if command -v cargo >/dev/null && ! cargo --version >/dev/null; then \
+	    missing=1; echo "missing: the Rust of rust-toolchain.toml. Get it with: rustup toolchain install"; fi; \
+	node=$$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0); \
+	if (( node < $(NODE_MIN) )) || ! command -v npm >/dev/null; then \
+	    missing=1; echo "missing: Node $(NODE_MIN) or newer, with npm. Get it from https://nodejs.org."; fi; \
+	[[ -z $$missing ]]
+
+packages:
+	@missing=(); \
+	for package in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
+	done; \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	echo "installing $${missing[*]}"; \
+	command -v apt-get >/dev/null || { echo "no apt-get: install what these Debian packages hold, then: make PACKAGES= ..."; exit 1; }; \
+	as_root=(); if (( EUID != 0 )); then as_root=(sudo); fi; \
+	"$${as_root[@]}" apt-get update -q; \
+	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"
