@@ -122,6 +122,14 @@ fn hold_leaves_the_canvas_and_comes_back() {
     let hold = |action: &str| json!({"dialogParams": {"callID": "a"}, "action": action});
     let reply = world.verto(alice, "verto.modify", hold("hold"));
     assert_eq!(reply["result"]["result"], json!({"action": "hold", "callID": "a", "holdState": "held"}));
+    let silence = |world: &World, wanted: bool| {
+        let last = world.instructions.iter().rev().find_map(|instruction| match instruction {
+            MediaInstruction::SetAudioMuted { muted, .. } => Some(*muted),
+            _ => None,
+        });
+        assert_eq!(last, Some(wanted));
+    };
+    silence(&world, true);
     world.pass(secs(1));
     let events = world.events_of(bob);
     assert_eq!(events[0]["params"]["member"]["updated"], json!(["on_hold"]));
@@ -130,6 +138,7 @@ fn hold_leaves_the_canvas_and_comes_back() {
     assert_eq!(layout["params"]["layout"]["layers"].as_array().unwrap().len(), 1);
     let reply = world.verto(alice, "verto.modify", hold("unhold"));
     assert_eq!(reply["result"]["result"]["holdState"], "active");
+    silence(&world, false);
     world.pass(secs(1));
     let layout = world.events_of(bob).pop().unwrap();
     assert_eq!(layout["params"]["layout"]["layers"].as_array().unwrap().len(), 2);

@@ -1,6 +1,9 @@
 //! Every method × role × target: the reply's code, and the events that follow.
 
-use control_api::{MediaInstruction, MemberId};
+use control_api::{
+    Authority, CallId, Command, Invite, LegRole, MediaInstruction, MemberId, ProjectGrant, ProjectId,
+    RequestKey, RoomGrant, RoomInput, RoomRequest, Route, Sender,
+};
 use serde_json::{Value, json};
 
 use crate::world::{Client, World, all_scopes, secs};
@@ -156,6 +159,46 @@ fn rooms_are_listed_to_the_project_only() {
     assert_eq!(code(&world.method(alice, "video.room.get", json!({}))), "403");
     let gone = world.request(bot, "video.room.get", &json!({"room_session_id": "gone"})).unwrap();
     assert_eq!(code(&gone["result"]), "404");
+}
+
+#[test]
+fn another_project_finds_no_room() {
+    let Scene { mut world, own, .. } = scene(Role::Nothing, "");
+    let stranger = Authority::Project(ProjectGrant { project: ProjectId::new("other") });
+    let stranger = world.connect(stranger, false);
+    for method in ["video.members.get", "video.member.audio_mute", "video.room.get"] {
+        assert_eq!(
+            code(&world.method(stranger, method, json!({"member_id": own.as_str()}))),
+            "404",
+            "{method}"
+        );
+    }
+    let channel = format!("EC_{}", world.room_id());
+    let params = json!({"event_channel": channel, "events": [], "get_initial_state": true});
+    let reply = world.request(stranger, "signalwire.subscribe", &params).unwrap();
+    assert_eq!(code(&reply["result"]), "404");
+    assert_eq!(world.event_names(stranger), Vec::<String>::new());
+}
+
+#[test]
+fn an_invite_that_strays_into_a_foreign_room_is_refused() {
+    let Scene { mut world, .. } = scene(Role::Nothing, "");
+    let grants = [
+        RoomGrant::new(ProjectId::new(crate::world::PROJECT), "other-room", "Eve"),
+        RoomGrant::new(ProjectId::new("other"), "my-room", "Eve"),
+    ];
+    for grant in grants {
+        let eve = world.connect(Authority::Room(grant), true);
+        let from =
+            Sender { session: eve.session, authority: world.sessions[&eve.session].authority().clone() };
+        let invite = Invite { call: CallId::new("c"), sdp: crate::world::offer("c"), role: LegRole::Member };
+        let (key, command) = (RequestKey(1), Command::Invite(invite));
+        let room = world.room_id();
+        let request = RoomRequest { route: Route::Id(room.clone()), from, key, command };
+        world.tell_room(&room, RoomInput::Request(request));
+        assert_eq!(world.members(), ["Alice", "Bob"]);
+        assert_eq!(world.instructions, []);
+    }
 }
 
 #[test]

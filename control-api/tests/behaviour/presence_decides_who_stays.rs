@@ -116,6 +116,49 @@ fn a_leg_that_never_connects_is_closed() {
 }
 
 #[test]
+fn a_half_open_leg_without_a_socket_is_given_up_sooner() {
+    let mut world = World::new();
+    world.answers = false;
+    let alice = world.browser("Alice", &[]);
+    world.join(alice);
+    let leg = world.last_leg();
+    world.media(MediaEvent::LegAnswered { leg, sdp: "v=0".into() });
+    world.lose_socket(alice);
+    world.pass(secs(14));
+    assert_eq!(world.members(), ["Alice"]);
+    world.pass(secs(2));
+    assert!(!world.has_room());
+}
+
+#[test]
+fn a_socket_that_is_back_counts() {
+    let (mut world, alice, bob) = two();
+    world.lose_socket(alice);
+    let alice = world.reconnect(alice);
+    world.heard(LegId(1), Liveness::Silent);
+    world.stay_awake(&[alice, bob], secs(5));
+    assert_eq!(world.members(), ["Alice", "Bob"]);
+}
+
+#[test]
+fn a_watcher_whose_session_ended_is_sent_nothing() {
+    let (mut world, alice, bob) = two();
+    let bot = world.realtime();
+    let channel = format!("EC_{}", world.room_id());
+    let params = json!({"event_channel": channel, "events": ["video.member.talking"]});
+    world.request(bot, "signalwire.subscribe", &params);
+    let talk = |world: &mut World, talking| {
+        let member = world.rooms.values().next().unwrap().machine.snapshot().unwrap().members[0].id.clone();
+        world.media(MediaEvent::Talking { member, talking });
+        world.last_recipients.sessions.clone()
+    };
+    assert_eq!(talk(&mut world, true), [alice.session, bob.session, bot.session]);
+    world.lose_socket(bot);
+    world.stay_awake(&[alice, bob], secs(61));
+    assert_eq!(talk(&mut world, false), [alice.session, bob.session]);
+}
+
+#[test]
 fn a_socket_that_never_answers_pings_is_dead() {
     let (mut world, alice, bob) = two();
     world.stay_awake(&[bob], secs(36));

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use control_api::{
     Authenticated, Authority, ConnectRequest, Event, EventKind, IdSource, LegId, Liveness, MediaEvent,
-    MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol, RoomConfig,
-    RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession, RoomSessionId, Route, Session,
-    SessionConfig, SessionInput, SessionKey, SessionOutput, SocketId,
+    MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol, Recipients,
+    RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession, RoomSessionId, Route,
+    Session, SessionConfig, SessionInput, SessionKey, SessionOutput, SocketId,
 };
 use layouts::{GridRect, LayoutId, Position};
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) closed: BTreeSet<SocketId>,
     /// Every event a room gave out, in order.
     pub(crate) events: Vec<Arc<Event>>,
+    /// Who was to receive the last of them.
+    pub(crate) last_recipients: Recipients,
     /// Every instruction to the media plane, in order.
     pub(crate) instructions: Vec<MediaInstruction>,
     /// Rooms that ended.
@@ -68,6 +70,7 @@ impl World {
             inboxes: BTreeMap::new(),
             closed: BTreeSet::new(),
             events: Vec::new(),
+            last_recipients: Recipients::default(),
             instructions: Vec::new(),
             ended: Vec::new(),
             reauthentication: None,
@@ -409,6 +412,7 @@ impl World {
                 RoomOutput::Send { to, message } => self.tell_session(to, SessionInput::Room(message)),
                 RoomOutput::Event { to, event } => {
                     self.events.push(Arc::clone(&event));
+                    self.last_recipients = to.clone();
                     let project = self.sessions.values().filter(|session| {
                         to.project && matches!(**session.authority(), Authority::Project(_))
                     });
