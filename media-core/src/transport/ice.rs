@@ -59,14 +59,14 @@ pub(super) struct Check {
 }
 
 impl Ice {
-    /// Makes credentials for a new negotiation.
-    pub(super) fn new(remote: RemoteIce) -> Self {
-        Self { current: Credentials::new(remote), previous: None, current_in_use: false }
+    /// Makes credentials for a new negotiation, with a name that is not taken.
+    pub(super) fn new(remote: RemoteIce, is_taken: impl Fn(&Ufrag) -> bool) -> Self {
+        Self { current: Credentials::new(remote, is_taken), previous: None, current_in_use: false }
     }
 
     /// Makes new credentials; returns a name that is valid no more.
-    pub(super) fn restart(&mut self, remote: RemoteIce) -> Option<Ufrag> {
-        let before = std::mem::replace(&mut self.current, Credentials::new(remote));
+    pub(super) fn restart(&mut self, remote: RemoteIce, is_taken: impl Fn(&Ufrag) -> bool) -> Option<Ufrag> {
+        let before = std::mem::replace(&mut self.current, Credentials::new(remote, is_taken));
         let forgotten = if std::mem::take(&mut self.current_in_use) {
             self.previous.replace(before)
         } else {
@@ -131,8 +131,12 @@ impl Ice {
 }
 
 impl Credentials {
-    fn new(remote: RemoteIce) -> Self {
-        Self { ufrag: Ufrag(random_chars()), pwd: random_chars(), remote_ufrag: remote.ufrag }
+    fn new(remote: RemoteIce, is_taken: impl Fn(&Ufrag) -> bool) -> Self {
+        let mut ufrag = Ufrag(random_chars());
+        while is_taken(&ufrag) {
+            ufrag = Ufrag(random_chars());
+        }
+        Self { ufrag, pwd: random_chars(), remote_ufrag: remote.ufrag }
     }
 }
 

@@ -148,10 +148,7 @@ impl Transports {
 
     /// Expects a peer; returns our credentials for the answer.
     pub fn open(&mut self, setup: PeerSetup) -> (TransportKey, LocalIce) {
-        let mut ice = Ice::new(setup.remote.clone());
-        while self.by_ufrag.contains_key(&ice.ufrag()) {
-            ice = Ice::new(setup.remote.clone());
-        }
+        let ice = Ice::new(setup.remote, |ufrag| self.by_ufrag.contains_key(ufrag));
         let (ufrag, local) = (ice.ufrag(), ice.local());
         let key = self.peers.insert(Peer::new(ice, Dtls::new(setup.fingerprint)));
         self.by_ufrag.insert(ufrag, key);
@@ -162,7 +159,8 @@ impl Transports {
     /// found another (RFC 8445 §9). `None` when there is no such transport.
     pub fn restart_ice(&mut self, key: TransportKey, remote: RemoteIce) -> Option<LocalIce> {
         let peer = self.peers.get_mut(key)?;
-        if let Some(forgotten) = peer.ice.restart(remote) {
+        let is_taken = |ufrag: &Ufrag| self.by_ufrag.contains_key(ufrag);
+        if let Some(forgotten) = peer.ice.restart(remote, is_taken) {
             self.by_ufrag.remove(&forgotten);
         }
         self.by_ufrag.insert(peer.ice.ufrag(), key);
