@@ -74,7 +74,7 @@ impl RoomSession {
         self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp });
         self.members.push(member);
         if let Some(former) = former {
-            self.take_out(now, &former, Some(verto::Cause::NORMAL));
+            self.drop_member(now, &former, Some(verto::Cause::NORMAL));
         }
         created(invite.call, id)
     }
@@ -85,7 +85,7 @@ impl RoomSession {
         let is_same_page = peer.is_some() && peer == member.peer;
         let living = if is_same_page { member.leg.id() } else { None };
         match living {
-            Some(leg) => self.resume(id, leg, Purpose::Resume, invite),
+            Some(leg) => self.resume(id, leg, invite),
             None => self.reopen(
                 now,
                 id,
@@ -96,8 +96,8 @@ impl RoomSession {
         }
     }
 
-    fn resume(&mut self, id: &MemberId, leg: LegId, purpose: Purpose, invite: Invite) -> Reply {
-        if !self.ask(id, purpose) {
+    fn resume(&mut self, id: &MemberId, leg: LegId, invite: Invite) -> Reply {
+        if !self.ask(id, Purpose::Resume) {
             return Reply::CallError;
         }
         self.instruct(MediaInstruction::ReofferLeg { leg, offer: invite.sdp });

@@ -9,8 +9,8 @@ use crate::wire::room::MemberBody;
 use crate::wire::verto;
 
 impl RoomSession {
-    /// A member leaves; `bye` when its page does not know yet. The last one's leaving ends the room, and so does
-    /// everybody's token option to end it.
+    /// A member leaves; `bye` when its page does not know yet. The last one's leaving ends the room, and so does that of
+    /// one whose token says so.
     pub(super) fn take_out(&mut self, now: Now, id: &MemberId, bye: Option<verto::Cause>) {
         let ends_room = self.member(id).is_some_and(|member| member.ends_room && member.is_in());
         self.drop_member(now, id, bye);
@@ -29,7 +29,8 @@ impl RoomSession {
         self.end(now);
     }
 
-    fn drop_member(&mut self, now: Now, id: &MemberId, bye: Option<verto::Cause>) {
+    /// A member is no longer there, without consequences for the room.
+    pub(super) fn drop_member(&mut self, now: Now, id: &MemberId, bye: Option<verto::Cause>) {
         let Some(index) = self.members.iter().position(|member| member.id == *id) else { return };
         let member = self.members.remove(index);
         if let Some(cause) = bye {

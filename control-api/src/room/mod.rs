@@ -209,25 +209,26 @@ impl RoomSession {
         // What a command makes happen comes after its reply.
         let place = self.outputs.len();
         let reply = match command {
-            Command::Invite(invite) => Some(self.on_invite(now, &from, invite)),
-            Command::UpdateMedia { call, sdp } => self.on_update_media(&from, key, &call, sdp),
-            Command::Hold { call, held } => Some(self.on_hold(now, &from, &call, held)),
-            Command::Info { call } => Some(self.on_info(&from, &call)),
-            Command::Bye { call } => Some(self.on_bye(now, &from, call)),
-            Command::Method { name, params } => Some(methods::call(self, now, &from, name, params)),
-            Command::Watch { initial_state } => Some(self.on_watch(now, &from, initial_state)),
+            Command::Invite(invite) => self.on_invite(now, &from, invite),
+            Command::UpdateMedia { call, sdp } => match self.on_update_media(&from, key, &call, sdp) {
+                Some(refusal) => refusal,
+                None => return, // the answer comes with the media plane's
+            },
+            Command::Hold { call, held } => self.on_hold(now, &from, &call, held),
+            Command::Info { call } => self.on_info(&from, &call),
+            Command::Bye { call } => self.on_bye(now, &from, call),
+            Command::Method { name, params } => methods::call(self, now, &from, name, params),
+            Command::Watch { initial_state } => self.on_watch(now, &from, initial_state),
         };
-        if let Some(reply) = reply {
-            let message = RoomMessage::Reply { request: key, reply };
-            self.outputs.insert(place, RoomOutput::Send { to: from.session, message });
-        }
+        let message = RoomMessage::Reply { request: key, reply };
+        self.outputs.insert(place, RoomOutput::Send { to: from.session, message });
     }
 
     fn on_media(&mut self, now: Now, event: MediaEvent) {
         match event {
             MediaEvent::LegAnswered { leg, sdp } => self.on_leg_answered(now, leg, &sdp),
             MediaEvent::LegConnected { leg } => self.on_leg_connected(leg),
-            MediaEvent::LegLiveness { leg, liveness } => self.on_liveness(now, leg, liveness),
+            MediaEvent::LegLiveness { leg, liveness } => self.on_liveness(leg, liveness),
             MediaEvent::LegEnded { leg, why } => self.on_leg_ended(now, leg, why),
             MediaEvent::Placed(placement) => self.on_placed(now, placement),
             MediaEvent::Talking { member, talking } => self.on_talking(now, &member, talking),

@@ -51,7 +51,7 @@ impl RoomSession {
         }
     }
 
-    pub(super) fn on_liveness(&mut self, _now: Now, leg: LegId, heard: Liveness) {
+    pub(super) fn on_liveness(&mut self, leg: LegId, heard: Liveness) {
         let Some(member) = self.member_by_leg(leg) else { return };
         if let Leg::Live { liveness, .. } = &mut member.leg {
             *liveness = heard;

@@ -202,6 +202,21 @@ fn a_host_who_leaves_can_end_the_room() {
 }
 
 #[test]
+fn a_host_who_comes_again_under_another_call_does_not_leave() {
+    let mut world = World::new();
+    let mut grant = RoomGrant::new(ProjectId::new(PROJECT), "my-room", "Host");
+    grant.end_room_session_on_leave = true;
+    let host = world.connect(Authority::Room(grant), true);
+    let guest = world.browser("Guest", &[]);
+    world.join(host);
+    world.join(guest);
+    world.forget_frames();
+    world.invite(host, "another");
+    assert_eq!(world.members(), ["Guest", "Host"]);
+    assert!(!world.event_names(guest).contains(&"verto.bye".to_owned()));
+}
+
+#[test]
 fn a_server_that_stops_says_goodbye_to_everybody() {
     let (mut world, alice, bob) = two();
     let room = world.room_id();
