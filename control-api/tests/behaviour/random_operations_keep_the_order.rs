@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use control_api::{EventKind, LegEnd, LegId, Liveness, MediaEvent, RoomInput};
+use control_api::{EventKind, LegEnd, LegId, Liveness, MediaEvent, RoomInput, SocketId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -74,6 +74,7 @@ struct Play {
     world: World,
     clients: Vec<Client>,
     channel: Option<String>,
+    lost: BTreeSet<SocketId>,
 }
 
 impl Play {
@@ -85,7 +86,7 @@ impl Play {
         let mut clients: Vec<Client> =
             ["Alice", "Bob", "Carol"].map(|name| world.browser(name, &scopes)).into();
         clients.push(world.realtime());
-        Self { world, clients, channel: None }
+        Self { world, clients, channel: None, lost: BTreeSet::new() }
     }
 
     fn member(&self, target: usize) -> String {
@@ -138,6 +139,7 @@ impl Play {
             Op::LoseSocket { who } => {
                 let client = self.client(who);
                 self.world.lose_socket(client);
+                self.lost.insert(client.socket);
             }
             Op::Reconnect { who } => {
                 let client = self.client(who);
@@ -148,7 +150,7 @@ impl Play {
                 let member = self.member(target);
                 let params = json!({"room_session_id": self.world.room_id().as_str(), "member_id": member,
                     "name": "2x1", "position": "reserved-1", "positions": {member: "standard-2"}});
-                self.world.request(client, METHODS[name], &params);
+                self.request(client, METHODS[name], &params);
             }
             Op::Answer { leg } => self.media(MediaEvent::LegAnswered { leg: LegId(leg), sdp: "v=0".into() }),
             Op::Connect { leg } => self.media(MediaEvent::LegConnected { leg: LegId(leg) }),
@@ -168,7 +170,20 @@ impl Play {
 
     fn verto(&mut self, client: Client, method: &str, params: Value) {
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        self.world.request(client, "video.message", &json!({"message": message}));
+        let waits = params["action"] == "updateMedia";
+        let params = json!({"message": message});
+        if waits {
+            self.world.request(client, "video.message", &params);
+        } else {
+            self.request(client, "video.message", &params);
+        }
+    }
+
+    /// Whoever has a socket has an answer at once.
+    fn request(&mut self, client: Client, method: &str, params: &Value) {
+        let is_up = !self.lost.contains(&client.socket) && !self.world.closed.contains(&client.socket);
+        let reply = self.world.request(client, method, params);
+        assert_eq!(reply.is_some(), is_up, "{method}");
     }
 
     fn media(&mut self, event: MediaEvent) {
