@@ -101,6 +101,18 @@ impl Server {
         reply.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until a scrape has lines that begin so: the engine's totals are up to a second old.
+    pub(crate) async fn metrics_with(&self, beginnings: &[&str]) {
+        let begin = Instant::now();
+        loop {
+            let metrics = self.metrics().await;
+            let is_there = |beginning: &&&str| metrics.lines().any(|line| line.starts_with(**beginning));
+            let Some(missing) = beginnings.iter().find(|beginning| !is_there(beginning)) else { return };
+            assert!(begin.elapsed() < PATIENCE, "{missing} is not in\n{metrics}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub(crate) async fn metrics(&self) -> String {
         reqwest::get(self.http("/metrics")).await.unwrap().text().await.unwrap()
     }
