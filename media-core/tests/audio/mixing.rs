@@ -3,7 +3,7 @@
 use media_core::mix::audio::AudioInput;
 use media_core::units::{LegKey, MemberKey};
 
-use super::world::{Link, ROOM, World, between, click, db, rms, silence, strength, tone};
+use super::world::{Link, ROOM, World, between, click, db, rms, silence, strength, tone, voice};
 
 #[test]
 fn two_members_hear_each_other_and_not_themselves() {
@@ -151,6 +151,33 @@ fn changing_between_shared_and_own_mix_is_not_heard() {
     assert!(db(strength(sound, 440.0) / strength(sound, 1500.0)) > 40.0);
     let other = world.sound(2, 1.0, 13.0);
     assert!(strength(other, 1500.0) > 0.02, "member 2 heard member 1 meanwhile");
+}
+
+/// Member 1 says something every 5 s while member 3 talks on. 3 s later its leg comes back to the mix leg 2 hears: two
+/// decoders with different pasts, one stream. The frame without prediction makes them agree at once.
+#[test]
+fn who_comes_back_to_the_shared_mix_soon_hears_what_the_others_hear() {
+    let mut world = World::new();
+    let mut word = tone(1500.0, 0.2);
+    let words = move |n: u64| between(1.0, 1.3, Box::new(|_| 1.0))(n % 240_000) * word(n);
+    world.member(1, Box::new(words), Link::default());
+    world.listen(1, Some(1));
+    world.listen(2, None);
+    world.member(3, voice(140.0), Link::default());
+    world.run(45.0);
+    let (back, stayed) = (world.sound(1, 0.0, 45.0), world.sound(2, 0.0, 45.0));
+    let apart: Vec<f64> = back
+        .chunks_exact(960)
+        .zip(stayed.chunks_exact(960))
+        .map(|(back, stayed)| rms(&back.iter().zip(stayed).map(|(a, b)| a - b).collect::<Vec<_>>()))
+        .collect();
+    let around = |frames: std::ops::Range<usize>| -> f64 {
+        (0..8).flat_map(|word| &apart[word * 250 + frames.start..word * 250 + frames.end]).sum::<f64>()
+    };
+    // The word ends at 1.3 s; it is heard 0.06 s later, and 150 + 6 frames after that the leg comes back: frame 224.
+    let (before, after) = (around(221..224), around(224..227));
+    assert!(after < 0.2 * before, "apart by {before} before, {after} after");
+    assert!(click(back) < 1.5 * click(stayed));
 }
 
 #[test]
