@@ -19,6 +19,9 @@ use crate::units::{ClockRate, MediaKind, Mid, Pt, SeqNo, Ssrc};
 /// Sender reports are this far apart on average: a viewer needs two for lip sync, and round trips come from them.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A longer round trip (10 s, in 1/65536 s) is not one.
+const MAX_RTT: i32 = 10 << 16;
+
 /// What a stream is sent as.
 #[derive(Clone, Debug)]
 pub struct SenderConfig {
@@ -285,13 +288,224 @@ fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> {
     if block.last_sr == 0 {
         return None;
     }
-    let units = now.middle().wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_sr);
-    // Above half the range it is negative: clocks that round differently on a fast path.
-    let rtt = if units < 1 << 31 { rtcp::from_short(units) } else { Duration::ZERO };
-    (rtt <= Duration::from_secs(10)).then_some(rtt)
+    let units = now.middle().wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_sr).cast_signed();
+    match units {
+        // Clocks that round differently on a fast path.
+        -65_536..0 => Some(Duration::ZERO),
+        0..MAX_RTT => Some(rtcp::from_short(units.cast_unsigned())),
+        _ => None,
+    }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the counters of a report wrap, RFC 3550 §6.4.1")]
 fn wrapped(counter: u64) -> u32 {
     counter as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::{EncodedPicture, Packetizer};
+    use crate::rtcp::{NtpClock, Packet};
+    use crate::rtp::{RtpView, original, vp8};
+    use crate::units::{MediaTime, VideoCodec};
+
+    const MS: Duration = Duration::from_millis(1);
+    const VP8: PayloadTypes = PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) };
+    const H264: PayloadTypes = PayloadTypes { pt: Pt(102), rtx: Some(Pt(103)) };
+
+    fn config() -> SenderConfig {
+        SenderConfig {
+            kind: MediaKind::Video,
+            rate: ClockRate::VIDEO,
+            ssrc: Ssrc(1),
+            rtx_ssrc: Some(Ssrc(2)),
+            payload: VP8,
+            transport_cc: Some(ExtId(3)),
+            mid: Some((ExtId(4), Mid("1".into()))),
+            cname: "signalbox".into(),
+            start: Start { seq: 65_534, rtx_seq: 9, timestamp: u32::MAX, picture_id: 0x7fff },
+        }
+    }
+
+    /// A rendition's pictures, 20 ms apart.
+    struct Rendition {
+        packetizer: Packetizer,
+        cache: PacketCache,
+        first: u64,
+    }
+
+    impl Rendition {
+        fn new(codec: VideoCodec, first: u64) -> Self {
+            Self { packetizer: Packetizer::new(codec), cache: PacketCache::default(), first }
+        }
+
+        fn picture(&mut self, now: Instant, keyframe: bool, len: usize) -> Vec<Arc<MediaPacket>> {
+            let timestamp = MediaTime { ticks: self.first, rate: ClockRate::VIDEO };
+            self.first += 1800;
+            let picture = EncodedPicture { keyframe, data: vec![1; len].into(), timestamp, captured: now };
+            let packets = self.packetizer.packetize(&picture);
+            packets.iter().for_each(|p| self.cache.insert(now, p.clone()));
+            packets
+        }
+    }
+
+    fn written(sender: &mut RtpSender, now: Instant, packet: &MediaPacket) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        let was_written = sender.write(now, packet, Some(7), &mut out);
+        assert_eq!(was_written, !out.is_empty());
+        was_written.then_some(out)
+    }
+
+    #[test]
+    fn waits_for_a_key_frame_and_goes_on_without_a_gap() {
+        let start = Instant::now();
+        let mut sender = RtpSender::new(config());
+        let mut vp8 = Rendition::new(VideoCodec::Vp8, 500);
+        let mut h264 = Rendition::new(VideoCodec::H264, 9_000_000);
+        assert!(sender.awaits_keyframe());
+        for packet in vp8.picture(start, false, 2000) {
+            assert_eq!(written(&mut sender, start, &packet), None);
+        }
+        let mut seen = Vec::new();
+        let mut watch = |sender: &mut RtpSender, now, packets: Vec<Arc<MediaPacket>>| {
+            for packet in packets {
+                let bytes = written(sender, now, &packet).expect("flowing");
+                let view = RtpView::parse(&bytes).unwrap();
+                assert_eq!((view.ssrc(), view.transport_cc(ExtId(3))), (Ssrc(1), Some(7)));
+                seen.push((view.seq(), view.timestamp(), view.pt(), view.marker()));
+                if let (Pt(96), Some((d, _))) = (view.pt(), vp8::parse(view.payload())) {
+                    assert_eq!(d.picture_id, Some(0x7fff), "the first picture of all");
+                }
+            }
+        };
+        watch(&mut sender, start + 20 * MS, vp8.picture(start + 20 * MS, true, 2000));
+        sender.switch_to(H264);
+        assert!(sender.awaits_keyframe());
+        for packet in h264.picture(start + 40 * MS, false, 10) {
+            assert_eq!(written(&mut sender, start + 40 * MS, &packet), None);
+        }
+        watch(&mut sender, start + 60 * MS, h264.picture(start + 60 * MS, true, 10));
+        watch(&mut sender, start + 80 * MS, h264.picture(start + 80 * MS, false, 10));
+        let expected = [
+            (65_534, u32::MAX, Pt(96), false),
+            (65_535, u32::MAX, Pt(96), true),
+            (0, 3599, Pt(102), true), // 40 ms later
+            (1, 5399, Pt(102), true),
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn sound_flows_at_once() {
+        let now = Instant::now();
+        let mut sender =
+            RtpSender::new(SenderConfig { kind: MediaKind::Audio, rate: ClockRate::OPUS, ..config() });
+        let time = |ticks| MediaTime { ticks, rate: ClockRate::OPUS };
+        let first = MediaPacket::audio(SeqNo(70_000), time(5), now, vec![1].into());
+        let other = MediaPacket::audio(SeqNo(5), time(77), now + 20 * MS, vec![1].into());
+        assert!(!sender.awaits_keyframe());
+        let bytes = written(&mut sender, now, &first).unwrap();
+        assert_eq!(RtpView::parse(&bytes).unwrap().timestamp(), u32::MAX);
+        sender.switch_to(VP8);
+        let bytes = written(&mut sender, now, &other).unwrap();
+        let view = RtpView::parse(&bytes).unwrap();
+        assert_eq!((view.seq(), view.timestamp(), view.payload()), (65_535, 959, &[1][..]));
+    }
+
+    #[test]
+    fn repeats_what_was_sent_under_the_number_it_had() {
+        let start = Instant::now();
+        let mut sender = RtpSender::new(config());
+        let mut vp8 = Rendition::new(VideoCodec::Vp8, 500);
+        let sent: Vec<_> =
+            vp8.picture(start, true, 3000).iter().filter_map(|p| written(&mut sender, start, p)).collect();
+        let mut out = Vec::new();
+        let later = start + 50 * MS;
+        for (n, bytes) in sent.iter().enumerate() {
+            let media = RtpView::parse(bytes).unwrap();
+            out.clear();
+            assert!(sender.retransmit(later, media.seq(), &vp8.cache, Some(8), &mut out));
+            let repeat = RtpView::parse(&out).unwrap();
+            assert_eq!((repeat.ssrc(), repeat.pt(), usize::from(repeat.seq())), (Ssrc(2), Pt(97), 9 + n));
+            assert_eq!((repeat.timestamp(), repeat.marker()), (media.timestamp(), media.marker()));
+            assert_eq!(repeat.transport_cc(ExtId(3)), Some(8));
+            assert_eq!(original(repeat.payload()), Some((media.seq(), media.payload())));
+        }
+        out.clear();
+        assert!(!sender.retransmit(later, 65_534, &vp8.cache, None, &mut out), "just repeated");
+        assert!(!sender.retransmit(later, 65_533, &vp8.cache, None, &mut out), "before the beginning");
+        assert!(!sender.retransmit(later, 9_999, &vp8.cache, None, &mut out), "never sent");
+        assert!(out.is_empty());
+        assert_eq!((sender.stats().packets, sender.stats().repeats), (3, 3));
+
+        // After a switch the old numbers are gone, whatever the new rendition's cache holds.
+        let mut h264 = Rendition::new(VideoCodec::H264, 1);
+        sender.switch_to(H264);
+        let packets = h264.picture(later, true, 10);
+        written(&mut sender, later, &packets[0]).unwrap();
+        assert!(!sender.retransmit(later + 500 * MS, 65_534, &h264.cache, None, &mut out));
+        assert!(sender.retransmit(later + 500 * MS, 1, &h264.cache, None, &mut out));
+    }
+
+    #[test]
+    fn without_a_retransmission_stream_nothing_is_repeated() {
+        let start = Instant::now();
+        let mut sender = RtpSender::new(SenderConfig { rtx_ssrc: None, ..config() });
+        let mut vp8 = Rendition::new(VideoCodec::Vp8, 500);
+        written(&mut sender, start, &vp8.picture(start, true, 10)[0]).unwrap();
+        assert!(!sender.retransmit(start + 500 * MS, 65_534, &vp8.cache, None, &mut Vec::new()));
+    }
+
+    #[test]
+    fn reports_and_learns_from_reports() {
+        let start = Instant::now();
+        let ntp = NtpClock::new(start, Duration::from_secs(1_000_000));
+        let mut sender = RtpSender::new(config());
+        let mut vp8 = Rendition::new(VideoCodec::Vp8, 500);
+        let mut out = Vec::new();
+        assert_eq!(sender.poll_timeout(), None);
+        assert!(!sender.poll_report(start, ntp.at(start), &[], &mut out), "nothing to report on");
+
+        // Encoding took 10 ms: the report is about the moment that the picture shows.
+        let now = start + 10 * MS;
+        let bytes = written(&mut sender, now, &vp8.picture(start, true, 10)[0]).unwrap();
+        assert_eq!(RtpView::parse(&bytes).unwrap().mid(ExtId(4)), Some("1"));
+        assert!(sender.poll_report(now, ntp.at(now), &[], &mut out));
+        let packets: Vec<_> = rtcp::packets(&out).collect();
+        let &[Packet::SenderReport { info, .. }] = &packets[..] else { panic!("{packets:?}") };
+        assert_eq!((info.ssrc, info.ntp, info.rtp), (Ssrc(1), ntp.at(now), 899));
+        assert_eq!((info.packets, info.octets), (1, 14));
+        assert!(out.windows(9).any(|w| w == b"signalbox"));
+        let next = sender.poll_timeout().unwrap() - now;
+        assert!((500 * MS..=1500 * MS).contains(&next), "{next:?}");
+        assert!(!sender.poll_report(now + 499 * MS, ntp.at(now), &[], &mut Vec::new()));
+
+        let block = ReportBlock {
+            ssrc: Ssrc(1),
+            fraction_lost: 25,
+            cumulative_lost: 3,
+            highest_seq: 0,
+            jitter: 90,
+            last_sr: info.ntp.middle(),
+            delay_since_sr: 65536 / 10,
+        };
+        sender.handle_report(ntp.at(now + 500 * MS), &ReportBlock { ssrc: Ssrc(5), ..block });
+        assert_eq!(sender.stats().rtt, None, "another stream");
+        sender.handle_report(ntp.at(now + 130 * MS), &block);
+        let rtt = sender.stats().rtt.unwrap();
+        assert!(rtt.abs_diff(30 * MS) < MS, "{rtt:?}");
+        assert_eq!((sender.stats().fraction_lost, sender.stats().cumulative_lost), (25, 3));
+        // The viewer's clock runs a little fast: no time at all, not 18 hours.
+        sender.handle_report(ntp.at(now + 99 * MS), &block);
+        assert!(sender.stats().rtt.unwrap() < 30 * MS);
+        // Nonsense is not believed.
+        let before = sender.stats().rtt;
+        sender.handle_report(ntp.at(now), &ReportBlock { last_sr: 1, ..block });
+        sender.handle_report(ntp.at(now), &ReportBlock { last_sr: 0, ..block });
+        assert_eq!(sender.stats().rtt, before);
+
+        let bytes = written(&mut sender, now, &vp8.picture(now, false, 10)[0]).unwrap();
+        assert_eq!(RtpView::parse(&bytes).unwrap().mid(ExtId(4)), None, "the viewer knows the stream now");
+    }
 }

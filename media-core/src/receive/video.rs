@@ -462,3 +462,7 @@ fn inspect<'a>(
     };
     Some((Meta { codec, timestamp, marker: packet.marker(), begins, keyframe, arrived: now }, kept))
 }
+
+#[cfg(test)]
+#[path = "video_tests.rs"]
+mod tests;
