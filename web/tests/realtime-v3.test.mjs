@@ -14,7 +14,7 @@ controlsRooms('realtime-api 3.13.0', async (options) => {
     async onRooms({ started, ended }) {
       client.on('room.started', started);
       client.on('room.ended', ended);
-      await client.connect();
+      await client.subscribe();
     },
     async watch(session, record) {
       EVENTS.forEach((event) => session.on(event, (payload) => record(event, payload)));
@@ -29,7 +29,8 @@ controlsRooms('realtime-api 3.13.0', async (options) => {
 test('a wrong project token is refused', async () => {
   const server = await startServer();
   const client = new Video.Client({ project: server.project, token: 'wrong', host: server.ws });
-  await assert.rejects(client.connect());
+  client.on('room.started', () => {});
+  await assert.rejects(client.subscribe());
   client.disconnect();
   await server.stop();
 });

@@ -99,9 +99,11 @@ export class Member {
     this.page = page;
   }
 
-  async join(token, { colour, tone }, more = {}) {
-    Object.assign(this, await this.page.evaluate((params) => member.join(params), { token, colour, tone, ...more }));
-    return this;
+  /** Joins; rejects with the code and message that the SDK rejects with. */
+  async join(token, { colour, tone }) {
+    const { value, error } = await this.page.evaluate((params) => member.join(params), { token, colour, tone });
+    if (error) throw Object.assign(new Error(`join: ${error.code} ${error.message}`), error);
+    return Object.assign(this, value);
   }
 
   /** Calls a method of the room session; rejects with what the SDK rejects with. */

@@ -8,34 +8,28 @@ const member = {
   events: [],
   tone: undefined,
 
-  async join({ token, host, colour, tone, options = {} }) {
+  async join({ token, colour, tone }) {
     const localStream = new MediaStream([cameraOf(colour), microphoneOf(tone)]);
     const session = new SignalWire.Video.RoomSession({
       token,
-      host,
       rootElement: document.getElementById('stage'),
       localStream,
       applyLocalVideoOverlay: false,
       // Unmuting would else replace the colour and the tone with the browser's own fake devices.
       stopCameraWhileMuted: false,
       stopMicrophoneWhileMuted: false,
-      ...options,
     });
     member.session = session;
     for (const name of EVENTS) {
       session.on(name, (payload) => member.events.push({ name, payload: plain(payload), at: performance.now() }));
     }
-    await session.join();
-    return { memberId: session.memberId, roomSessionId: session.roomSessionId, callId: session.callId };
+    return outcome(async () => {
+      await session.join();
+      return { memberId: session.memberId, roomSessionId: session.roomSessionId, callId: session.callId };
+    });
   },
 
-  async call(method, params) {
-    try {
-      return { value: plain(await member.session[method](params)) };
-    } catch (error) {
-      return { error: { code: error?.code, message: error?.message } };
-    }
-  },
+  call: (method, params) => outcome(() => member.session[method](params)),
 
   /** Mean colour at the centre of every rectangle of the last layout that shows a member. */
   colours() {
@@ -121,6 +115,15 @@ const EVENTS = [
 ];
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What came of an action, as data that can leave the page. */
+async function outcome(action) {
+  try {
+    return { value: plain(await action()) };
+  } catch (error) {
+    return { error: { code: error?.code, message: error?.message ?? String(error) } };
+  }
+}
 
 /** Events may hold live objects of the SDK; only data leaves the page. */
 function plain(value) {

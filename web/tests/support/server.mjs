@@ -50,6 +50,7 @@ export async function startServer(env = {}) {
     http: `http://127.0.0.1:${port}`,
     ws: `ws://127.0.0.1:${port}`,
     port,
+    dataDir,
     project: PROJECT,
     apiToken: API_TOKEN,
     log: () => log,
