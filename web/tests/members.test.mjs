@@ -164,12 +164,11 @@ for (const codec of ['H264', 'VP8']) {
     });
 
     test('talking follows the voice', async () => {
-      const mark = await red.mark();
-      await blue.page.evaluate(() => member.silence(true));
-      const ofBlue = (talking) => ({ member }) => member.id === blue.memberId && member.talking === talking;
-      await red.event('member.talking', ofBlue(false), { after: mark });
-      await blue.page.evaluate(() => member.silence(false));
-      await red.event('member.talking', ofBlue(true), { after: await red.mark() });
+      for (const talking of [false, true]) {
+        const mark = await red.mark();
+        await blue.page.evaluate((silent) => member.silence(silent), !talking);
+        await red.event('member.talking', ({ member }) => member.id === blue.memberId && member.talking === talking, { after: mark });
+      }
     });
 
     test('removeMember ends that leg', async () => {

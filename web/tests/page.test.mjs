@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startBrowser } from './support/browser.mjs';
 import { startServer } from './support/server.mjs';
-import { until } from './support/until.mjs';
+import { sleep, until } from './support/until.mjs';
 
 const PICTURES = fileURLToPath(new URL('../../target/page/', import.meta.url));
 
@@ -42,11 +42,13 @@ async function open(query = '') {
 test('two people meet by clicking', async () => {
   const ada = await open();
   await ada.page.getByLabel('Your name').fill('Ada');
-  await ada.page.getByLabel('Room').fill('page-room');
+  await ada.page.getByLabel('Room', { exact: true }).fill('page-room');
   await ada.button('Join').click();
   await ada.page.getByRole('heading', { name: 'page-room' }).waitFor();
   await until('the picture runs', async () => (await ada.picture()).time > 0.5);
   assert.equal((await ada.picture()).width, 1280);
+  const box = await ada.page.locator('#stage video').boundingBox();
+  assert.ok(Math.abs(box.width / box.height - 16 / 9) < 0.02, `the picture keeps its shape: ${box.width}x${box.height}`);
 
   const grace = await open('?room=page-room&name=Grace');
   await grace.button('Join').click();
@@ -54,11 +56,11 @@ test('two people meet by clicking', async () => {
   await until('Ada sees both', async () => (await members.allTextContents()).join() === 'Ada (you),Grace');
   await until('Grace sees the picture', async () => (await grace.picture()).time > 1);
 
-  const layout = ada.page.getByLabel('Layout');
+  const layout = ada.page.getByLabel('Layout', { exact: true });
   await until('layouts are listed', async () => (await layout.locator('option').count()) > 5);
   assert.equal(await layout.inputValue(), 'grid-responsive');
   await layout.selectOption('2x1');
-  await until('Grace has the layout too', async () => (await grace.page.getByLabel('Layout').inputValue()) === '2x1');
+  await until('Grace has the layout too', async () => (await grace.page.getByLabel('Layout', { exact: true }).inputValue()) === '2x1');
 
   await ada.button('Mute microphone').click();
   await ada.button('Unmute microphone').waitFor();
@@ -70,6 +72,8 @@ test('two people meet by clicking', async () => {
   await ada.button('Unmute microphone').click();
   await ada.button('Start camera').click();
   await ada.button('Stop camera').waitFor();
+  await ada.page.getByLabel('Layout', { exact: true }).selectOption('grid-responsive');
+  await sleep(1000);
   await ada.page.screenshot({ path: `${PICTURES}call.png` });
   await ada.page.setViewportSize({ width: 390, height: 844 });
   await ada.page.screenshot({ path: `${PICTURES}phone.png` });

@@ -44,6 +44,10 @@ test('a call outlives its socket: media goes on, the session resumes by protocol
   await blue.call('setLayout', { name: '2x1' });
   await red.event('layout.changed', ({ layout }) => layout.name === '2x1', { after: marks[0] });
   await red.sees(both);
+  // The SDK hangs up 12 s after a drop when it takes the media for lost.
+  await sleep(13_000);
+  await red.sees(both);
+  await blue.sees(both);
   for (const [member, mark] of [[red, marks[0]], [blue, marks[1]]]) {
     const later = (await member.events()).slice(mark).map(({ name }) => name);
     for (const unwanted of ['member.left', 'member.joined', 'room.left', 'room.joined']) {
@@ -53,7 +57,7 @@ test('a call outlives its socket: media goes on, the session resumes by protocol
   await Promise.all([red.page.close(), blue.page.close()]);
 });
 
-test('a closed tab ends the member, and the last one the room', async () => {
+test('a closed tab ends the member, and the last one ends the room', async () => {
   const red = await browser.memberPage();
   await red.join(await server.roomToken('closing', 'Red'), RED);
   const blue = await browser.memberPage();
@@ -64,4 +68,30 @@ test('a closed tab ends the member, and the last one the room', async () => {
   await blue.event('member.left', ({ member }) => member.id === red.memberId, { after: mark, within: 25_000 });
   await blue.sees({ [blue.memberId]: BLUE.colour });
   await blue.page.close();
+  await until('the room is over', async () => (await rooms()) === 0, 25_000);
+});
+
+async function rooms() {
+  const metrics = await (await fetch(`${server.http}/metrics`)).text();
+  return Number(metrics.match(/^signalbox_rooms (\d+)$/m)?.[1]);
+}
+
+test('a loaded-anew page is the same member', async () => {
+  const red = await browser.memberPage();
+  const token = await server.roomToken('reload', 'Red');
+  await red.join(token, RED);
+  const blue = await browser.memberPage();
+  await blue.join(await server.roomToken('reload', 'Blue'), BLUE);
+  const before = { memberId: red.memberId, callId: red.callId };
+  const mark = await blue.mark();
+  await red.page.reload();
+  await red.join(token, RED);
+  assert.deepEqual({ memberId: red.memberId, callId: red.callId }, before);
+  await red.event('room.joined');
+  const both = { [red.memberId]: RED.colour, [blue.memberId]: BLUE.colour };
+  await red.sees(both);
+  await blue.sees(both);
+  const later = (await blue.events()).slice(mark).map(({ name }) => name);
+  assert.ok(!later.includes('member.left') && !later.includes('member.joined'), String(later));
+  await Promise.all([red.page.close(), blue.page.close()]);
 });

@@ -89,15 +89,10 @@ const member = {
     const mime = (id) => reports.find((report) => report.id === id)?.mimeType;
     const of = (type, kind) => reports.findLast((report) => report.type === type && report.kind === kind);
     const [videoIn, videoOut] = [of('inbound-rtp', 'video'), of('outbound-rtp', 'video')];
-    const audioIn = of('inbound-rtp', 'audio');
     return {
       receivedCodec: mime(videoIn?.codecId),
       sentCodec: mime(videoOut?.codecId),
       framesDecoded: videoIn?.framesDecoded ?? 0,
-      freezes: videoIn?.freezeCount ?? 0,
-      audioPackets: audioIn?.packetsReceived ?? 0,
-      videoLost: videoIn?.packetsLost ?? 0,
-      states: peers.map((peer) => peer.connectionState),
       transports: new Set(reports.filter((report) => report.type === 'transport').map((report) => report.id)).size,
     };
   },
