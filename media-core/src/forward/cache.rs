@@ -43,7 +43,8 @@ impl PacketCache {
         self.packets.get(at).map(|(_, packet)| packet)
     }
 
-    /// From the beginning of the latest key frame to now, when that frame is complete in here and at most `max_age` old.
+    /// From the beginning of the latest key frame to now, when that is at most `max_age` old. Pictures
+    /// are inserted whole, so what is given can be decoded.
     pub fn since_keyframe(&self, now: Instant, max_age: Duration) -> impl Iterator<Item = &Arc<MediaPacket>> {
         let fresh = self.packets.iter().rposition(|(at, packet)| {
             packet.begins && packet.keyframe && now.saturating_duration_since(*at) <= max_age

@@ -14,13 +14,15 @@ use crate::rtp::h264::nal;
 use crate::rtp::vp8;
 use crate::units::{SeqNo, VideoCodec};
 
-/// Largest payload: an IPv6 datagram of 1280 bytes less IP, UDP, RTP header (20), extensions (≤ 20) and SRTP tag (16),
-/// and the two bytes that a retransmission adds. VPNs and mobile networks pass it whole.
+/// Largest payload: a datagram of 1280 bytes, which every IPv6 path passes, less IP and UDP (48), RTP header (12),
+/// extensions (up to 24), SRTP tag (16) and the two bytes a retransmission adds; some to spare for tunnels.
 pub const MAX_PAYLOAD: usize = 1160;
 
-/// Longest NAL unit a STAP-A can hold beside its own header and length.
+/// Header of a STAP-A, RFC 6184 §5.7.1 …
 const STAP_OVERHEAD: usize = 1;
+/// … and the length before each of its units.
 const STAP_UNIT_OVERHEAD: usize = 2;
+/// FU indicator and FU header, RFC 6184 §5.8.
 const FU_OVERHEAD: usize = 2;
 
 /// Packetizes one rendition.
