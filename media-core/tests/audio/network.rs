@@ -57,14 +57,14 @@ fn bad_links_leave_no_holes_and_no_clicks() {
 #[test]
 fn lost_speech_is_repaired_from_redundancy() {
     for clock in [1.0, 0.9995, 1.0005] {
-        let world = over(voice(140.0), Link { loss: 0.1, clock, ..Link::default() }, 30.0);
+        let world = over(voice(140.0), Link { loss: 0.1, clock, ..Link::default() }, 20.0);
         let counted = world.plane.counters();
         let (repaired, concealed) = (counted.repaired, counted.concealed);
-        assert!(repaired > 90 && concealed < repaired / 2, "clock {clock}: {counted:?}");
+        assert!(repaired > 50 && concealed < repaired / 2, "clock {clock}: {counted:?}");
         assert!(
-            click(world.sound(2, 2.0, 30.0)) < 0.006,
+            click(world.sound(2, 2.0, 20.0)) < 0.006,
             "clock {clock}: {}",
-            click(world.sound(2, 2.0, 30.0))
+            click(world.sound(2, 2.0, 20.0))
         );
     }
 }
@@ -84,16 +84,20 @@ fn delay_is_small_on_a_good_link() {
 fn a_source_with_another_clock_keeps_its_delay() {
     let still = clean();
     // 60 s at 200 ppm are 12 ms; 2000 ppm is what a sound card may be off at worst.
-    for (clock, shortened, lengthened) in
-        [(1.0002, 1..6, 0..1), (0.9998, 0..4, 0..4), (1.002, 5..30, 0..1), (0.998, 0..4, 5..30)]
-    {
-        let world = over(steady(), Link { clock, jitter_ms: 5.0, ..Link::default() }, 60.0);
+    let clocks = [
+        (1.0002, 60.0, 1..6, 0..1),
+        (0.9998, 60.0, 0..4, 0..4),
+        (1.002, 30.0, 3..15, 0..1),
+        (0.998, 30.0, 0..4, 3..15),
+    ];
+    for (clock, seconds, shortened, lengthened) in clocks {
+        let world = over(steady(), Link { clock, jitter_ms: 5.0, ..Link::default() }, seconds);
         let delays = world.delays_ms(1, clock);
         let settled = &delays[30..];
         let (least, most) =
             settled.iter().fold((f64::MAX, 0.0), |(a, b): (f64, f64), d| (a.min(*d), b.max(*d)));
         assert!(most - least < 35.0, "clock {clock}: heard between {least} and {most} ms late");
-        let sound = world.sound(2, 2.0, 60.0);
+        let sound = world.sound(2, 2.0, seconds);
         assert!(click(sound) < 2.0 * still, "clock {clock}: {} against {still}", click(sound));
         assert!(longest_hole_ms(sound, 0.1) == 0);
         let counted = world.plane.counters();

@@ -390,6 +390,8 @@ fn fade_out<'a>(samples: impl Iterator<Item = &'a mut f32>, over: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -441,7 +443,8 @@ mod tests {
         fn memory_is_bounded_whatever_comes(
             packets in prop::collection::vec((0..300_u64, -200_000..200_000_i64, 0..3_000_i64, 0..40_usize, any::<[u8; 3]>()), 1..400)
         ) {
-            let frames = frames();
+            static FRAMES: OnceLock<Vec<Bytes>> = OnceLock::new();
+            let frames = FRAMES.get_or_init(frames);
             let (mut playout, mut counters, mut frame) = (Playout::default(), AudioCounters::default(), [0.0; FRAME]);
             let (mut now, mut tick) = (0, 0);
             for (seq, timestamp, pause, index, bytes) in packets {
