@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::link::Link;
+use super::links::Links;
 use crate::sdp::{
     Answer, LocalMedia, Negotiated, NegotiatedMedia, Offer, Origin, Policy, SdpError, negotiate, write_answer,
 };
@@ -31,15 +31,15 @@ impl Terms {
         reach: &mut Reach<'_>,
         offer: &Offer,
         bundle: bool,
-    ) -> Result<(Self, Vec<Link>), SdpError> {
+    ) -> Result<(Self, Links), SdpError> {
         let negotiated = negotiate(offer, &Policy { video: VIDEO.to_vec(), bundle })?;
-        let mut links: Vec<Link> = Vec::new();
+        let mut links = Links::new();
         let mut ice: Option<LocalIce> = None;
         let mut own = |reach: &mut Reach<'_>, section: Option<&NegotiatedMedia>| {
             let section = section?;
-            let ice = match (&ice, links.first_mut()) {
-                (Some(ice), Some(link)) if negotiated.bundled => {
-                    link.kinds.push(section.kind);
+            let ice = match &ice {
+                Some(ice) if negotiated.bundled => {
+                    links.share_first(section.kind);
                     ice.clone()
                 }
                 _ => {
@@ -48,7 +48,7 @@ impl Terms {
                     let peer = named.unwrap_or(section);
                     let setup = PeerSetup { remote: peer.ice.clone(), fingerprint: peer.fingerprint };
                     let (transport, local) = reach.transports.open(setup);
-                    links.push(Link::new(transport, section.kind));
+                    links.add(transport, section.kind);
                     ice = Some(local.clone());
                     local
                 }
@@ -74,18 +74,17 @@ impl Terms {
         &mut self,
         reach: &mut Reach<'_>,
         offer: &Offer,
-        links: &[Link],
+        links: &Links,
     ) -> Result<(), SdpError> {
         let policy = Policy { video: VIDEO.to_vec(), bundle: self.negotiated.bundled };
         let next = negotiate(offer, &policy)?;
-        for link in links {
-            let sections: Vec<&NegotiatedMedia> =
-                next.sections().filter(|s| link.kinds.contains(&s.kind)).collect();
+        for link in links.iter() {
+            let sections: Vec<&NegotiatedMedia> = next.sections().filter(|s| link.carries(s.kind)).collect();
             let named = if next.bundled { tagged(&next) } else { None };
             let Some(peer) = named.or(sections.first().copied()) else { continue };
             let remote: RemoteIce = peer.ice.clone();
             let Some(local) = reach.transports.restart_ice(link.transport, remote) else { continue };
-            for kind in &link.kinds {
+            for kind in link.kinds() {
                 let own = match kind {
                     MediaKind::Audio => &mut self.audio,
                     MediaKind::Video => &mut self.video,

@@ -9,7 +9,7 @@
 //! ```
 
 mod answer;
-mod link;
+mod links;
 mod liveness;
 mod receiving;
 mod sending;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use self::answer::Terms;
-use self::link::Link;
+use self::links::Links;
 use self::liveness::Watch;
 use self::receiving::Receiving;
 use self::sending::Sending;
@@ -42,7 +42,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Leg {
     member: MemberKey,
     terms: Terms,
-    links: Vec<Link>,
+    links: Links,
     state: State,
     watch: Watch,
     receiving: Receiving,
@@ -65,7 +65,7 @@ impl Leg {
         bundle: bool,
     ) -> Result<(Self, String), SdpError> {
         let (terms, links) = Terms::agree(reach, offer, bundle)?;
-        for link in &links {
+        for link in links.iter() {
             reach.routes.insert(link.transport, (key.room, key.leg));
         }
         let sdp = terms.write(reach);
@@ -90,7 +90,7 @@ impl Leg {
     }
 
     pub(crate) fn close(&mut self, reach: &mut Reach<'_>) {
-        for link in &self.links {
+        for link in self.links.iter() {
             reach.transports.close(reach.now, link.transport);
             reach.routes.remove(&link.transport);
         }
@@ -102,11 +102,9 @@ impl Leg {
 
     /// Takes note of a transport's keys; gives the time since the offer when it was the last one missing.
     pub(crate) fn on_keyed(&mut self, now: Instant, transport: TransportKey) -> Option<Duration> {
-        if let Some(link) = self.links.iter_mut().find(|link| link.transport == transport) {
-            link.keyed = true;
-        }
+        let all_keyed = self.links.on_keyed(transport);
         match self.state {
-            State::Connecting { since } if self.links.iter().all(|link| link.keyed) => {
+            State::Connecting { since } if all_keyed => {
                 self.state = State::Connected;
                 Some(now.saturating_duration_since(since))
             }
@@ -143,9 +141,7 @@ impl Leg {
         packet: &[u8],
         size: usize,
     ) {
-        if let Some(link) = self.links.iter_mut().find(|link| link.transport == transport) {
-            self.receiving.on_rtp(reach, link, packet, size);
-        }
+        self.receiving.on_rtp(reach, &mut self.links, transport, packet, size);
         self.send_feedback(reach);
     }
 
@@ -233,14 +229,12 @@ impl Leg {
             return;
         }
         self.send_feedback(reach);
-        for link in &mut self.links {
-            link.send_arrivals(reach, self.sending.own());
-        }
+        self.links.send_arrivals(reach, self.sending.own());
         let due = self.report_at <= reach.now;
         if due {
             self.report_at = reach.now + REPORT_EVERY;
         }
-        for link in &self.links {
+        for link in self.links.iter() {
             let blocks = if due { self.receiving.report_blocks(reach.now, link) } else { Vec::new() };
             self.sending.report(reach, link, blocks);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::link::Link;
+use super::links::{Link, Links};
 use crate::codec::{CodecError, Picture};
 use crate::mix::audio::AudioInput;
 use crate::receive::{
@@ -20,7 +20,7 @@ use crate::rtcp::{self, ReportBlock, SenderInfo};
 use crate::rtp::{ExtId, RtpView};
 use crate::sdp::{Codec, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::Reach;
-use crate::units::{ClockRate, MediaKind, MediaTime, MemberKey, Pt, Ssrc};
+use crate::units::{ClockRate, MediaKind, MediaTime, MemberKey, Pt, Ssrc, TransportKey};
 
 /// The streams of a leg, as far as the peer sends them.
 pub(crate) struct Receiving {
@@ -78,12 +78,20 @@ impl Receiving {
         }
     }
 
-    pub(crate) fn on_rtp(&mut self, reach: &mut Reach<'_>, link: &mut Link, packet: &[u8], size: usize) {
+    pub(crate) fn on_rtp(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        transport: TransportKey,
+        packet: &[u8],
+        size: usize,
+    ) {
         let packet = match RtpView::parse(packet) {
             Ok(packet) => packet,
             Err(_) => return reach.counters.count_dropped("rtp_malformed", 1),
         };
-        let Some(kind) = self.kind_of(link, packet.pt()) else {
+        let kind = links.by_transport(transport).and_then(|link| self.kind_of(link, packet.pt()));
+        let Some(kind) = kind else {
             return reach.counters.count_dropped("rtp_unknown_payload_type", 1);
         };
         let transport_cc = match kind {
@@ -91,7 +99,7 @@ impl Receiving {
             MediaKind::Video => self.video.as_ref().and_then(|section| section.transport_cc),
         };
         if let Some(number) = transport_cc.and_then(|id| packet.transport_cc(id)) {
-            link.arrived(reach.now, number, packet.ssrc());
+            links.arrived(reach.now, number, packet.ssrc());
         }
         match kind {
             MediaKind::Audio => {
@@ -231,7 +239,7 @@ impl Receiving {
     }
 
     /// Asks for what is missing: packets, or a key frame. `rtt` of the transport, when it is known.
-    pub(crate) fn send_feedback(&mut self, reach: &mut Reach<'_>, links: &[Link], rtt: Option<Duration>) {
+    pub(crate) fn send_feedback(&mut self, reach: &mut Reach<'_>, links: &Links, rtt: Option<Duration>) {
         let decoder_failed = self.feed.take_wants_key();
         let own = self.own;
         let Some(receiver) = self.video_receiver() else { return };
@@ -250,9 +258,9 @@ impl Receiving {
             }
         }
         if !reach.scratch.is_empty()
-            && let Some(link) = links.iter().find(|link| link.carries(MediaKind::Video))
+            && let Some(transport) = links.carrying(MediaKind::Video)
         {
-            reach.send_rtcp(link.transport);
+            reach.send_rtcp(transport);
         }
     }
 

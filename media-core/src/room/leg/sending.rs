@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::answer::Terms;
-use super::link::Link;
+use super::links::{Link, Links};
 use crate::forward::{MediaPacket, PacketCache, PayloadTypes, RtpSender, SenderConfig, Start};
 use crate::rtcp::{self, Lost, ReportBlock};
 use crate::rtp::ExtId;
@@ -84,7 +84,7 @@ impl Sending {
     pub(crate) fn send_audio(
         &mut self,
         reach: &mut Reach<'_>,
-        links: &mut [Link],
+        links: &mut Links,
         timestamp: MediaTime,
         payload: &Bytes,
     ) {
@@ -93,18 +93,18 @@ impl Sending {
         self.send(reach, links, MediaKind::Audio, &packet);
     }
 
-    pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, links: &mut [Link], packet: &MediaPacket) {
+    pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, links: &mut Links, packet: &MediaPacket) {
         self.send(reach, links, MediaKind::Video, packet);
     }
 
-    fn send(&mut self, reach: &mut Reach<'_>, links: &mut [Link], kind: MediaKind, packet: &MediaPacket) {
-        let Some(link) = links.iter_mut().find(|link| link.carries(kind)) else { return };
+    fn send(&mut self, reach: &mut Reach<'_>, links: &mut Links, kind: MediaKind, packet: &MediaPacket) {
+        let Some(transport) = links.carrying(kind) else { return };
         let Some(sender) = self.sender(kind) else { return };
         reach.scratch.clear();
-        if sender.write(reach.now, packet, Some(link.next_out()), reach.scratch)
-            && let Some(size) = reach.send_rtp(link.transport)
+        if sender.write(reach.now, packet, Some(links.next_out()), reach.scratch)
+            && let Some(size) = reach.send_rtp(transport)
         {
-            link.sent();
+            links.sent();
             match kind {
                 MediaKind::Audio => reach.counters.audio_out.count(size),
                 MediaKind::Video => reach.counters.video_out.count(size),
@@ -115,22 +115,22 @@ impl Sending {
     pub(crate) fn retransmit(
         &mut self,
         reach: &mut Reach<'_>,
-        links: &mut [Link],
+        links: &mut Links,
         media: Ssrc,
         lost: Lost<'_>,
         cache: &PacketCache,
     ) {
-        let Some(link) = links.iter_mut().find(|link| link.carries(MediaKind::Video)) else { return };
+        let Some(transport) = links.carrying(MediaKind::Video) else { return };
         let Some((_, sender)) = self.video.as_mut().filter(|(_, sender)| sender.ssrc() == media) else {
             return;
         };
         for seq in lost {
             reach.counters.nacked_out += 1;
             reach.scratch.clear();
-            if sender.retransmit(reach.now, seq, cache, Some(link.next_out()), reach.scratch)
-                && let Some(size) = reach.send_rtp(link.transport)
+            if sender.retransmit(reach.now, seq, cache, Some(links.next_out()), reach.scratch)
+                && let Some(size) = reach.send_rtp(transport)
             {
-                link.sent();
+                links.sent();
                 reach.counters.video_out.count(size);
                 reach.counters.retransmitted_out += 1;
             }
@@ -149,7 +149,7 @@ impl Sending {
     pub(crate) fn report(&mut self, reach: &mut Reach<'_>, link: &Link, mut blocks: Vec<ReportBlock>) {
         reach.scratch.clear();
         let ntp = reach.ntp();
-        for &kind in &link.kinds {
+        for &kind in link.kinds() {
             if let Some(sender) = self.sender(kind)
                 && sender.poll_report(reach.now, ntp, &blocks, reach.scratch)
             {

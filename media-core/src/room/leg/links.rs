@@ -1,0 +1,132 @@
+//! The transports of a leg, and what is numbered over all of them.
+//!
+//! in:  transport-wide sequence numbers of what arrives
+//! out: feedback on them; the numbers of what is sent
+//!
+//! "Transport-wide" is wider than a transport: browsers keep one counter, and one record of arrivals, for a whole peer
+//! connection, however many transports its sections have. Records kept per transport would report every packet of the
+//! other one as lost, and the browser would send its camera at the least rate it has.
+
+use std::time::Instant;
+
+use crate::receive::TwccRecorder;
+use crate::shard::Reach;
+use crate::units::{MediaKind, Ssrc, TransportKey};
+
+/// An ICE + DTLS + SRTP association.
+pub(crate) struct Link {
+    pub(crate) transport: TransportKey,
+    /// The sections it carries.
+    kinds: Vec<MediaKind>,
+    keyed: bool,
+}
+
+impl Link {
+    pub(crate) fn kinds(&self) -> &[MediaKind] {
+        &self.kinds
+    }
+
+    pub(crate) fn carries(&self, kind: MediaKind) -> bool {
+        self.kinds.contains(&kind)
+    }
+}
+
+/// All of them: one when bundled, else one per section.
+pub(crate) struct Links {
+    links: Vec<Link>,
+    arrivals: TwccRecorder,
+    next_out: u16,
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        Self { links: Vec::new(), arrivals: TwccRecorder::default(), next_out: 1 }
+    }
+
+    pub(crate) fn add(&mut self, transport: TransportKey, kind: MediaKind) {
+        self.links.push(Link { transport, kinds: vec![kind], keyed: false });
+    }
+
+    /// Bundled sections share the first transport.
+    pub(crate) fn share_first(&mut self, kind: MediaKind) {
+        if let Some(first) = self.links.first_mut() {
+            first.kinds.push(kind);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter()
+    }
+
+    pub(crate) fn by_transport(&self, transport: TransportKey) -> Option<&Link> {
+        self.iter().find(|link| link.transport == transport)
+    }
+
+    /// The transport of a section.
+    pub(crate) fn carrying(&self, kind: MediaKind) -> Option<TransportKey> {
+        self.iter().find(|link| link.carries(kind)).map(|link| link.transport)
+    }
+
+    /// Takes note that a transport has keys; true when all have.
+    pub(crate) fn on_keyed(&mut self, transport: TransportKey) -> bool {
+        if let Some(link) = self.links.iter_mut().find(|link| link.transport == transport) {
+            link.keyed = true;
+        }
+        self.links.iter().all(|link| link.keyed)
+    }
+
+    /// The transport-wide number of the next packet.
+    pub(crate) fn next_out(&self) -> u16 {
+        self.next_out
+    }
+
+    /// That packet has left; a number without a packet would look like a loss.
+    pub(crate) fn sent(&mut self) {
+        self.next_out = self.next_out.wrapping_add(1);
+    }
+
+    pub(crate) fn arrived(&mut self, now: Instant, number: u16, media: Ssrc) {
+        self.arrivals.handle_packet(now, media, number);
+    }
+
+    /// Sends what is due of the feedback; without it a browser's estimate starves at 300 kbit/s.
+    pub(crate) fn send_arrivals(&mut self, reach: &mut Reach<'_>, own: Ssrc) {
+        let Some(last) = self.links.last() else { return };
+        reach.scratch.clear();
+        while self.arrivals.poll_feedback(reach.now, own, reach.scratch) {
+            reach.send_rtcp(last.transport);
+            reach.scratch.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ::interceptor::convert_twcc;
+
+    use super::*;
+    use crate::rtcp::{Packet, packets};
+
+    #[test]
+    fn sections_with_transports_of_their_own_are_numbered_as_one() {
+        let start = Instant::now();
+        let mut links = Links::new();
+        links.add(TransportKey(1), MediaKind::Audio);
+        links.add(TransportKey(2), MediaKind::Video);
+        let out: Vec<u16> = (0..4).map(|_| (links.next_out(), links.sent()).0).collect();
+        assert_eq!(out, [1, 2, 3, 4], "whichever section sends");
+
+        // Sound comes on one transport, pictures on the other; the browser counts them together.
+        for number in 100..120_u16 {
+            let media = if number % 5 == 0 { Ssrc(1) } else { Ssrc(2) };
+            links.arrived(start + Duration::from_millis(u64::from(number - 100)), number, media);
+        }
+        let mut feedback = Vec::new();
+        assert!(links.arrivals.poll_feedback(start + Duration::from_millis(100), Ssrc(9), &mut feedback));
+        let Some(Packet::TransportCc(report)) = packets(&feedback).next() else { panic!("feedback") };
+        assert_eq!((report.base_sequence_number, report.packet_status_count), (100, 20));
+        assert!(convert_twcc(&report).iter().take(20).all(|packet| packet.arrived), "none is lost");
+    }
+}
