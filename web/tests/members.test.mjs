@@ -82,6 +82,13 @@ for (const codec of ['H264', 'VP8']) {
       }
     });
 
+    test('feedback lets the browsers send: their estimates stay above where they start, at 300 kbit/s', async () => {
+      for (const member of [red, blue]) {
+        const { estimate } = await member.statistics();
+        assert.ok(estimate >= 300_000, `${estimate} bit/s`);
+      }
+    });
+
     test('audioMute silences, audioUnmute brings the tone back', async () => {
       const loud = await hears(blue, RED, BLUE);
       const mark = await blue.mark();

@@ -93,6 +93,8 @@ const member = {
       receivedCodec: mime(videoIn?.codecId),
       sentCodec: mime(videoOut?.codecId),
       framesDecoded: videoIn?.framesDecoded ?? 0,
+      // Bits per second that the browser believes it may send.
+      estimate: Math.max(0, ...reports.map((report) => report.availableOutgoingBitrate ?? 0)),
       transports: new Set(reports.filter((report) => report.type === 'transport').map((report) => report.id)).size,
     };
   },
