@@ -359,10 +359,10 @@ impl Room {
 
     pub(crate) fn on_audio(&mut self, reach: &mut Reach<'_>, output: AudioOutput) {
         match output {
-            AudioOutput::Packet { room: _, listeners, timestamp, payload, voice: _ } => {
+            AudioOutput::Packet { room: _, listeners, timestamp, payload, at } => {
                 for key in listeners.iter() {
                     if let Some(leg) = self.legs.get_mut(key) {
-                        leg.send_audio(reach, timestamp, &payload);
+                        leg.send_audio(reach, timestamp, at, &payload);
                     }
                 }
             }

@@ -126,8 +126,8 @@ pub enum AudioOutput {
         timestamp: MediaTime,
         /// One Opus packet; never empty.
         payload: Bytes,
-        /// Somebody talks in it.
-        voice: bool,
+        /// The tick it was mixed for.
+        at: Instant,
     },
     /// Speech began or ended.
     Talking {

@@ -136,7 +136,7 @@ impl Room {
         }
         self.report(at, out);
         self.move_listeners();
-        self.send(counters, out);
+        self.send(at, counters, out);
         self.ticks += 1;
     }
 
@@ -235,7 +235,7 @@ impl Room {
         }
     }
 
-    fn send(&mut self, counters: &mut AudioCounters, out: &mut VecDeque<AudioOutput>) {
+    fn send(&mut self, at: Instant, counters: &mut AudioCounters, out: &mut VecDeque<AudioOutput>) {
         if self.listeners.is_empty() {
             return;
         }
@@ -243,30 +243,19 @@ impl Room {
         for seat in self.members.values().filter(|seat| seat.member.is_heard()) {
             add(&mut total, seat.member.frame());
         }
-        let talkers = self.members.values().filter(|seat| seat.talking).count();
         let timestamp = MediaTime { ticks: self.ticks * FRAME as u64, rate: ClockRate::OPUS };
-        let mut packet = |rendition: &mut Rendition, mix: Frame, talkers: usize| {
+        let mut packet = |rendition: &mut Rendition, mix: Frame| {
             let listeners = rendition.legs().clone();
             let payload = rendition.encode(mix, counters);
-            out.push_back(AudioOutput::Packet {
-                room: self.key,
-                listeners,
-                timestamp,
-                payload,
-                voice: talkers > 0,
-            });
+            out.push_back(AudioOutput::Packet { room: self.key, listeners, timestamp, payload, at });
         };
         if !self.shared.legs().is_empty() {
-            packet(&mut self.shared, total, talkers);
+            packet(&mut self.shared, total);
         }
         for (member, rendition) in &mut self.own {
             match self.members.get(member) {
-                Some(seat) => packet(
-                    rendition,
-                    without(&total, seat.member.frame()),
-                    talkers - usize::from(seat.talking),
-                ),
-                None => packet(rendition, total, talkers),
+                Some(seat) => packet(rendition, without(&total, seat.member.frame())),
+                None => packet(rendition, total),
             }
         }
     }

@@ -215,8 +215,14 @@ impl Leg {
         self.watch.now() == Liveness::Alive && self.receiving.has_picture()
     }
 
-    pub(crate) fn send_audio(&mut self, reach: &mut Reach<'_>, timestamp: MediaTime, payload: &Bytes) {
-        self.sending.send_audio(reach, &mut self.links, timestamp, payload);
+    pub(crate) fn send_audio(
+        &mut self,
+        reach: &mut Reach<'_>,
+        timestamp: MediaTime,
+        at: Instant,
+        payload: &Bytes,
+    ) {
+        self.sending.send_audio(reach, &mut self.links, timestamp, at, payload);
     }
 
     pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, packet: &MediaPacket) {

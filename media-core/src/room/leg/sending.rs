@@ -4,7 +4,7 @@
 //! out: RTP, retransmissions, sender reports
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -80,16 +80,17 @@ impl Sending {
         self.video.as_ref().is_some_and(|(_, sender)| sender.ssrc() == ssrc)
     }
 
-    /// The mix's packet for this leg; `timestamp` on the mix's clock.
+    /// The mix's packet for this leg; `timestamp` on the mix's clock, mixed for `at`.
     pub(crate) fn send_audio(
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
         timestamp: MediaTime,
+        at: Instant,
         payload: &Bytes,
     ) {
         self.audio_seq.0 += 1;
-        let packet = MediaPacket::audio(self.audio_seq, timestamp, reach.now, payload.clone());
+        let packet = MediaPacket::audio(self.audio_seq, timestamp, at, payload.clone());
         self.send(reach, links, MediaKind::Audio, &packet);
     }
 
