@@ -112,6 +112,12 @@ impl RtpSender {
         self.config.ssrc
     }
 
+    /// Its packets carry a transport-wide sequence number.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        self.config.transport_cc.is_some()
+    }
+
     /// Counters and what the viewer says.
     #[must_use]
     pub fn stats(&self) -> SenderStats {

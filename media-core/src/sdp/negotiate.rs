@@ -68,18 +68,6 @@ pub struct NegotiatedMedia {
     pub rtcp_rsize: bool,
 }
 
-impl NegotiatedMedia {
-    /// Browsers number the packets of all their transports in one transport-wide sequence, and expect the same of us.
-    /// When audio and video travel apart, feedback for either would call the other's packets lost, and the estimate
-    /// falls to a few kbit/s. So only video, which needs the estimate, is numbered then.
-    fn without_transport_cc(&mut self) {
-        self.extensions.transport_cc = None;
-        for payload in self.receive.iter_mut().chain([&mut self.send]) {
-            payload.feedback.transport_cc = false;
-        }
-    }
-}
-
 /// One payload type that both ends know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
@@ -128,7 +116,7 @@ impl Extensions {
 /// [`SdpError`] when a section cannot be answered. A section is never silently dropped for want of a codec: its owner
 /// would be unseen without knowing why.
 pub fn negotiate(offer: &Offer, policy: &Policy) -> Result<Negotiated, SdpError> {
-    let mut audio = offer.audio.as_ref().map(|m| section(MediaKind::Audio, m, policy)).transpose()?;
+    let audio = offer.audio.as_ref().map(|m| section(MediaKind::Audio, m, policy)).transpose()?;
     let video = offer.video.as_ref().map(|m| section(MediaKind::Video, m, policy)).transpose()?;
     let accepted: Vec<&OfferedMedia> = [&offer.audio, &offer.video].into_iter().flatten().collect();
     if accepted.is_empty() {
@@ -140,14 +128,8 @@ pub fn negotiate(offer: &Offer, policy: &Policy) -> Result<Negotiated, SdpError>
         return Err(SdpError::BundleBroken(lost.mid.0.clone()));
     }
     let is_accepted = |mid: &Mid| accepted.iter().any(|m| m.mid == *mid);
-    let bundled = groupable && (policy.bundle || must_bundle.is_some());
-    if let (false, Some(audio), Some(video)) = (bundled, &mut audio, &video)
-        && video.extensions.transport_cc.is_some()
-    {
-        audio.without_transport_cc();
-    }
     Ok(Negotiated {
-        bundled,
+        bundled: groupable && (policy.bundle || must_bundle.is_some()),
         group: offer.bundle.iter().filter(|mid| is_accepted(mid)).cloned().collect(),
         audio,
         video,

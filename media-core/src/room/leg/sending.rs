@@ -102,10 +102,11 @@ impl Sending {
         let Some(transport) = links.carrying(kind) else { return };
         let Some(sender) = self.sender(kind) else { return };
         reach.scratch.clear();
-        if sender.write(reach.now, packet, Some(links.next_out()), reach.scratch)
+        let number = links.next_out(sender);
+        if sender.write(reach.now, packet, number, reach.scratch)
             && let Some(size) = reach.send_rtp(transport)
         {
-            links.sent();
+            links.sent(number);
             match kind {
                 MediaKind::Audio => reach.counters.audio_out.count(size),
                 MediaKind::Video => reach.counters.video_out.count(size),
@@ -128,10 +129,11 @@ impl Sending {
         for seq in lost {
             reach.counters.nacked_out += 1;
             reach.scratch.clear();
-            if sender.retransmit(reach.now, seq, cache, Some(links.next_out()), reach.scratch)
+            let number = links.next_out(sender);
+            if sender.retransmit(reach.now, seq, cache, number, reach.scratch)
                 && let Some(size) = reach.send_rtp(transport)
             {
-                links.sent();
+                links.sent(number);
                 reach.counters.video_out.count(size);
                 reach.counters.retransmitted_out += 1;
             }
