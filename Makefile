@@ -61,12 +61,12 @@ web/dist/index.html: web/node_modules/.package-lock.json web/index.html web/vite
 
 check-tools:
 	@missing=; \
-	command -v cargo >/dev/null || { missing=1; echo "missing: Rust. Get it from https://rustup.rs; the version is pinned in rust-toolchain.toml."; }; \
+	command -v cargo >/dev/null || { missing=1; echo "missing: Rust. Install it with rustup; the version is pinned in rust-toolchain.toml."; }; \
 	if command -v cargo >/dev/null && ! cargo --version >/dev/null; then \
 	    missing=1; echo "missing: the Rust of rust-toolchain.toml. Get it with: rustup toolchain install"; fi; \
 	node=$$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0); \
 	if (( node < $(NODE_MIN) )) || ! command -v npm >/dev/null; then \
-	    missing=1; echo "missing: Node $(NODE_MIN) or newer, with npm. Get it from https://nodejs.org."; fi; \
+	    missing=1; echo "missing: Node $(NODE_MIN) or newer, with npm. Install it from your distribution or from the makers of Node."; fi; \
 	[[ -z $$missing ]]
 
 packages:
