@@ -99,9 +99,12 @@ impl Engine {
         let identity = Identity::generate().map_err(|error| EngineError::Identity(error.to_string()))?;
         let identity = Arc::new(identity);
         let sink = Arc::new(sink);
-        let (jobs, workers) = codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
         let mut engine =
-            Self { shards: Vec::new(), published: Vec::new(), threads: workers, ports: Vec::new() };
+            Self { shards: Vec::new(), published: Vec::new(), threads: Vec::new(), ports: Vec::new() };
+        // Made after the engine and so dropped before it: the workers end when the last sender of their queue is gone,
+        // and an engine that could not start waits for its workers.
+        let (jobs, workers) = codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
+        engine.threads = workers;
         for number in 0..config.shards.max(1) {
             let socket = bind(&config, number)?;
             engine.start_shard(number, &config, socket, &identity, jobs.clone(), Arc::clone(&sink))?;
@@ -212,4 +215,26 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_told_and_leaves_no_thread_behind() {
+        let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let config = EngineConfig {
+            shards: 2,
+            port: taken.local_addr().unwrap().port(),
+            bind: Ipv4Addr::LOCALHOST.into(),
+            advertise: Vec::new(),
+            codec_workers: 1,
+        };
+        // Starting waits for the threads that had been started already: it comes back or hangs.
+        let error = Engine::start(config, |_| {}).unwrap_err();
+        assert!(matches!(error, EngineError::Bind { .. }), "{error}");
+    }
 }

@@ -43,7 +43,11 @@ impl Arrangement {
         Millis(u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// Set anew although it is in force, a layout deals its seats out again.
     pub(crate) fn set_layout(&mut self, layout: LayoutId) {
+        if self.layout == layout {
+            self.stage.redeal();
+        }
         self.layout = layout;
         self.stale = true;
     }

@@ -30,6 +30,8 @@ pub(crate) struct Canvas {
     frame: u64,
     compositor: Place<Box<Compositor>>,
     renditions: BTreeMap<VideoCodec, Rendition>,
+    /// How many there have been.
+    numbered: u64,
 }
 
 /// Where a codec is: here, or inside a job.
@@ -49,6 +51,7 @@ impl<T> Place<T> {
 
 /// One encoding of the canvas; a publisher to all its viewers.
 struct Rendition {
+    number: u64,
     encoder: Place<EncoderSlot>,
     packetizer: Packetizer,
     cache: PacketCache,
@@ -73,6 +76,7 @@ impl Canvas {
             frame: 0,
             compositor: Place::Home(Box::new(Compositor::new(size))),
             renditions: BTreeMap::new(),
+            numbered: 0,
         }
     }
 
@@ -159,11 +163,9 @@ impl Canvas {
         encoded: Option<Encoded>,
         counters: &mut Counters,
     ) -> Vec<Arc<MediaPacket>> {
-        let Some(rendition) = self.renditions.get_mut(&codec) else { return Vec::new() };
-        if matches!(rendition.encoder, Place::Home(_)) {
-            // The rendition ended and began anew meanwhile: this frame belongs to a stream nobody watches.
-            return Vec::new();
-        }
+        // When the rendition has ended, and maybe begun anew, this frame belongs to a stream nobody watches.
+        let rendition = self.renditions.get_mut(&codec).filter(|it| it.number == encoder.rendition);
+        let Some(rendition) = rendition else { return Vec::new() };
         rendition.encoder = Place::Home(encoder);
         let Some(encoded) = encoded else { return Vec::new() };
         counters.encoded += 1;
@@ -186,8 +188,11 @@ impl Canvas {
         if self.renditions.is_empty() {
             self.skip_idle_frames(now);
         }
-        let (size, fps) = (self.size, self.fps);
-        let rendition = self.renditions.entry(codec).or_insert_with(|| Rendition::new(codec, size, fps));
+        let (size, fps, numbered) = (self.size, self.fps, &mut self.numbered);
+        let rendition = self.renditions.entry(codec).or_insert_with(|| {
+            *numbered += 1;
+            Rendition::new(*numbered, codec, size, fps)
+        });
         let cached: Vec<_> = rendition.cache.since_keyframe(now, CACHED_MAX_AGE).map(Arc::clone).collect();
         if cached.is_empty() {
             rendition.demand.want();
@@ -222,10 +227,11 @@ impl Canvas {
 }
 
 impl Rendition {
-    fn new(codec: VideoCodec, size: Size, fps: u32) -> Self {
+    fn new(number: u64, codec: VideoCodec, size: Size, fps: u32) -> Self {
         let bitrate = canvas_bitrate(size.width, size.height);
         Self {
-            encoder: Place::Home(EncoderSlot::new(EncoderConfig { codec, size, fps, bitrate })),
+            number,
+            encoder: Place::Home(EncoderSlot::new(number, EncoderConfig { codec, size, fps, bitrate })),
             packetizer: Packetizer::new(codec),
             cache: PacketCache::default(),
             demand: KeyDemand::default(),
@@ -359,10 +365,20 @@ mod tests {
         bench.canvas.unwatch(VideoCodec::Vp8);
         let _ = bench.canvas.watch(now, VideoCodec::Vp8);
         bench.packets.clear();
+        // The new stream's first frame is being encoded when the old one's comes back.
+        let first = bench.tick(bench.at(100)).unwrap();
+        let JobDone::Composed { compositor, picture, time, .. } = first.run() else {
+            panic!("a composition")
+        };
+        let first = bench.canvas.on_composed(now, compositor, &picture, time, |_| 1, &mut counters);
         for job in encodes {
             bench.run(now, job);
         }
         assert!(bench.packets.is_empty(), "the old stream's frame is not for the new viewer");
+        for job in first {
+            bench.run(now, job);
+        }
+        assert!(bench.packets.first().unwrap().keyframe, "the new one's is");
         bench.frames(71..200);
         assert!(bench.packets.first().unwrap().keyframe);
     }

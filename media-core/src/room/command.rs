@@ -28,7 +28,8 @@ pub enum Action {
     AddMember { member: MemberKey, config: MemberConfig },
     /// A member leaves; its legs are closed.
     RemoveMember { member: MemberKey },
-    /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows.
+    /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows. Answered, it takes the place of the member's
+    /// former leg, which ends silently.
     OpenLeg { member: MemberKey, leg: LegKey, offer: Box<Offer>, bundle: bool },
     /// Answer a new offer on a living leg (ICE restart): `LegAnswered` or `LegEnded` follows.
     ReofferLeg { leg: LegKey, offer: Box<Offer> },

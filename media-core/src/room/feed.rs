@@ -26,6 +26,8 @@ const DELAY_MIN: Duration = Duration::from_millis(20);
 const DELAY_MAX: Duration = Duration::from_millis(500);
 /// Share of the difference by which the delay follows the audio at each report.
 const FOLLOW: f64 = 0.2;
+/// A picture due later than this has a timestamp from before its sender's clock leapt: it is not waited for.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Audio that has not been played for this long does not hold the picture back.
 const AUDIO_FORGOTTEN: Duration = Duration::from_secs(2);
 
@@ -45,7 +47,11 @@ pub(crate) struct Feed {
 
 enum Decoder {
     Home(DecoderSlot),
-    Away,
+    /// Inside a job.
+    Away {
+        /// The frame was given up meanwhile: what comes of it is not shown.
+        obsolete: bool,
+    },
 }
 
 impl Feed {
@@ -85,8 +91,9 @@ impl Feed {
         timestamp: MediaTime,
         result: Result<Option<Arc<Picture>>, CodecError>,
     ) -> Option<Job> {
-        self.decoder = Decoder::Home(decoder);
+        let before = std::mem::replace(&mut self.decoder, Decoder::Home(decoder));
         match result {
+            _ if matches!(before, Decoder::Away { obsolete: true }) => {}
             Ok(Some(picture)) => {
                 if self.pictures.len() >= PICTURES_MAX {
                     self.current = self.pictures.pop_front().map(|(_, picture)| picture);
@@ -94,14 +101,20 @@ impl Feed {
                 self.pictures.push_back((timestamp, picture));
             }
             Ok(None) => {}
-            Err(_) => {
-                self.frames.retain(|frame| frame.keyframe);
-                if self.frames.is_empty() {
-                    self.give_up();
-                }
-            }
+            Err(_) => self.skip_to_keyframe(),
         }
         self.next_job()
+    }
+
+    /// What waits is useless up to the next key frame, and whole from there on.
+    fn skip_to_keyframe(&mut self) {
+        match self.frames.iter().position(|frame| frame.keyframe) {
+            Some(at) => drop(self.frames.drain(..at)),
+            None => {
+                self.frames.clear();
+                self.give_up();
+            }
+        }
     }
 
     fn give_up(&mut self) {
@@ -110,13 +123,13 @@ impl Feed {
     }
 
     fn next_job(&mut self) -> Option<Job> {
-        if self.frames.is_empty() || matches!(self.decoder, Decoder::Away) {
+        if matches!(self.decoder, Decoder::Away { .. }) {
             return None;
         }
         let frame = self.frames.pop_front()?;
-        match std::mem::replace(&mut self.decoder, Decoder::Away) {
+        match std::mem::replace(&mut self.decoder, Decoder::Away { obsolete: false }) {
             Decoder::Home(decoder) => Some(Job::Decode { feed: self.key, decoder, frame }),
-            Decoder::Away => None,
+            Decoder::Away { .. } => None,
         }
     }
 
@@ -145,7 +158,7 @@ impl Feed {
         }
         while let Some((timestamp, _)) = self.pictures.front() {
             let due = clock.local(MediaKind::Video, *timestamp).map(|local| local + self.delay);
-            if due.is_some_and(|due| due > now) {
+            if due.is_some_and(|due| due > now && due <= now + WAIT_MAX) {
                 break;
             }
             self.current = self.pictures.pop_front().map(|(_, picture)| picture);
@@ -164,5 +177,178 @@ impl Feed {
         self.pictures.clear();
         self.current = None;
         self.broken = true;
+        if let Decoder::Away { obsolete } = &mut self.decoder {
+            *obsolete = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use layouts::Size;
+
+    use super::*;
+    use crate::codec::Rgb;
+    use crate::units::{ClockRate, LegKey, RoomKey, VideoCodec};
+
+    const MS: Duration = Duration::from_millis(1);
+    const FRAME: u64 = 3000;
+
+    fn ticks(ticks: u64) -> MediaTime {
+        MediaTime { ticks, rate: ClockRate::VIDEO }
+    }
+
+    fn frame(number: u64, keyframe: bool) -> ReceivedFrame {
+        let timestamp = ticks((1 << 32) + number * FRAME);
+        let arrived = Instant::now();
+        ReceivedFrame { codec: VideoCodec::Vp8, keyframe, timestamp, data: Bytes::new(), arrived }
+    }
+
+    fn feed() -> Feed {
+        Feed::new(FeedKey { room: RoomKey(1), leg: LegKey(1) })
+    }
+
+    fn picture() -> Arc<Picture> {
+        Arc::new(Picture::filled(Size { width: 16, height: 16 }, Rgb(1, 2, 3)))
+    }
+
+    /// The number of the frame in a job.
+    fn number(job: &Job) -> u64 {
+        let Job::Decode { frame, .. } = job else { panic!("a decode") };
+        (frame.timestamp.ticks - (1 << 32)) / FRAME
+    }
+
+    /// Ends a job with this result.
+    fn finish(feed: &mut Feed, job: Job, result: Result<Option<Arc<Picture>>, CodecError>) -> Option<Job> {
+        let Job::Decode { decoder, frame, .. } = job else { panic!("a decode") };
+        feed.on_decoded(decoder, frame.timestamp, result)
+    }
+
+    /// A clock on which frame n comes 33 ms after frame n − 1, and frame 0 at `start`.
+    fn clock(start: Instant) -> SenderClock {
+        let mut clock = SenderClock::new(start);
+        for number in 0..30 {
+            let at = start + Duration::from_nanos(number * 100_000_000 / 3);
+            clock.handle_packet(at, MediaKind::Video, ticks((1 << 32) + number * FRAME));
+        }
+        clock
+    }
+
+    #[test]
+    fn a_picture_shows_when_it_is_due_and_stays() {
+        let start = Instant::now();
+        let (clock, mut feed) = (clock(start), feed());
+        let pictures = [picture(), picture(), picture()];
+        for (number, picture) in (0..).zip(&pictures) {
+            let job = feed.on_frame(frame(number, number == 0)).unwrap();
+            assert!(finish(&mut feed, job, Ok(Some(Arc::clone(picture)))).is_none());
+        }
+        let shows = |feed: &mut Feed, ms: u32| {
+            let shown = feed.picture(start + MS * ms, &clock)?;
+            pictures.iter().position(|picture| Arc::ptr_eq(picture, &shown))
+        };
+        // Frame n is due at n × 33.3 ms and 20 ms.
+        assert_eq!([19, 21, 53, 54].map(|ms| shows(&mut feed, ms)), [None, Some(0), Some(0), Some(1)]);
+        assert_eq!([1000, 5000].map(|ms| shows(&mut feed, ms)), [Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn pictures_wait_for_the_sound_and_not_for_sound_that_has_ended() {
+        let start = Instant::now();
+        let mut clock = clock(start);
+        let sound = |ms: u64| MediaTime { ticks: (1 << 32) + ms * 48, rate: ClockRate::OPUS };
+        clock.handle_packet(start, MediaKind::Audio, sound(0));
+        let mut feed = feed();
+        for report in 0..40_u32 {
+            let at = u64::from(report) * 100;
+            feed.on_playing(&clock, sound(at), start + MS * 180 + Duration::from_millis(at));
+        }
+        assert!(feed.delay.abs_diff(MS * 180) < MS, "{:?}", feed.delay);
+        // Sound that is heard minutes late does not hold the picture back for minutes.
+        feed.on_playing(&clock, sound(0), start + Duration::from_secs(300));
+        assert!(feed.delay < DELAY_MAX);
+        for frames in 0..60 {
+            feed.picture(start + Duration::from_secs(303) + MS * 33 * frames, &clock);
+        }
+        assert!(feed.delay < DELAY_MIN + MS, "{:?}", feed.delay);
+    }
+
+    #[test]
+    fn a_picture_from_before_a_leap_of_the_clock_holds_up_nothing() {
+        let start = Instant::now();
+        let (clock, mut feed) = (clock(start), feed());
+        let job = feed.on_frame(frame(1_000_000, true)).unwrap();
+        assert!(finish(&mut feed, job, Ok(Some(picture()))).is_none());
+        assert!(feed.picture(start, &clock).is_some());
+    }
+
+    #[test]
+    fn frames_are_decoded_one_at_a_time_and_too_many_are_given_up_to_the_next_key_frame() {
+        let mut feed = feed();
+        assert!(feed.on_frame(frame(0, false)).is_none(), "nothing to begin with");
+        assert!(feed.take_wants_key());
+        let first = feed.on_frame(frame(1, true)).unwrap();
+        for n in 2..2 + FRAMES_MAX as u64 {
+            assert!(feed.on_frame(frame(n, false)).is_none());
+        }
+        assert!(!feed.take_wants_key());
+        assert!(feed.on_frame(frame(40, false)).is_none());
+        assert!(feed.take_wants_key() && !feed.take_wants_key(), "asked for once");
+        assert!(feed.on_frame(frame(41, true)).is_none());
+        assert!(feed.on_frame(frame(42, false)).is_none());
+        let next = finish(&mut feed, first, Ok(None)).unwrap();
+        assert_eq!(number(&next), 41);
+        assert_eq!(number(&finish(&mut feed, next, Ok(None)).unwrap()), 42);
+    }
+
+    #[test]
+    fn pictures_nobody_takes_are_bounded() {
+        let mut feed = feed();
+        for n in 0..100 {
+            let job = feed.on_frame(frame(n, n == 0)).unwrap();
+            assert!(finish(&mut feed, job, Ok(Some(picture()))).is_none());
+        }
+        assert_eq!(feed.pictures.len(), PICTURES_MAX);
+        assert!(feed.has_picture());
+    }
+
+    #[test]
+    fn after_a_damaged_frame_decoding_goes_on_with_the_next_key_frame_and_all_behind_it() {
+        let damaged = || Err(CodecError::Damaged("test"));
+        let mut feed = feed();
+        let first = feed.on_frame(frame(0, true)).unwrap();
+        for (n, keyframe) in [(1, false), (2, true), (3, false), (4, false)] {
+            assert!(feed.on_frame(frame(n, keyframe)).is_none());
+        }
+        let mut decoded = Vec::new();
+        let mut job = finish(&mut feed, first, damaged());
+        while let Some(next) = job {
+            decoded.push(number(&next));
+            job = finish(&mut feed, next, Ok(None));
+        }
+        assert_eq!(decoded, [2, 3, 4]);
+        assert!(!feed.take_wants_key(), "a key frame was there");
+
+        let job = feed.on_frame(frame(5, false)).unwrap();
+        assert!(feed.on_frame(frame(6, false)).is_none());
+        assert!(finish(&mut feed, job, damaged()).is_none());
+        assert!(feed.take_wants_key());
+        assert!(feed.on_frame(frame(7, false)).is_none());
+        assert_eq!(number(&feed.on_frame(frame(8, true)).unwrap()), 8);
+    }
+
+    #[test]
+    fn a_picture_that_was_being_decoded_when_all_was_forgotten_is_not_shown() {
+        let start = Instant::now();
+        let (clock, mut feed) = (clock(start), feed());
+        let job = feed.on_frame(frame(0, true)).unwrap();
+        feed.clear();
+        assert!(feed.on_frame(frame(1, true)).is_none(), "the decoder is away");
+        let next = finish(&mut feed, job, Ok(Some(picture()))).unwrap();
+        assert!(!feed.has_picture());
+        let new = picture();
+        assert!(finish(&mut feed, next, Ok(Some(Arc::clone(&new)))).is_none());
+        assert!(Arc::ptr_eq(&feed.picture(start + MS * 500, &clock).unwrap(), &new));
     }
 }

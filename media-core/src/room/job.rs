@@ -36,13 +36,15 @@ impl DecoderSlot {
 
 /// An encoder, made by the first job that needs it.
 pub struct EncoderSlot {
+    /// Which of a canvas' renditions it belongs to, counted from the beginning.
+    pub(crate) rendition: u64,
     config: EncoderConfig,
     encoder: Option<VideoEncoder>,
 }
 
 impl EncoderSlot {
-    pub(crate) fn new(config: EncoderConfig) -> Self {
-        Self { config, encoder: None }
+    pub(crate) fn new(rendition: u64, config: EncoderConfig) -> Self {
+        Self { rendition, config, encoder: None }
     }
 
     fn encode(

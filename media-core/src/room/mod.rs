@@ -163,11 +163,14 @@ impl Room {
         match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle) {
             Ok((mut leg, sdp)) => {
                 leg.set_video_muted(reach, owner.config.video_muted);
-                owner.leg = Some(key);
+                let former = owner.leg.replace(key);
                 if self.legs.is_empty() {
-                    self.service_at = reach.now + SERVICE_EVERY;
+                    self.service_at = reach.next_multiple(SERVICE_EVERY);
                 }
                 self.legs.insert(key, leg);
+                if let Some(former) = former {
+                    self.close_leg(reach, former);
+                }
                 reach.event(Event::LegAnswered { room, leg: key, sdp });
             }
             Err(error) => {
@@ -315,7 +318,7 @@ impl Room {
         match done {
             JobDone::Decoded { feed, decoder, timestamp, result } => {
                 reach.counters.decode_ns += spent;
-                reach.counters.decoded += 1;
+                reach.counters.decoded += u64::from(matches!(result, Ok(Some(_))));
                 let Some(leg) = self.legs.get_mut(&feed.leg) else { return };
                 if leg.on_decoded(reach, decoder, timestamp, result) {
                     self.arrangement.touch();
@@ -393,7 +396,7 @@ impl Room {
 
     pub(crate) fn on_timeout(&mut self, reach: &mut Reach<'_>) {
         if self.service_at <= reach.now && !self.legs.is_empty() {
-            self.service_at = reach.now + SERVICE_EVERY;
+            self.service_at = reach.next_multiple(SERVICE_EVERY);
             self.service(reach);
         }
         self.rearrange(reach);

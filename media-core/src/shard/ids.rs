@@ -22,15 +22,32 @@ impl Ids {
         z ^ (z >> 31)
     }
 
-    /// Any sixteen bits.
-    #[allow(clippy::cast_possible_truncation, reason = "any 16 of the 64 bits will do")]
-    pub(crate) fn next_u16(&mut self) -> u16 {
-        self.next() as u16
+    /// Fifteen bits: a first picture id, or a first sequence number. A receiver whose first packets are lost or overtaken
+    /// could otherwise not tell whether the number has wrapped, and guess another SRTP rollover counter than ours
+    /// (RFC 3711 §3.3.1).
+    #[allow(clippy::cast_possible_truncation, reason = "any 15 of the 64 bits will do")]
+    pub(crate) fn first_number(&mut self) -> u16 {
+        self.next() as u16 & 0x7fff
     }
 
     /// Never 0: some receivers take that for "none".
     #[allow(clippy::cast_possible_truncation, reason = "any 32 of the 64 bits will do")]
     pub(crate) fn ssrc(&mut self) -> Ssrc {
         Ssrc((self.next() as u32).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_numbers_are_far_from_the_wrap() {
+        let mut ids = Ids::new(1);
+        let mut all: Vec<u16> = (0..1000).map(|_| ids.first_number()).collect();
+        assert!(all.iter().all(|number| *number < 1 << 15));
+        all.sort_unstable();
+        all.dedup();
+        assert!(all.len() > 950, "and differ");
     }
 }

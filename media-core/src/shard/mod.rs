@@ -21,7 +21,7 @@ pub(crate) use self::ids::Ids;
 pub use self::outbox::Outbox;
 pub(crate) use self::reach::Reach;
 use crate::mix::audio::{AudioInput, AudioOutput};
-use crate::room::{Action, Command, Counters, Event, Job, JobDone, Room};
+use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room};
 use crate::rtcp::NtpClock;
 use crate::transport::{Identity, Received, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
@@ -31,6 +31,7 @@ macro_rules! reach {
     ($shard:ident) => {
         Reach {
             now: $shard.now,
+            epoch: $shard.epoch,
             clock: $shard.clock,
             transports: &mut $shard.transports,
             routes: &mut $shard.routes,
@@ -87,6 +88,7 @@ pub enum Output {
 pub struct Shard {
     config: ShardConfig,
     clock: NtpClock,
+    epoch: Instant,
     now: Instant,
     transports: Transports,
     routes: FxHashMap<TransportKey, (RoomKey, LegKey)>,
@@ -106,6 +108,7 @@ impl Shard {
         Self {
             clock: NtpClock::new(now, config.wall),
             config,
+            epoch: now,
             now,
             transports: Transports::new(identity),
             routes: FxHashMap::default(),
@@ -220,7 +223,13 @@ impl Shard {
             | Action::SetVideoMuted { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {
-                self.with_room(key, |room, reach| room.on_action(reach, action))
+                if self.rooms.contains_key(&key) {
+                    self.with_room(key, |room, reach| room.on_action(reach, action));
+                } else if let Action::OpenLeg { leg, .. } | Action::ReofferLeg { leg, .. } = action {
+                    // Whoever waits for an answer gets one.
+                    let why = LegEnd::Refused("the room has ended".to_owned());
+                    self.outputs.push_back(Output::Event(Event::LegEnded { room: key, leg, why }));
+                }
             }
         }
     }

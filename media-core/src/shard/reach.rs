@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
@@ -17,6 +17,8 @@ use crate::units::{LegKey, RoomKey, TransportKey};
 /// Borrowed for the time of one input.
 pub(crate) struct Reach<'a> {
     pub(crate) now: Instant,
+    /// When the shard was made.
+    pub(crate) epoch: Instant,
     /// One for all streams, so that their reports agree.
     pub(crate) clock: NtpClock,
     pub(crate) transports: &'a mut Transports,
@@ -34,6 +36,13 @@ impl Reach<'_> {
     /// `now` on the clock of sender reports.
     pub(crate) fn ntp(&self) -> NtpTime {
         self.clock.at(self.now)
+    }
+
+    /// The next multiple of `every`: what all rooms do at such times costs the shard one wake-up.
+    pub(crate) fn next_multiple(&self, every: Duration) -> Instant {
+        let since = self.now.saturating_duration_since(self.epoch).as_nanos();
+        let past = u64::try_from(since % every.as_nanos().max(1)).unwrap_or(0);
+        self.now + every.saturating_sub(Duration::from_nanos(past))
     }
 
     pub(crate) fn event(&mut self, event: Event) {

@@ -52,6 +52,8 @@ pub struct Browser {
     pub confirmed: Vec<SocketAddr>,
     /// Decrypted RTP, and the address it came to.
     pub rtp: Vec<(SocketAddr, Vec<u8>)>,
+    /// Decrypted RTCP.
+    pub rtcp: Vec<Vec<u8>>,
     pub profile: Option<Profile>,
     pub closed: bool,
     pub failed: Option<String>,
@@ -85,6 +87,7 @@ impl Browser {
             out: VecDeque::new(),
             confirmed: Vec::new(),
             rtp: Vec::new(),
+            rtcp: Vec::new(),
             profile: None,
             closed: false,
             failed: None,
@@ -102,7 +105,7 @@ impl Browser {
     }
 
     pub fn remote_ice(&self) -> RemoteIce {
-        RemoteIce { ufrag: self.ufrag.clone(), pwd: "a-password-nobody-needs".to_owned() }
+        RemoteIce { ufrag: self.ufrag.clone(), pwd: "aPasswordNobodyNeedsHere".to_owned() }
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
@@ -147,6 +150,12 @@ impl Browser {
     pub fn sends(&mut self, rtp: &[u8]) {
         let mut packet = rtp.to_vec();
         self.keys.as_mut().unwrap().1.seal_rtp(&mut packet).unwrap();
+        self.out.push_back((self.addresses[0], packet));
+    }
+
+    pub fn sends_rtcp(&mut self, rtcp: &[u8]) {
+        let mut packet = rtcp.to_vec();
+        self.keys.as_mut().unwrap().1.seal_rtcp(&mut packet).unwrap();
         self.out.push_back((self.addresses[0], packet));
     }
 
@@ -198,17 +207,22 @@ impl Browser {
         }
     }
 
-    pub fn receive(&mut self, now: Instant, at: SocketAddr, mut bytes: Vec<u8>) {
+    pub fn receive(&mut self, now: Instant, at: SocketAddr, bytes: Vec<u8>) {
         match bytes.first() {
             Some(0..=3) => self.on_stun(now, at, bytes),
             Some(20..=63) => self.on_dtls(now, &bytes),
-            _ => {
-                if let Some((inbound, _)) = &mut self.keys
-                    && let Ok(rtp) = inbound.open_rtp(&mut bytes)
-                {
-                    self.rtp.push((at, rtp.to_vec()));
-                }
-            }
+            _ => self.on_media(at, bytes),
+        }
+    }
+
+    fn on_media(&mut self, at: SocketAddr, mut bytes: Vec<u8>) {
+        let Some((inbound, _)) = &mut self.keys else { return };
+        // RFC 5761 §4
+        let is_rtcp = bytes.get(1).is_some_and(|kind| (192..=223).contains(kind));
+        if is_rtcp {
+            self.rtcp.extend(inbound.open_rtcp(&mut bytes).ok().map(<[u8]>::to_vec));
+        } else {
+            self.rtp.extend(inbound.open_rtp(&mut bytes).ok().map(|rtp| (at, rtp.to_vec())));
         }
     }
 

@@ -188,10 +188,10 @@ fn sender(
         mid: extensions.mid.map(|id| (ExtId(id), section.mid.clone())),
         cname,
         start: Start {
-            seq: ids.next_u16(),
-            rtx_seq: ids.next_u16(),
+            seq: ids.first_number(),
+            rtx_seq: ids.first_number(),
             timestamp: ids.ssrc().0,
-            picture_id: ids.next_u16() & 0x7fff,
+            picture_id: ids.first_number(),
         },
     })
 }
