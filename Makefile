@@ -47,7 +47,13 @@ unit: check-tools packages web/dist/index.html
 web-test: build
 	cd web && npm test
 
+# Tables on the terminal, files in target/bench. Nothing here passes or fails: it prints ratios and limits.
 bench: build
+	mkdir -p $(CURDIR)/target/bench
+	cd web && npm run --silent bench > $(CURDIR)/target/bench/browser-joins.jsonl
+	cargo run --release --locked --package benches --bin bench -- all \
+	    --server $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench \
+	    --browser-joins $(CURDIR)/target/bench/browser-joins.jsonl
 	cargo bench --locked --package benches
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json | check-tools
