@@ -19,7 +19,7 @@ mod tokens;
 mod random;
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -87,7 +87,8 @@ fn serve_command(args: cli::Serve) -> Result<(), Box<dyn Error>> {
     };
     // The handshake library logs every peer that goes away as a warning.
     let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new("info,rtc_dtls=error"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(config, args.dev));
     runtime.shutdown_timeout(GRACE);

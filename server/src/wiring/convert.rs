@@ -200,3 +200,116 @@ fn ended(why: &media_core::room::LegEnd) -> LegEnd {
         media_core::room::LegEnd::Refused(_) => LegEnd::Refused,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use layouts::{Fit, GridRect, LayoutId, SourceKey};
+    use media_core::units::RoomKey;
+
+    use super::*;
+    use crate::config::{Config, Overrides};
+
+    const OFFER: &str = include_str!("../../../media-core/src/sdp/fixtures/offers/sendrecv.sdp");
+    const ROOM: RoomKey = RoomKey(1);
+
+    fn registry() -> Registry {
+        Registry::new(&Config::dev(&Overrides::default()).unwrap())
+    }
+
+    fn add(member: &MemberId) -> MediaInstruction {
+        let setup = MemberSetup {
+            name: "Alice".into(),
+            audio_muted: false,
+            video_muted: true,
+            position: Position::Auto,
+        };
+        MediaInstruction::AddMember { member: member.clone(), setup }
+    }
+
+    fn key_of(action: Action) -> MemberKey {
+        let Action::AddMember { member, config } = action else { panic!("{action:?}") };
+        assert!(config.video_muted);
+        member
+    }
+
+    /// A room with one member and one leg.
+    fn room(registry: &Registry) -> (Keys, MemberId, MemberKey, LegId, LegKey) {
+        let (mut keys, member, leg) = (Keys::default(), MemberId::new("alice"), LegId(7));
+        let key = key_of(keys.action(registry, &add(&member), false).ok().unwrap());
+        let open = MediaInstruction::OpenLeg { member: member.clone(), leg, offer: OFFER.to_owned() };
+        let opened = keys.action(registry, &open, true).ok().unwrap();
+        let Action::OpenLeg { member: of, leg: leg_key, bundle, .. } = opened else { panic!("{opened:?}") };
+        assert_eq!((of, bundle), (key, true));
+        (keys, member, key, leg, leg_key)
+    }
+
+    #[test]
+    fn an_instruction_that_is_repeated_means_the_same_member() {
+        let registry = registry();
+        let (mut keys, member, key, ..) = room(&registry);
+        assert_eq!(key_of(keys.action(&registry, &add(&member), false).ok().unwrap()), key);
+    }
+
+    #[test]
+    fn rooms_never_share_keys() {
+        let registry = registry();
+        let (_, _, one, _, one_leg) = room(&registry);
+        let (_, _, other, _, other_leg) = room(&registry);
+        assert!(one != other && one_leg != other_leg);
+    }
+
+    #[test]
+    fn events_come_back_under_the_name_of_the_wire() {
+        let (keys, member, key, leg, leg_key) = room(&registry());
+        let talking = keys.event(Event::Talking { room: ROOM, member: key, talking: true });
+        assert_eq!(talking, Some(MediaEvent::Talking { member: member.clone(), talking: true }));
+        let why = media_core::room::LegEnd::HandshakeFailed("certificate".into());
+        let ended = keys.event(Event::LegEnded { room: ROOM, leg: leg_key, why });
+        assert_eq!(ended, Some(MediaEvent::LegEnded { leg, why: LegEnd::NeverConnected }));
+        let layer = |source| Layer {
+            index: 0,
+            z: 0,
+            rect: GridRect { x: 0, y: 0, w: 5040, h: 5040 },
+            position: Position::Standard(1),
+            source,
+            fit: Fit::Cover,
+            reservation: None,
+            playing_file: false,
+            visible: true,
+        };
+        let layers = vec![layer(Some(SourceKey(key.0))), layer(None), layer(Some(SourceKey(key.0 + 1)))];
+        let placed = Placed { version: 3, layout: LayoutId::GRID_RESPONSIVE, layers };
+        let Some(MediaEvent::Placed(placement)) = keys.event(Event::Placed { room: ROOM, placed }) else {
+            panic!("an arrangement is for everybody");
+        };
+        let members: Vec<_> = placement.layers.into_iter().map(|layer| layer.member).collect();
+        assert_eq!((placement.version, members), (3, vec![Some(member), None, None]));
+    }
+
+    #[test]
+    fn who_has_left_is_neither_commanded_nor_heard() {
+        let registry = registry();
+        let (mut keys, member, key, leg, leg_key) = room(&registry);
+        keys.forget(&MediaInstruction::RemoveMember { member: member.clone() });
+        assert_eq!(keys.event(Event::Talking { room: ROOM, member: key, talking: true }), None);
+        let answered = Event::LegAnswered { room: ROOM, leg: leg_key, sdp: String::new() };
+        assert_eq!(keys.event(answered), None);
+        for instruction in [
+            MediaInstruction::CloseLeg { leg },
+            MediaInstruction::SetAudioMuted { member: member.clone(), muted: true },
+            MediaInstruction::RemoveMember { member },
+        ] {
+            let refused = keys.action(&registry, &instruction, false);
+            assert!(matches!(refused, Err(Unconvertible::Unknown)), "{instruction:?}");
+        }
+    }
+
+    #[test]
+    fn an_offer_that_cannot_be_read_names_its_leg() {
+        let registry = registry();
+        let (mut keys, _, _, leg, _) = room(&registry);
+        let reoffer = MediaInstruction::ReofferLeg { leg, offer: OFFER[..200].to_owned() };
+        let refused = keys.action(&registry, &reoffer, false);
+        assert!(matches!(refused, Err(Unconvertible::Offer(of, _)) if of == leg));
+    }
+}
