@@ -7,13 +7,14 @@
 //! Events wait in a bounded queue; when it is full the newest are dropped, as for a test that looks at none.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// Events that nobody has read yet.
 const EVENTS: usize = 1024;
@@ -61,6 +62,8 @@ pub struct Call {
     pub member_id: String,
     /// SDP.
     pub answer: String,
+    /// When the answer came.
+    pub answered: Instant,
     node_id: Value,
 }
 
@@ -102,7 +105,8 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached or refuses the token.
     pub async fn connect(ws: &str, token: &str) -> Result<Self, ClientError> {
-        let (socket, _) = connect_async(ws).await?;
+        // Browsers send at once as well: Nagle's algorithm would hold the invite back for an acknowledgement.
+        let (socket, _) = connect_async_with_config(ws, None, true).await?;
         let (requests, inbox) = mpsc::channel(16);
         let (outbox, events) = mpsc::channel(EVENTS);
         tokio::spawn(Pump { socket, inbox, outbox, waiting: HashMap::new() }.run());
@@ -126,10 +130,7 @@ impl Client {
     /// # Errors
     /// When the server refuses or leaves.
     pub async fn call(&self, method: &str, params: Value) -> Result<Value, ClientError> {
-        let frame = json!({"jsonrpc": "2.0", "id": uuid(), "method": method, "params": params});
-        let (reply, answered) = oneshot::channel();
-        self.requests.send(Request { frame, reply }).await.map_err(|_| ClientError::Closed)?;
-        let reply = answered.await.map_err(|_| ClientError::Closed)?;
+        let reply = self.send(method, params).await?.await.map_err(|_| ClientError::Closed)?;
         let code = reply.pointer("/result/code").and_then(Value::as_str);
         match reply.get("result") {
             Some(result) if code.is_none_or(|code| code.starts_with('2')) => Ok(result.clone()),
@@ -164,9 +165,9 @@ impl Client {
         };
         let node_id = created.get("node_id").cloned().unwrap_or_default();
         let answer = self.verto_answer(&call_id).await?;
-        let call = Call { call_id, member_id, answer, node_id };
-        self.verto(&call, json!({"jsonrpc": "2.0", "id": uuid(), "result": {"method": "verto.answer"}}))
-            .await?;
+        let call = Call { call_id, member_id, answer, answered: Instant::now(), node_id };
+        let taken = json!({"jsonrpc": "2.0", "id": uuid(), "result": {"method": "verto.answer"}});
+        self.send("video.message", verto(&call, &taken)).await?;
         Ok(call)
     }
 
@@ -178,7 +179,7 @@ impl Client {
         let params =
             json!({"dialogParams": {"callID": call.call_id}, "cause": "NORMAL_CLEARING", "causeCode": "16"});
         let bye = json!({"jsonrpc": "2.0", "id": uuid(), "method": "verto.bye", "params": params});
-        self.verto(call, bye).await
+        self.call("video.message", verto(call, &bye)).await.map(drop)
     }
 
     /// The next event of that kind; others that come meanwhile are forgotten.
@@ -194,9 +195,12 @@ impl Client {
         }
     }
 
-    async fn verto(&self, call: &Call, message: Value) -> Result<(), ClientError> {
-        let params = json!({"callID": call.call_id, "node_id": call.node_id, "message": message});
-        self.call("video.message", params).await.map(drop)
+    /// Sends a request whose reply may be waited for.
+    async fn send(&self, method: &str, params: Value) -> Result<oneshot::Receiver<Value>, ClientError> {
+        let frame = json!({"jsonrpc": "2.0", "id": uuid(), "method": method, "params": params});
+        let (reply, answered) = oneshot::channel();
+        self.requests.send(Request { frame, reply }).await.map_err(|_| ClientError::Closed)?;
+        Ok(answered)
     }
 
     async fn verto_answer(&mut self, call_id: &str) -> Result<String, ClientError> {
@@ -212,6 +216,10 @@ impl Client {
             };
         }
     }
+}
+
+fn verto(call: &Call, message: &Value) -> Value {
+    json!({"callID": call.call_id, "node_id": call.node_id, "message": message})
 }
 
 /// The task that owns the socket.

@@ -5,3 +5,11 @@
 
 pub mod client;
 pub mod peer;
+
+pub mod janus;
+pub mod process;
+
+pub mod report;
+
+pub mod join;
+pub mod room;

@@ -1,0 +1,143 @@
+//! What a room of two costs the server, by stage.
+//!
+//! in:  the server's program
+//! out: rows in per cent of a core: decode, compose, encode, mix, the rest; and by thread
+//!
+//! Stages are the server's own account of itself (`/metrics`), the total is the kernel's. Both cameras move.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use layouts::Size;
+use media_core::codec::Rgb;
+use media_core::units::VideoCodec;
+
+use crate::client::{Call, Client, demo_token};
+use crate::peer::{Camera, Decode, Microphone, Offering, Peer, PeerConfig};
+use crate::process::{Signalbox, ThreadTimes};
+use crate::report::{Row, percentile};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(3);
+const WINDOW: Duration = Duration::from_secs(5);
+const WINDOWS: usize = 3;
+const STAGES: [(&str, &str); 4] = [
+    ("decode", "signalbox_decode_seconds_total"),
+    ("compose", "signalbox_compose_seconds_total"),
+    ("encode", "signalbox_encode_seconds_total"),
+    ("mix", "signalbox_mix_seconds_total"),
+];
+
+/// One reading of everything.
+struct Reading {
+    at: Instant,
+    threads: ThreadTimes,
+    metrics: BTreeMap<String, f64>,
+    frames: Vec<u64>,
+}
+
+struct Member {
+    _client: Client,
+    _call: Call,
+    peer: Peer,
+}
+
+/// Runs it for both codecs.
+///
+/// # Errors
+/// When the server cannot be measured.
+pub async fn run(program: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    for (codec, name) in [(VideoCodec::Vp8, "VP8"), (VideoCodec::H264, "H.264")] {
+        let case = format!("2 members, {name} 640x360, canvas 1280x720");
+        match measure(program, codec).await {
+            Ok(readings) => rows.extend(rows_of(&case, &readings)),
+            Err(error) => rows.push(Row::error(case, "% of a core", error)),
+        }
+    }
+    Ok(rows)
+}
+
+async fn measure(program: &Path, codec: VideoCodec) -> Result<Vec<Reading>, Box<dyn Error>> {
+    let server = Signalbox::start(program, false)?;
+    let size = Size { width: 640, height: 360 };
+    let mut members = Vec::new();
+    for (colour, hertz) in [(Rgb(200, 40, 40), 440), (Rgb(40, 60, 200), 1_000)] {
+        let camera = Arc::new(Camera::moving(codec, size, colour)?);
+        let microphone = Arc::new(Microphone::tone(hertz)?);
+        let config = PeerConfig { bundle: false, camera, microphone, decode: Decode::Nothing };
+        let token = demo_token(&server.http(), "room", "Bench").await?;
+        let mut client = Client::connect(&server.ws(), &token).await?;
+        let offering = Offering::new(config).await?;
+        let call = client.invite(offering.sdp()).await?;
+        let peer = offering.accept(&call.answer)?;
+        peer.until("video", PATIENCE, |o| o.video_frames > 30).await?;
+        members.push(Member { _client: client, _call: call, peer });
+    }
+    tokio::time::sleep(SETTLE).await;
+    let mut readings = vec![read(&server, &members).await?];
+    for _ in 0..WINDOWS {
+        tokio::time::sleep(WINDOW).await;
+        readings.push(read(&server, &members).await?);
+    }
+    Ok(readings)
+}
+
+async fn read(server: &Signalbox, members: &[Member]) -> Result<Reading, Box<dyn Error>> {
+    // The engine's totals are as of at most a second ago, so windows are read at their ends alike.
+    let metrics = server.metrics().await?;
+    let threads = server.process.thread_times()?;
+    let frames = members.iter().map(|member| member.peer.observed().video_frames).collect();
+    Ok(Reading { at: Instant::now(), threads, metrics, frames })
+}
+
+fn rows_of(case: &str, readings: &[Reading]) -> Vec<Row> {
+    let mut samples = BTreeMap::<String, Vec<f64>>::new();
+    let mut order = Vec::new();
+    let mut note = |what: String, value: f64| {
+        if !order.contains(&what) {
+            order.push(what.clone());
+        }
+        samples.entry(what).or_default().push(value);
+    };
+    for (before, after) in readings.iter().zip(readings.iter().skip(1)) {
+        let seconds = (after.at - before.at).as_secs_f64();
+        let rise = |name: &str| {
+            let value = |reading: &Reading| reading.metrics.get(name).copied().unwrap_or(f64::NAN);
+            (value(after) - value(before)) / seconds
+        };
+        let mut total = 0.0;
+        let mut threads = Vec::new();
+        for (name, time) in &after.threads {
+            let spent = time.saturating_sub(before.threads.get(name).copied().unwrap_or_default());
+            let share = spent.as_secs_f64() / seconds * 100.0;
+            total += share;
+            threads.push((name, share));
+        }
+        let stages = STAGES.map(|(stage, name)| (stage, rise(name) * 100.0));
+        for (stage, share) in stages {
+            note(format!("{stage}|% of a core"), share);
+        }
+        note("rest|% of a core".to_owned(), total - stages.iter().map(|(_, share)| share).sum::<f64>());
+        note("whole process|% of a core".to_owned(), total);
+        for (name, share) in threads {
+            note(format!("threads {name}|% of a core"), share);
+        }
+        note("canvas frames|1/s".to_owned(), rise("signalbox_canvas_frames_total"));
+        note("canvas frames late|1/s".to_owned(), rise("signalbox_canvas_frames_late_total"));
+        for (before, after) in before.frames.iter().zip(&after.frames) {
+            let frames = u32::try_from(after - before).unwrap_or(u32::MAX);
+            note("frames at a member|1/s".to_owned(), f64::from(frames) / seconds);
+        }
+    }
+    let row = |what: &String| {
+        let samples = samples.get(what)?;
+        let (stage, unit) = what.split_once('|')?;
+        let unit = if unit == "1/s" { "1/s" } else { "% of a core" };
+        Some(Row::ours(format!("{case}: {stage}"), unit, percentile(samples, 50)?).spread_of(samples))
+    };
+    order.iter().filter_map(row).collect()
+}
