@@ -199,6 +199,18 @@ test('one member with VP8 and one with H264 meet all the same', async () => {
   await part(red, blue);
 });
 
+test('a member without microphone and one without camera hear and see what there is', async () => {
+  const mute = await browser.memberPage();
+  await mute.join(await server.roomToken('devices', 'Camera'), { colour: RED.colour });
+  const voice = await browser.memberPage();
+  await voice.join(await server.roomToken('devices', 'Voice'), { tone: BLUE.tone });
+  const isSeen = async () => isNear((await voice.colours())[mute.memberId], RED.colour);
+  await until('the one without camera sees the other', isSeen);
+  const { othersTone } = await hears(mute, BLUE, RED);
+  assert.ok(othersTone > -45, `${othersTone} dB`);
+  await part(mute, voice);
+});
+
 test('what a token does not allow is refused with 403, an unknown member with 404', async () => {
   const red = await browser.memberPage();
   await red.join(await server.roomToken('rights', 'Red', { permissions: ['room.self.audio_mute'] }), RED);

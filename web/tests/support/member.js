@@ -8,8 +8,9 @@ const member = {
   events: [],
   tone: undefined,
 
+  /** Without a colour there is no camera, without a tone no microphone. */
   async join({ token, colour, tone }) {
-    const localStream = new MediaStream([cameraOf(colour), microphoneOf(tone)]);
+    const localStream = new MediaStream([...(tone ? [microphoneOf(tone)] : []), ...(colour ? [cameraOf(colour)] : [])]);
     const session = new SignalWire.Video.RoomSession({
       token,
       rootElement: document.getElementById('stage'),
@@ -24,7 +25,7 @@ const member = {
       session.on(name, (payload) => member.events.push({ name, payload: plain(payload), at: performance.now() }));
     }
     return outcome(async () => {
-      await session.join();
+      await session.join({ audio: Boolean(tone), video: Boolean(colour), receiveAudio: true, receiveVideo: true });
       return { memberId: session.memberId, roomSessionId: session.roomSessionId, callId: session.callId };
     });
   },
