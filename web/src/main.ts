@@ -175,6 +175,9 @@ page.invite.addEventListener('click', () => {
   });
 });
 
+// Nobody waits for a picture of somebody who closed the tab; the server would find out only after a while.
+addEventListener('pagehide', () => void call?.leave().catch(() => undefined));
+
 const asked = new URLSearchParams(location.search);
 page.room.value = asked.get('room') ?? '';
 page.name.value = asked.get('name') ?? '';

@@ -100,6 +100,24 @@ test('somebody who left can join again without loading the page anew', async () 
   await page.close();
 });
 
+test('a closed tab leaves at once, and a page loaded anew joins again', async () => {
+  const [ada, grace] = [await open('?room=reload&name=Ada'), await open('?room=reload&name=Grace')];
+  await ada.button('Join').click();
+  await ada.page.getByRole('heading', { name: 'reload' }).waitFor();
+  await grace.button('Join').click();
+  const members = async () => (await grace.page.locator('#members .who').allTextContents()).join();
+  await until('Grace sees both', async () => (await members()) === 'Ada,Grace (you)');
+  await ada.page.reload();
+  await until('Grace is alone', async () => (await members()) === 'Grace (you)', 3000);
+  await ada.page.getByLabel('Your name').fill('Ada');
+  await ada.button('Join').click();
+  await until('the picture runs again', async () => (await ada.picture()).time > 0.3);
+  await until('Grace sees both again', async () => (await members()) === 'Grace (you),Ada');
+  await ada.page.close();
+  await until('Grace is alone again', async () => (await members()) === 'Grace (you)', 3000);
+  await grace.page.close();
+});
+
 test('a refusal is told in words', async () => {
   const { page, button } = await open('?room=refused&name=Ada');
   await page.route('**/demo/tokens', (route) => route.fulfill({ json: { token: 'e30.eyJyIjoieCJ9.x' } }));
