@@ -31,7 +31,8 @@ pub enum Action {
     /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows. Answered, it takes the place of the member's
     /// former leg, which ends silently.
     OpenLeg { member: MemberKey, leg: LegKey, offer: Box<Offer>, bundle: bool },
-    /// Answer a new offer on a living leg (ICE restart): `LegAnswered` or `LegEnded` follows.
+    /// Answer a new offer on a living leg (ICE restart, sections and directions that change): `LegAnswered` or `LegEnded`
+    /// follows.
     ReofferLeg { leg: LegKey, offer: Box<Offer> },
     /// End one leg, silently.
     CloseLeg { leg: LegKey },

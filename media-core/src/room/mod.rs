@@ -34,7 +34,7 @@ pub use self::command::{Action, Command, MemberConfig, RoomConfig};
 pub use self::counters::{Counters, Traffic};
 pub use self::event::{Event, LegEnd, Liveness};
 pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
-use self::leg::Leg;
+use self::leg::{Leg, Tuning};
 use self::member::Member;
 use crate::codec::Rotation;
 use crate::forward::MediaPacket;
@@ -187,8 +187,13 @@ impl Room {
             let why = LegEnd::Refused("the leg has ended".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });
         };
-        match leg.reoffer(reach, offer) {
-            Ok(sdp) => reach.event(Event::LegAnswered { room, leg: key, sdp }),
+        let before = leg.tuning();
+        match leg.reoffer(reach, FeedKey { room, leg: key }, offer) {
+            Ok(sdp) => {
+                reach.event(Event::LegAnswered { room, leg: key, sdp });
+                self.retune(reach, key, before);
+                self.arrangement.touch();
+            }
             Err(error) => {
                 let why = LegEnd::Refused(error.to_string());
                 self.close_leg(reach, key);
@@ -283,9 +288,11 @@ impl Room {
             TransportEvent::PathOpen(_) | TransportEvent::PathMoved(_) => {}
             TransportEvent::Keyed(_) => {
                 let Some(leg) = self.legs.get_mut(&key) else { return };
+                let before = leg.tuning();
                 if let Some(took) = leg.on_keyed(reach.now, transport) {
-                    self.connected(reach, key, took);
+                    reach.event(Event::LegConnected { room: self.key, leg: key, took });
                 }
+                self.retune(reach, key, before);
             }
             TransportEvent::Closed => self.end_leg(reach, key, LegEnd::PeerClosed),
             TransportEvent::Failed(why) => self.end_leg(reach, key, LegEnd::HandshakeFailed(why)),
@@ -293,15 +300,22 @@ impl Room {
         self.rearrange(reach);
     }
 
-    /// Media can flow: the leg begins to hear the mix and to watch the canvas.
-    fn connected(&mut self, reach: &mut Reach<'_>, key: LegKey, took: Duration) {
+    /// Follows a change of what a leg receives: the mix, the canvas.
+    fn retune(&mut self, reach: &mut Reach<'_>, key: LegKey, before: Tuning) {
         let room = self.key;
-        reach.event(Event::LegConnected { room, leg: key, took });
         let Some(leg) = self.legs.get_mut(&key) else { return };
-        if leg.hears() {
-            reach.audio(AudioInput::AddListener { room, leg: key, member: Some(leg.member()) });
+        let after = leg.tuning();
+        match (before.hears, after.hears) {
+            (false, true) => {
+                reach.audio(AudioInput::AddListener { room, leg: key, member: Some(leg.member()) });
+            }
+            (true, false) => reach.audio(AudioInput::RemoveListener { room, leg: key }),
+            (true, true) | (false, false) => {}
         }
-        if let Some(codec) = leg.watches() {
+        if before.watches == after.watches {
+            return;
+        }
+        if let Some(codec) = after.watches {
             match self.canvas.watch(reach.now, codec) {
                 FirstPicture::Coming => {}
                 FirstPicture::Cached(packets) => {
@@ -310,6 +324,11 @@ impl Room {
                     }
                 }
             }
+        }
+        if let Some(codec) = before.watches
+            && self.viewers(codec) == 0
+        {
+            self.canvas.unwatch(codec);
         }
     }
 

@@ -39,6 +39,12 @@ fn two_members_see_and_hear_each_other() {
                 it.hears(listener, other, from, from + 1.0) - it.hears(listener, own, from, from + 1.0);
             assert!(louder > 20.0, "{case}: {louder} dB");
         }
+        for member in &it.pages {
+            let noticed = &member.page.noticed;
+            // Feedback every 100 ms at the latest, a report on each stream every second.
+            assert!(noticed.transport_ccs >= 20 && noticed.report_blocks >= 4, "{case}: {noticed:?}");
+            assert_eq!((noticed.nacks, noticed.plis), (0, 0), "{case}: nothing was lost");
+        }
         let dropped = it.counters().dropped;
         assert!(dropped.is_empty(), "{case}: {dropped:?}");
     }

@@ -24,14 +24,19 @@ pub fn rtx(pt: Pt) -> Pt {
 }
 
 /// An offer of sound, or of sound and picture; `transports` has one for all sections or one for each.
-pub fn offer(session: u64, version: u64, transports: &[Browser], video: &[VideoCodec]) -> String {
+pub fn offer(
+    session: u64,
+    version: u64,
+    transports: &[Browser],
+    video: &[VideoCodec],
+    video_direction: &str,
+) -> String {
     let (audio, picture) = (transports.first().unwrap(), transports.last().unwrap());
     let mut sdp = format!("v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
-    if transports.len() == 1 {
-        sdp += if video.is_empty() { "a=group:BUNDLE 0\r\n" } else { "a=group:BUNDLE 0 1\r\n" };
-    }
+    // Browsers always offer it, and take either answer.
+    sdp += if video.is_empty() { "a=group:BUNDLE 0\r\n" } else { "a=group:BUNDLE 0 1\r\n" };
     sdp += &format!("m=audio 9 UDP/TLS/RTP/SAVPF {}\r\n", OPUS.0);
-    section(&mut sdp, "0", audio);
+    section(&mut sdp, "0", audio, "sendrecv");
     sdp += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n";
     if video.is_empty() {
         return sdp;
@@ -39,7 +44,7 @@ pub fn offer(session: u64, version: u64, transports: &[Browser], video: &[VideoC
     let pts = video.iter().flat_map(|codec| [payload_type(*codec), rtx(payload_type(*codec))]);
     let pts: Vec<String> = pts.map(|pt| pt.0.to_string()).collect();
     sdp += &format!("m=video 9 UDP/TLS/RTP/SAVPF {}\r\n", pts.join(" "));
-    section(&mut sdp, "1", picture);
+    section(&mut sdp, "1", picture, video_direction);
     for codec in video {
         let (pt, rtx) = (payload_type(*codec).0, rtx(payload_type(*codec)).0);
         sdp += &match codec {
@@ -56,11 +61,11 @@ pub fn offer(session: u64, version: u64, transports: &[Browser], video: &[VideoC
     sdp
 }
 
-fn section(sdp: &mut String, mid: &str, transport: &Browser) {
+fn section(sdp: &mut String, mid: &str, transport: &Browser, direction: &str) {
     let ice = transport.remote_ice();
     *sdp += &format!("c=IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", ice.ufrag, ice.pwd);
     *sdp += &format!("a=fingerprint:sha-256 {}\r\na=setup:actpass\r\n", transport.fingerprint());
-    *sdp += &format!("a=mid:{mid}\r\na=sendrecv\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
+    *sdp += &format!("a=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
     *sdp += &format!("a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n");
     *sdp += &format!(
         "a=extmap:{TRANSPORT_CC} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"

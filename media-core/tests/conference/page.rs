@@ -90,6 +90,7 @@ pub struct Noticed {
 pub struct Page {
     pub setup: Setup,
     pub transports: Vec<Browser>,
+    number: u32,
     session: u64,
     version: u64,
     started: Instant,
@@ -106,9 +107,12 @@ pub struct Page {
     pub noticed: Noticed,
     /// It sends nothing and hears nothing: the cable was pulled.
     pub cut_off: bool,
-    /// Its camera sends nothing.
-    pub camera_off: bool,
+    /// As it offers it.
+    video_direction: &'static str,
+    restarting: bool,
     own: Ssrc,
+    /// Browsers have one count for all transports of a page.
+    transport_wide: u16,
 }
 
 struct Camera {
@@ -141,12 +145,6 @@ struct Listener {
 impl Page {
     pub fn new(now: Instant, number: u32, setup: Setup) -> Self {
         let count = if setup.bundled || setup.video.is_empty() { 1 } else { 2 };
-        let transport = |n: u32| {
-            Browser::chromium(
-                &format!("uf{number:03}{n}"),
-                &[&format!("198.51.100.{}:{}", number % 250 + 1, 5000 + n)],
-            )
-        };
         let ssrc = number * 10 + 1000;
         let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
         encoder.set_bitrate(opus::Bitrate::Bits(40_000)).unwrap();
@@ -164,7 +162,8 @@ impl Page {
             start: Start { seq: 11, rtx_seq: 12, timestamp: audio_timestamp, picture_id: 0 },
         };
         Self {
-            transports: (0..count).map(transport).collect(),
+            transports: (0..count).map(|n| transport(number, n)).collect(),
+            number,
             session: u64::from(number) + 1,
             version: 1,
             started: now,
@@ -185,19 +184,22 @@ impl Page {
             reports: BTreeMap::new(),
             noticed: Noticed::default(),
             cut_off: false,
-            camera_off: false,
+            video_direction: "sendrecv",
+            restarting: false,
             own: Ssrc(ssrc),
+            transport_wide: 0,
             setup,
         }
     }
 
     pub fn offer(&self) -> String {
-        offer::offer(self.session, self.version, &self.transports, &self.setup.video)
+        offer::offer(self.session, self.version, &self.transports, &self.setup.video, self.video_direction)
     }
 
     /// The same offer with new ICE credentials.
     pub fn restart_offer(&mut self) -> String {
         self.version += 1;
+        self.restarting = true;
         let mut text = self.offer();
         for transport in &self.transports {
             let ufrag = transport.remote_ice().ufrag;
@@ -206,19 +208,39 @@ impl Page {
         text
     }
 
+    /// An offer with a camera that was not there before.
+    pub fn camera_offer(&mut self, codec: VideoCodec) -> String {
+        self.version += 1;
+        self.setup.video = vec![codec];
+        if !self.setup.bundled {
+            self.transports.push(transport(self.number, 1));
+        }
+        self.offer()
+    }
+
+    /// An offer with another direction of its video.
+    pub fn video_direction_offer(&mut self, direction: &'static str) -> String {
+        self.version += 1;
+        self.video_direction = direction;
+        self.offer()
+    }
+
     pub fn answered(&mut self, now: Instant, sdp: &str) {
         let sections = offer::sections(sdp);
         let wanted = 1 + usize::from(!self.setup.video.is_empty());
         assert_eq!(sections.len(), wanted, "an answer has the sections of its offer: {sdp}");
-        assert_eq!(self.transports.len() == 1, sdp.contains("a=group:BUNDLE"), "{sdp}");
+        assert_eq!(self.setup.bundled, sdp.contains("a=group:BUNDLE"), "{sdp}");
         for (transport, section) in self.transports.iter_mut().zip(sections) {
-            if transport.is_connected() {
+            if transport.is_connected() && !self.restarting {
+                assert_eq!(transport.answered_ice(), Some(&section.ice), "nobody asked for a restart");
+            } else if transport.is_connected() {
                 let ufrag = format!("{}x", transport.remote_ice().ufrag);
                 transport.restarted(now, &ufrag, section.ice);
             } else {
                 transport.answered(now, TransportKey(0), section.ice, section.fingerprint);
             }
         }
+        self.restarting = false;
         if self.camera.is_none() {
             self.camera = self.setup.video.first().map(|codec| Camera::new(*codec, self.setup.fps, self.own));
         }
@@ -258,9 +280,10 @@ impl Page {
             // Capture began before the call: nothing of before is sent.
             let since = self.own_time(now);
             self.microphone.frame = (since.as_millis() / AUDIO_EVERY.as_millis()) as u64;
-            if let Some(camera) = &mut self.camera {
-                camera.frame = (since.as_secs_f64() * f64::from(self.setup.fps)) as u64 + 1;
-            }
+        }
+        if let Some(camera) = self.camera.as_mut().filter(|camera| camera.frame == 0) {
+            let since = scaled(now - self.started, self.setup.clock_ppm);
+            camera.frame = (since.as_secs_f64() * f64::from(self.setup.fps)) as u64 + 1;
         }
         while self.ours(self.microphone.due()) <= now {
             self.speak(now);
@@ -319,7 +342,8 @@ impl Page {
         let packet = MediaPacket::audio(SeqNo(*frame), timestamp, captured, payload.into());
         *frame += 1;
         let mut out = Vec::new();
-        if sender.write(own, &packet, Some(0), &mut out) {
+        if sender.write(own, &packet, Some(self.transport_wide), &mut out) {
+            self.transport_wide = self.transport_wide.wrapping_add(1);
             self.transport(MediaKind::Audio).sends(&out);
         }
     }
@@ -330,9 +354,6 @@ impl Page {
         let Some(camera) = &mut self.camera else { return };
         let since = camera.due(self.setup.fps);
         camera.frame += 1;
-        if self.camera_off {
-            return;
-        }
         let picture = Picture::filled(CAMERA, (self.setup.camera)(since.as_secs_f64()));
         let ticks = (since.as_nanos() * 90 / 1_000_000) as u64;
         let force_key = std::mem::take(&mut camera.force_key);
@@ -347,7 +368,8 @@ impl Page {
         for packet in camera.packetizer.packetize(&picture) {
             let mut out = Vec::new();
             camera.cache.insert(own, packet.clone());
-            if camera.sender.write(own, &packet, Some(0), &mut out) {
+            if camera.sender.write(own, &packet, Some(self.transport_wide), &mut out) {
+                self.transport_wide = self.transport_wide.wrapping_add(1);
                 packets.push(out);
             }
         }
@@ -482,7 +504,14 @@ impl Page {
                     let Some(camera) = &mut self.camera else { continue };
                     for seq in lost {
                         let mut out = Vec::new();
-                        if camera.sender.retransmit(own, seq, &camera.cache, Some(0), &mut out) {
+                        if camera.sender.retransmit(
+                            own,
+                            seq,
+                            &camera.cache,
+                            Some(self.transport_wide),
+                            &mut out,
+                        ) {
+                            self.transport_wide = self.transport_wide.wrapping_add(1);
                             repeats.push(out);
                         }
                     }
@@ -574,6 +603,11 @@ impl Seen {
         let points = points.map(|(x, y)| picture.pixel(x, y).unwrap()).collect();
         Self { timestamp, points, width }
     }
+}
+
+fn transport(page: u32, number: u32) -> Browser {
+    let address = format!("198.51.100.{}:{}", page % 250 + 1, 5000 + number);
+    Browser::chromium(&format!("uf{page:03}{number}"), &[&address])
 }
 
 fn scaled(time: Duration, ppm: i64) -> Duration {

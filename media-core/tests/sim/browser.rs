@@ -116,6 +116,11 @@ impl Browser {
         self.answer.as_ref().unwrap().key
     }
 
+    /// The server's credentials, from its latest answer.
+    pub fn answered_ice(&self) -> Option<&LocalIce> {
+        self.answer.as_ref().map(|answer| &answer.ice)
+    }
+
     pub fn is_connected(&self) -> bool {
         self.keys.is_some()
     }

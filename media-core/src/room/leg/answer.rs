@@ -10,8 +10,8 @@ use crate::sdp::{
     Answer, LocalMedia, Negotiated, NegotiatedMedia, Offer, Origin, Policy, SdpError, negotiate, write_answer,
 };
 use crate::shard::Reach;
-use crate::transport::{LocalIce, PeerSetup, RemoteIce};
-use crate::units::{MediaKind, Mid, VideoCodec};
+use crate::transport::PeerSetup;
+use crate::units::{MediaKind, VideoCodec};
 
 /// H.264 first: a canvas costs less than half the CPU of VP8 to encode.
 const VIDEO: [VideoCodec; 2] = [VideoCodec::H264, VideoCodec::Vp8];
@@ -33,70 +33,104 @@ impl Terms {
         bundle: bool,
     ) -> Result<(Self, Links), SdpError> {
         let negotiated = negotiate(offer, &Policy { video: VIDEO.to_vec(), bundle })?;
+        // A session id is at most 63 bits and read as a signed number by some (RFC 9429 §5.2.1).
+        let origin = Origin { session_id: reach.ids.next() >> 2, version: 1 };
+        let name = format!("signalbox-{}", origin.session_id).into();
+        let mut terms = Self { negotiated, audio: None, video: None, origin, name };
         let mut links = Links::new();
-        let mut ice: Option<LocalIce> = None;
-        let mut own = |reach: &mut Reach<'_>, section: Option<&NegotiatedMedia>| {
-            let section = section?;
-            let ice = match &ice {
-                Some(ice) if negotiated.bundled => {
-                    links.share_first(section.kind);
-                    ice.clone()
+        terms.open_new_sections(reach, &mut links);
+        Ok((terms, links))
+    }
+
+    /// Agrees on a later offer of the same peer connection. Sections that stay keep their transports, with DTLS and SRTP
+    /// as they are; new ones get theirs, ended ones lose theirs.
+    pub(crate) fn renew(
+        &mut self,
+        reach: &mut Reach<'_>,
+        offer: &Offer,
+        links: &mut Links,
+    ) -> Result<(), SdpError> {
+        let policy = Policy { video: VIDEO.to_vec(), bundle: self.negotiated.bundled };
+        let next = negotiate(offer, &policy)?;
+        if next.bundled != self.negotiated.bundled {
+            return Err(SdpError::BundleChanged);
+        }
+        let former = std::mem::replace(&mut self.negotiated, next);
+        self.close_ended_sections(reach, links);
+        self.restart_ice(reach, links, &former);
+        self.open_new_sections(reach, links);
+        self.origin.version += 1;
+        Ok(())
+    }
+
+    fn open_new_sections(&mut self, reach: &mut Reach<'_>, links: &mut Links) {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            if self.local(kind).is_some() {
+                continue;
+            }
+            let Some(section) = section(&self.negotiated, kind) else { continue };
+            let shared = [&self.audio, &self.video].into_iter().flatten().next();
+            let ice = match shared.filter(|_| self.negotiated.bundled) {
+                Some(shared) => {
+                    links.share_first(kind);
+                    shared.ice.clone()
                 }
-                _ => {
-                    // Bundled, the section named first in the group speaks for the transport (RFC 9143 §7.3.1).
-                    let named = if negotiated.bundled { tagged(&negotiated) } else { None };
-                    let peer = named.unwrap_or(section);
+                None => {
+                    let peer = speaker(&self.negotiated, kind).unwrap_or(section);
                     let setup = PeerSetup { remote: peer.ice.clone(), fingerprint: peer.fingerprint };
                     let (transport, local) = reach.transports.open(setup);
-                    links.add(transport, section.kind);
-                    ice = Some(local.clone());
+                    links.add(transport, kind);
                     local
                 }
             };
             let rtx = section.send.rtx.map(|_| reach.ids.ssrc());
-            Some(LocalMedia { ice, ssrc: reach.ids.ssrc(), rtx })
-        };
-        let audio = own(reach, negotiated.audio.as_ref());
-        let video = own(reach, negotiated.video.as_ref());
-        // A session id is at most 63 bits and read as a signed number by some (RFC 9429 §5.2.1).
-        let origin = Origin { session_id: reach.ids.next() >> 2, version: 1 };
-        let name = format!("signalbox-{}", origin.session_id).into();
-        Ok((Self { negotiated, audio, video, origin, name }, links))
+            *self.local(kind) = Some(LocalMedia { ice, ssrc: reach.ids.ssrc(), rtx });
+        }
+    }
+
+    fn close_ended_sections(&mut self, reach: &mut Reach<'_>, links: &mut Links) {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            if section(&self.negotiated, kind).is_some() || self.local(kind).take().is_none() {
+                continue;
+            }
+            if let Some(transport) = links.end_section(kind) {
+                reach.transports.close(reach.now, transport);
+                reach.routes.remove(&transport);
+            }
+        }
+    }
+
+    /// New credentials for transports whose peer has new ones. Where it has the same as before it wants no restart, and
+    /// an answer with others of ours would look like one (RFC 8839 §4.4.1.1.1).
+    fn restart_ice(&mut self, reach: &mut Reach<'_>, links: &Links, former: &Negotiated) {
+        for link in links.iter() {
+            let Some(&kind) = link.kinds().first() else { continue };
+            let before = speaker(former, kind).map(|section| &section.ice);
+            let Some(after) = speaker(&self.negotiated, kind).map(|section| section.ice.clone()) else {
+                continue;
+            };
+            if before == Some(&after) {
+                continue;
+            }
+            let Some(local) = reach.transports.restart_ice(link.transport, after) else { continue };
+            for &kind in link.kinds() {
+                if let Some(own) = self.local(kind) {
+                    own.ice = local.clone();
+                }
+            }
+        }
+    }
+
+    fn local(&mut self, kind: MediaKind) -> &mut Option<LocalMedia> {
+        match kind {
+            MediaKind::Audio => &mut self.audio,
+            MediaKind::Video => &mut self.video,
+        }
     }
 
     /// RTCP canonical name, common to both streams.
     pub(crate) fn cname(&self) -> Arc<str> {
         Arc::clone(&self.name)
-    }
-
-    /// Takes new ICE credentials from a later offer of the same sections: restarts ICE, leaves DTLS and SRTP alone.
-    pub(crate) fn restart(
-        &mut self,
-        reach: &mut Reach<'_>,
-        offer: &Offer,
-        links: &Links,
-    ) -> Result<(), SdpError> {
-        let policy = Policy { video: VIDEO.to_vec(), bundle: self.negotiated.bundled };
-        let next = negotiate(offer, &policy)?;
-        for link in links.iter() {
-            let sections: Vec<&NegotiatedMedia> = next.sections().filter(|s| link.carries(s.kind)).collect();
-            let named = if next.bundled { tagged(&next) } else { None };
-            let Some(peer) = named.or(sections.first().copied()) else { continue };
-            let remote: RemoteIce = peer.ice.clone();
-            let Some(local) = reach.transports.restart_ice(link.transport, remote) else { continue };
-            for kind in link.kinds() {
-                let own = match kind {
-                    MediaKind::Audio => &mut self.audio,
-                    MediaKind::Video => &mut self.video,
-                };
-                if let Some(own) = own {
-                    own.ice = local.clone();
-                }
-            }
-        }
-        self.negotiated = next;
-        self.origin.version += 1;
-        Ok(())
     }
 
     /// The answer as it stands.
@@ -114,8 +148,17 @@ impl Terms {
     }
 }
 
-/// The section whose transport attributes hold for its whole group.
-fn tagged(negotiated: &Negotiated) -> Option<&NegotiatedMedia> {
-    let first: &Mid = negotiated.group.first()?;
-    negotiated.sections().find(|section| section.mid == *first)
+fn section(negotiated: &Negotiated, kind: MediaKind) -> Option<&NegotiatedMedia> {
+    negotiated.sections().find(|section| section.kind == kind)
+}
+
+/// The section whose transport attributes hold for the transport of this one: itself, or, bundled, the one named first
+/// in the group (RFC 9143 §7.3.1).
+fn speaker(negotiated: &Negotiated, kind: MediaKind) -> Option<&NegotiatedMedia> {
+    let own = section(negotiated, kind);
+    if !negotiated.bundled {
+        return own;
+    }
+    let first = negotiated.group.first();
+    negotiated.sections().find(|section| first == Some(&section.mid)).or(own)
 }

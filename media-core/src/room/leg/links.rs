@@ -55,6 +55,19 @@ impl Links {
         }
     }
 
+    /// A section is no more; gives its transport when no other section uses it.
+    pub(crate) fn end_section(&mut self, kind: MediaKind) -> Option<TransportKey> {
+        let at = self.links.iter().position(|link| link.carries(kind))?;
+        let link = self.links.get_mut(at)?;
+        link.kinds.retain(|other| *other != kind);
+        link.kinds.is_empty().then(|| self.links.remove(at).transport)
+    }
+
+    /// The transport of a section has keys.
+    pub(crate) fn is_keyed(&self, kind: MediaKind) -> bool {
+        self.iter().any(|link| link.keyed && link.carries(kind))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {
         self.links.iter()
     }

@@ -31,7 +31,7 @@ use crate::forward::{MediaPacket, PacketCache};
 use crate::rtcp::{self, Packet};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
-use crate::units::{MediaTime, MemberKey, TransportKey, VideoCodec};
+use crate::units::{MediaKind, MediaTime, MemberKey, TransportKey, VideoCodec};
 
 /// A browser that has our answer needs a fraction of a second; a lost one holds its place no longer than this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -48,6 +48,15 @@ pub(crate) struct Leg {
     receiving: Receiving,
     sending: Sending,
     report_at: Instant,
+}
+
+/// What a leg receives of its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tuning {
+    /// The mix.
+    pub(crate) hears: bool,
+    /// The canvas, so encoded.
+    pub(crate) watches: Option<VideoCodec>,
 }
 
 enum State {
@@ -83,9 +92,19 @@ impl Leg {
         Ok((leg, sdp))
     }
 
-    /// Answers a later offer of the same peer connection: new ICE credentials, same DTLS and SRTP.
-    pub(crate) fn reoffer(&mut self, reach: &mut Reach<'_>, offer: &Offer) -> Result<String, SdpError> {
-        self.terms.restart(reach, offer, &self.links)?;
+    /// Answers a later offer of the same peer connection: ICE restarts, sections and directions that change.
+    pub(crate) fn reoffer(
+        &mut self,
+        reach: &mut Reach<'_>,
+        key: FeedKey,
+        offer: &Offer,
+    ) -> Result<String, SdpError> {
+        self.terms.renew(reach, offer, &mut self.links)?;
+        for link in self.links.iter() {
+            reach.routes.insert(link.transport, (key.room, key.leg));
+        }
+        self.receiving.renew(&self.terms.negotiated);
+        self.sending.renew(reach.ids, &self.terms);
         Ok(self.terms.write(reach))
     }
 
@@ -124,14 +143,22 @@ impl Leg {
         matches!(self.state, State::Connected)
     }
 
+    /// What it receives of the room now.
+    pub(crate) fn tuning(&self) -> Tuning {
+        Tuning { hears: self.hears(), watches: self.watches() }
+    }
+
     /// It receives the mix.
-    pub(crate) fn hears(&self) -> bool {
-        self.is_connected() && self.sending.has_audio()
+    fn hears(&self) -> bool {
+        self.is_connected() && self.links.is_keyed(MediaKind::Audio) && self.sending.has_audio()
     }
 
     /// The rendition it receives.
     pub(crate) fn watches(&self) -> Option<VideoCodec> {
-        if self.is_connected() { self.sending.video_codec() } else { None }
+        if !self.is_connected() || !self.links.is_keyed(MediaKind::Video) {
+            return None;
+        }
+        self.sending.video_codec()
     }
 
     pub(crate) fn on_rtp(

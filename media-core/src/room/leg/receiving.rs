@@ -34,7 +34,7 @@ pub(crate) struct Receiving {
     clock: SenderClock,
     feed: Feed,
     video_muted: bool,
-    /// Lost in audio streams that are over.
+    /// Lost in streams that are over.
     lost_before: u64,
 }
 
@@ -61,21 +61,41 @@ impl Receiving {
         own: Ssrc,
         negotiated: &Negotiated,
     ) -> Self {
-        let receives = |media: &&NegotiatedMedia| media.direction.receives();
-        let audio = negotiated.audio.as_ref().filter(receives);
-        let video = negotiated.video.as_ref().filter(receives);
-        Self {
+        let mut receiving = Self {
             key,
             member,
             own,
-            audio: audio.map(|media| Section::new(media, None)),
-            video: video.map(|media| Section::new(media, None)),
-            formats: video.map(formats).unwrap_or_default(),
+            audio: None,
+            video: None,
+            formats: Vec::new(),
             clock: SenderClock::new(now),
             feed: Feed::new(key),
             video_muted: false,
             lost_before: 0,
+        };
+        receiving.renew(negotiated);
+        receiving
+    }
+
+    /// Takes what was negotiated anew. Streams that stay go on.
+    pub(crate) fn renew(&mut self, negotiated: &Negotiated) {
+        let receives = |media: &&NegotiatedMedia| media.direction.receives();
+        let audio = negotiated.audio.as_ref().filter(receives);
+        let video = negotiated.video.as_ref().filter(receives);
+        let formats = video.map(formats).unwrap_or_default();
+        let lost = self.lost();
+        let streams = (self.audio.take(), self.video.take());
+        let heard = streams.0.and_then(|section| section.receiver);
+        // A stream's receiver knows the formats it began with.
+        let seen = streams.1.and_then(|section| section.receiver).filter(|_| self.formats == formats);
+        self.audio = audio.map(|media| Section::new(media, heard));
+        self.video = video.map(|media| Section::new(media, seen));
+        self.formats = formats;
+        if self.video.is_none() {
+            self.feed.clear();
         }
+        self.lost_before = 0;
+        self.lost_before = lost.saturating_sub(self.lost());
     }
 
     pub(crate) fn on_rtp(

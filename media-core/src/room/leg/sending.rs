@@ -13,49 +13,70 @@ use super::links::{Link, Links};
 use crate::forward::{MediaPacket, PacketCache, PayloadTypes, RtpSender, SenderConfig, Start};
 use crate::rtcp::{self, Lost, ReportBlock};
 use crate::rtp::ExtId;
-use crate::sdp::{Codec, LocalMedia, NegotiatedMedia};
+use crate::sdp::{Codec, LocalMedia, Negotiated, NegotiatedMedia};
 use crate::shard::{Ids, Reach};
 use crate::units::{ClockRate, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
 
 /// The streams of a leg, as far as the peer receives them.
 pub(crate) struct Sending {
-    audio: Option<RtpSender>,
-    video: Option<(VideoCodec, RtpSender)>,
+    audio: Option<Stream>,
+    video: Option<Stream>,
     own: Ssrc,
     cname: Arc<str>,
     /// Numbers the audio packets: each leg hears a mix of its own choice, without gaps.
     audio_seq: SeqNo,
 }
 
+/// A stream that has been agreed on. It stays when the peer wants nothing of it for a while: begun anew under the same
+/// SSRC, its numbers would leap, and its SRTP index with them.
+struct Stream {
+    codec: Codec,
+    sender: RtpSender,
+    /// The peer wants it now.
+    active: bool,
+}
+
 impl Sending {
     pub(crate) fn new(ids: &mut Ids, terms: &Terms) -> Self {
-        let negotiated = &terms.negotiated;
-        let mut sender = |section: &Option<NegotiatedMedia>, local: &Option<LocalMedia>, rate| {
-            let section = section.as_ref().filter(|section| section.direction.sends())?;
-            let sender = sender(ids, section, local.as_ref()?, rate, terms.cname());
-            Some((section.send.codec, sender))
-        };
-        let audio = sender(&negotiated.audio, &terms.audio, ClockRate::OPUS);
-        let video = sender(&negotiated.video, &terms.video, ClockRate::VIDEO);
         let own = [&terms.audio, &terms.video].into_iter().flatten().map(|local| local.ssrc).next();
-        Self {
-            audio: audio.map(|(_, sender)| sender),
-            video: video.and_then(|(codec, sender)| match codec {
-                Codec::Video(codec) => Some((codec, sender)),
-                Codec::Opus => None,
-            }),
+        let mut sending = Self {
+            audio: None,
+            video: None,
             own: own.unwrap_or(Ssrc(1)),
             cname: terms.cname(),
             audio_seq: SeqNo(0),
-        }
+        };
+        sending.renew(ids, terms);
+        sending
+    }
+
+    /// Takes what was negotiated anew. Streams that stay go on.
+    pub(crate) fn renew(&mut self, ids: &mut Ids, terms: &Terms) {
+        let Negotiated { audio, video, .. } = &terms.negotiated;
+        let mut stream = |former: Option<Stream>, section: &Option<NegotiatedMedia>, local, rate| {
+            let (section, local): (_, &LocalMedia) = section.as_ref().zip(local)?;
+            let active = section.direction.sends();
+            match former.filter(|stream| stream.sender.ssrc() == local.ssrc) {
+                Some(stream) => Some(stream.renewed(section, active)),
+                None => active.then(|| {
+                    let sender = sender(ids, section, local, rate, terms.cname());
+                    Stream { codec: section.send.codec, sender, active }
+                }),
+            }
+        };
+        self.audio = stream(self.audio.take(), audio, terms.audio.as_ref(), ClockRate::OPUS);
+        self.video = stream(self.video.take(), video, terms.video.as_ref(), ClockRate::VIDEO);
     }
 
     pub(crate) fn has_audio(&self) -> bool {
-        self.audio.is_some()
+        self.audio.as_ref().is_some_and(|stream| stream.active)
     }
 
     pub(crate) fn video_codec(&self) -> Option<VideoCodec> {
-        self.video.as_ref().map(|(codec, _)| *codec)
+        match self.video.as_ref().filter(|stream| stream.active)?.codec {
+            Codec::Video(codec) => Some(codec),
+            Codec::Opus => None,
+        }
     }
 
     /// In whose name feedback is sent that belongs to no stream.
@@ -65,19 +86,19 @@ impl Sending {
 
     /// Round trip to the peer, from its reports.
     pub(crate) fn rtt(&self) -> Option<Duration> {
-        let video = self.video.as_ref().and_then(|(_, sender)| sender.stats().rtt);
-        video.or_else(|| self.audio.as_ref().and_then(|sender| sender.stats().rtt))
+        [&self.video, &self.audio].into_iter().flatten().find_map(|stream| stream.sender.stats().rtt)
     }
 
     fn sender(&mut self, kind: MediaKind) -> Option<&mut RtpSender> {
-        match kind {
+        let stream = match kind {
             MediaKind::Audio => self.audio.as_mut(),
-            MediaKind::Video => self.video.as_mut().map(|(_, sender)| sender),
-        }
+            MediaKind::Video => self.video.as_mut(),
+        };
+        stream.filter(|stream| stream.active).map(|stream| &mut stream.sender)
     }
 
     pub(crate) fn is_video(&self, ssrc: Ssrc) -> bool {
-        self.video.as_ref().is_some_and(|(_, sender)| sender.ssrc() == ssrc)
+        self.video.as_ref().is_some_and(|stream| stream.active && stream.sender.ssrc() == ssrc)
     }
 
     /// The mix's packet for this leg; `timestamp` on the mix's clock, mixed for `at`.
@@ -123,9 +144,8 @@ impl Sending {
         cache: &PacketCache,
     ) {
         let Some(transport) = links.carrying(MediaKind::Video) else { return };
-        let Some((_, sender)) = self.video.as_mut().filter(|(_, sender)| sender.ssrc() == media) else {
-            return;
-        };
+        let sender = self.sender(MediaKind::Video).filter(|sender| sender.ssrc() == media);
+        let Some(sender) = sender else { return };
         for seq in lost {
             reach.counters.nacked_out += 1;
             reach.scratch.clear();
@@ -170,6 +190,21 @@ impl Sending {
     }
 }
 
+impl Stream {
+    fn renewed(mut self, section: &NegotiatedMedia, active: bool) -> Self {
+        if active && (!self.active || self.codec != section.send.codec) {
+            self.sender.switch_to(payload(section));
+            self.codec = section.send.codec;
+        }
+        self.active = active;
+        self
+    }
+}
+
+fn payload(section: &NegotiatedMedia) -> PayloadTypes {
+    PayloadTypes { pt: section.send.pt, rtx: section.send.rtx }
+}
+
 fn sender(
     ids: &mut Ids,
     section: &NegotiatedMedia,
@@ -183,7 +218,7 @@ fn sender(
         rate,
         ssrc: local.ssrc,
         rtx_ssrc: local.rtx,
-        payload: PayloadTypes { pt: section.send.pt, rtx: section.send.rtx },
+        payload: payload(section),
         transport_cc: extensions.transport_cc.map(ExtId),
         mid: extensions.mid.map(|id| (ExtId(id), section.mid.clone())),
         cname,
