@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::client::{Client, demo_token};
 use crate::janus::Janus;
-use crate::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig};
+use crate::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig, Protection};
 use crate::process::Signalbox;
 use crate::report::{Row, percentile};
 
@@ -196,6 +196,7 @@ impl Media {
     fn config(&self, bundle: bool) -> PeerConfig {
         PeerConfig {
             bundle,
+            protection: Protection::All,
             camera: Arc::clone(&self.camera),
             microphone: Arc::clone(&self.microphone),
             decode: Decode::UntilOneself,

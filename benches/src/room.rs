@@ -16,7 +16,7 @@ use media_core::codec::Rgb;
 use media_core::units::VideoCodec;
 
 use crate::client::{Call, Client, demo_token};
-use crate::peer::{Camera, Decode, Microphone, Offering, Peer, PeerConfig};
+use crate::peer::{Camera, Decode, Microphone, Offering, Peer, PeerConfig, Protection};
 use crate::process::{Signalbox, ThreadTimes};
 use crate::report::{Row, percentile};
 
@@ -68,7 +68,13 @@ async fn measure(program: &Path, codec: VideoCodec) -> Result<Vec<Reading>, Box<
     for (colour, hertz) in [(Rgb(200, 40, 40), 440), (Rgb(40, 60, 200), 1_000)] {
         let camera = Arc::new(Camera::moving(codec, size, colour)?);
         let microphone = Arc::new(Microphone::tone(hertz)?);
-        let config = PeerConfig { bundle: false, camera, microphone, decode: Decode::Nothing };
+        let config = PeerConfig {
+            bundle: false,
+            protection: Protection::All,
+            camera,
+            microphone,
+            decode: Decode::Nothing,
+        };
         let token = demo_token(&server.http(), "room", "Bench").await?;
         let mut client = Client::connect(&server.ws(), &token).await?;
         let offering = Offering::new(config).await?;

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use benches::client::{Call, Client};
-use benches::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig};
+use benches::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig, Protection};
 use layouts::Size;
 use media_core::codec::Rgb;
 use media_core::units::VideoCodec;
@@ -24,19 +24,21 @@ struct Member {
     peer: Peer,
 }
 
-async fn join(
-    server: &Server,
-    name: &str,
-    codec: VideoCodec,
-    colour: Rgb,
-    hertz: u32,
+/// What a member sends and how.
+#[derive(Clone, Copy)]
+struct Kind {
     bundle: bool,
-) -> Member {
+    codec: VideoCodec,
+    protection: Protection,
+}
+
+async fn join(server: &Server, name: &str, kind: Kind, colour: Rgb, hertz: u32) -> Member {
     let token = server.token("meeting", name).await;
     let mut client = Client::connect(&format!("ws://{}", server.address), &token).await.unwrap();
     let offering = Offering::new(PeerConfig {
-        bundle,
-        camera: Arc::new(Camera::still(codec, SIZE, colour).unwrap()),
+        bundle: kind.bundle,
+        protection: kind.protection,
+        camera: Arc::new(Camera::still(kind.codec, SIZE, colour).unwrap()),
         microphone: Arc::new(Microphone::tone(hertz).unwrap()),
         decode: Decode::Everything,
     })
@@ -77,10 +79,11 @@ fn looks(observed: &Observed, (x, y): (u32, u32), Rgb(r, g, b): Rgb) -> bool {
     })
 }
 
-async fn meet(bundle: bool, codecs: [VideoCodec; 2]) {
-    let server = Server::start_with(&[("SIGNALBOX__MEDIA__BUNDLE", if bundle { "true" } else { "false" })]);
-    let mut red = join(&server, "Red", codecs[0], RED, 440, bundle).await;
-    let mut blue = join(&server, "Blue", codecs[1], BLUE, 1_000, bundle).await;
+async fn meet(kinds: [Kind; 2]) {
+    let bundle = kinds[0].bundle.to_string();
+    let server = Server::start_with(&[("SIGNALBOX__MEDIA__BUNDLE", &bundle)]);
+    let mut red = join(&server, "Red", kinds[0], RED, 440).await;
+    let mut blue = join(&server, "Blue", kinds[1], BLUE, 1_000).await;
     let ids = [red.call.member_id.clone(), blue.call.member_id.clone()];
     let ids = ids.each_ref().map(String::as_str);
 
@@ -99,10 +102,12 @@ async fn meet(bundle: bool, codecs: [VideoCodec; 2]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_transports_each_and_two_codecs() {
-    meet(false, [VideoCodec::Vp8, VideoCodec::H264]).await;
+    let kind = |codec| Kind { bundle: false, codec, protection: Protection::All };
+    meet([kind(VideoCodec::Vp8), kind(VideoCodec::H264)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_bundled_transport_each() {
-    meet(true, [VideoCodec::Vp8, VideoCodec::Vp8]).await;
+async fn one_bundled_transport_each_one_without_gcm() {
+    let kind = |protection| Kind { bundle: true, codec: VideoCodec::Vp8, protection };
+    meet([kind(Protection::All), kind(Protection::AesCm)]).await;
 }

@@ -61,7 +61,7 @@ impl Drive {
         let mut transports = Vec::new();
         let mut offers = Vec::new();
         for kinds in kinds {
-            let (transport, offer) = Transport::offer(config.camera.codec, kinds).await?;
+            let (transport, offer) = Transport::offer(&config, kinds).await?;
             transports.push(Link { transport, has_ice: false, is_connected: false });
             offers.push(offer);
         }

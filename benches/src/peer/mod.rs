@@ -5,6 +5,7 @@
 //!
 //! A task drives it until its [`Peer`] is dropped.
 
+mod aes_cm;
 mod clip;
 mod drive;
 mod observed;
@@ -28,12 +29,23 @@ use drive::Drive;
 pub struct PeerConfig {
     /// One transport for both sections, or one for each.
     pub bundle: bool,
+    /// Which SRTP profiles it offers.
+    pub protection: Protection,
     /// What it sends as video.
     pub camera: Arc<Camera>,
     /// What it sends as audio.
     pub microphone: Arc<Microphone>,
     /// Which received pictures it decodes.
     pub decode: Decode,
+}
+
+/// Which SRTP profiles a peer offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// AES-256-GCM, AES-128-GCM and AES-CM-SHA1, all with str0m's own DTLS.
+    All,
+    /// AES-CM-SHA1 alone.
+    AesCm,
 }
 
 /// Which received pictures are decoded; sound always is when any picture is.

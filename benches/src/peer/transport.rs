@@ -13,7 +13,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tokio::net::UdpSocket;
 
-use super::PeerError;
+use super::{PeerConfig, PeerError, Protection, aes_cm};
 
 /// Largest datagram a path carries.
 const MTU: usize = 2_000;
@@ -33,13 +33,17 @@ pub(super) struct Transport {
 
 impl Transport {
     /// Binds a socket and makes the transport's own offer.
-    pub(super) async fn offer(codec: VideoCodec, kinds: &[MediaKind]) -> Result<(Self, String), PeerError> {
+    pub(super) async fn offer(peer: &PeerConfig, kinds: &[MediaKind]) -> Result<(Self, String), PeerError> {
         let socket = UdpSocket::bind("127.0.0.1:0").await?;
         let local = socket.local_addr()?;
         let config = RtcConfig::new().clear_codecs().enable_opus(true, false);
-        let config = match codec {
+        let config = match peer.camera.codec {
             VideoCodec::Vp8 => config.enable_vp8(true),
             VideoCodec::H264 => config.enable_h264(true),
+        };
+        let config = match peer.protection {
+            Protection::All => config,
+            Protection::AesCm => config.set_crypto_provider(Arc::new(aes_cm::provider())),
         };
         let now = Instant::now();
         let mut rtc = config.build(now);
