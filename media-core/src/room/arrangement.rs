@@ -122,3 +122,106 @@ impl Arrangement {
         Scene { background: BACKGROUND, layers }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use layouts::{Position, Showing, SourceKind};
+
+    use super::*;
+
+    const CANVAS: Size = Size { width: 1280, height: 720 };
+    const ANN: MemberKey = MemberKey(1);
+    const BOB: MemberKey = MemberKey(2);
+    const EVE: MemberKey = MemberKey(3);
+
+    fn arrangement(layout: &str) -> (Arrangement, Instant) {
+        let now = Instant::now();
+        (Arrangement::new(now, LayoutId::by_name(layout).unwrap()), now)
+    }
+
+    fn sources(keys: &[MemberKey]) -> Vec<Source> {
+        let source = |key: &MemberKey| Source {
+            key: SourceKey(key.0),
+            kind: SourceKind::Member,
+            joined: u64::from(key.0),
+            asked: 0,
+            requested: Position::Auto,
+            showing: Showing::Video,
+            on_hold: false,
+            hand_raised: None,
+            last_spoke: None,
+        };
+        keys.iter().map(source).collect()
+    }
+
+    /// Members by slot, `None` for a free one, up to the last one that is taken.
+    fn seats(placed: &Placed) -> Vec<Option<MemberKey>> {
+        let mut seats: Vec<_> =
+            placed.layers.iter().map(|layer| layer.source.map(|key| MemberKey(key.0))).collect();
+        while seats.last() == Some(&None) {
+            seats.pop();
+        }
+        seats
+    }
+
+    #[test]
+    fn the_floor_passes_when_its_holder_is_silent_and_somebody_speaks() {
+        let (mut it, _) = arrangement("grid-responsive");
+        let steps = [
+            (ANN, true, Some(ANN)),
+            (BOB, true, Some(ANN)),
+            (EVE, true, Some(ANN)),
+            // The one who has spoken longest is next.
+            (ANN, false, Some(BOB)),
+            (ANN, true, Some(BOB)),
+            (BOB, false, Some(EVE)),
+            (EVE, false, Some(ANN)),
+            // In silence the last speaker keeps it.
+            (ANN, false, Some(ANN)),
+            (BOB, true, Some(BOB)),
+        ];
+        for (member, talking, floor) in steps {
+            it.on_talking(member, talking);
+            assert_eq!(it.floor, floor, "after {member:?} {talking}");
+        }
+        it.on_talking(EVE, true);
+        it.drop_floor(BOB);
+        assert_eq!(it.floor, Some(EVE), "who leaves hands it on");
+        it.drop_floor(ANN);
+        it.drop_floor(EVE);
+        assert_eq!(it.floor, None);
+    }
+
+    #[test]
+    fn it_is_looked_at_again_when_something_changed_or_its_time_has_come() {
+        let (mut it, start) = arrangement("3x3");
+        let placed = it.update(start, CANVAS, || sources(&[ANN])).unwrap();
+        assert_eq!(seats(&placed), [Some(ANN)]);
+        assert!(it.update(start, CANVAS, || unreachable!("nothing has changed")).is_none());
+        it.touch();
+        assert!(it.update(start, CANVAS, || sources(&[ANN, BOB])).is_none(), "changes are collected");
+        let due = it.deadline().unwrap();
+        assert!(due > start && due <= start + Duration::from_millis(100));
+        let placed = it.update(due, CANVAS, || sources(&[ANN, BOB])).unwrap();
+        assert_eq!(seats(&placed), [Some(ANN), Some(BOB)]);
+    }
+
+    #[test]
+    fn a_layout_that_is_set_anew_deals_the_seats_out_again() {
+        let (mut it, start) = arrangement("3x3");
+        it.update(start, CANVAS, || sources(&[ANN, BOB])).unwrap();
+        it.touch();
+        let later = start + Duration::from_secs(1);
+        it.update(later, CANVAS, || sources(&[BOB]));
+        let placed = it.update(it.deadline().unwrap(), CANVAS, || sources(&[BOB])).unwrap();
+        assert_eq!(seats(&placed), [None, Some(BOB)], "nobody moves because somebody left");
+        it.set_layout(LayoutId::by_name("3x3").unwrap());
+        let later = later + Duration::from_secs(1);
+        let placed = it
+            .update(later, CANVAS, || sources(&[BOB]))
+            .or_else(|| it.update(it.deadline().unwrap(), CANVAS, || sources(&[BOB])));
+        assert_eq!(seats(&placed.unwrap()), [Some(BOB)]);
+    }
+}

@@ -171,11 +171,16 @@ impl Feed {
         self.current.is_some() || !self.pictures.is_empty()
     }
 
-    /// Forgets every picture: after a mute the old one must not come back.
-    pub(crate) fn clear(&mut self) {
-        self.frames.clear();
+    /// Forgets what was to be shown: after a silence of the peer it is old. Decoding goes on where it was.
+    pub(crate) fn forget_pictures(&mut self) {
         self.pictures.clear();
         self.current = None;
+    }
+
+    /// Forgets every picture: after a mute the old one must not come back.
+    pub(crate) fn clear(&mut self) {
+        self.forget_pictures();
+        self.frames.clear();
         self.broken = true;
         if let Decoder::Away { obsolete } = &mut self.decoder {
             *obsolete = true;

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::codec::{CodecError, Encoded, EncoderConfig, Picture, VideoDecoder, VideoEncoder};
+use layouts::Size;
+
+use crate::codec::{CodecError, Encoded, EncoderConfig, Picture, Rgb, VideoDecoder, VideoEncoder};
 use crate::mix::video::{Compositor, Scene};
 use crate::receive::ReceivedFrame;
 use crate::units::{Bitrate, LegKey, MediaTime, RoomKey, VideoCodec};
@@ -119,6 +121,57 @@ impl Job {
             Self::Encode { room, codec, mut encoder, picture, time, force_key } => {
                 let result = encoder.encode(&picture, time, force_key);
                 JobDone::Encoded { room, codec, encoder, time, result }
+            }
+        }
+    }
+}
+
+/// What stands in for a [`JobDone`] whose worker panicked: a new codec, and no picture.
+pub(crate) enum Substitute {
+    Decoded { feed: FeedKey, timestamp: MediaTime },
+    Composed { room: RoomKey, size: Size, background: Rgb, time: MediaTime },
+    Encoded { room: RoomKey, codec: VideoCodec, encoder: EncoderSlot, time: MediaTime },
+}
+
+impl Job {
+    /// To be taken before [`Self::run`]. The codec goes down with a panic, and a room that waited for it would wait for
+    /// ever.
+    pub(crate) fn substitute(&self) -> Substitute {
+        match self {
+            Self::Decode { feed, frame, .. } => {
+                Substitute::Decoded { feed: *feed, timestamp: frame.timestamp }
+            }
+            Self::Compose { room, compositor, scene, time } => Substitute::Composed {
+                room: *room,
+                size: compositor.size(),
+                background: scene.background,
+                time: *time,
+            },
+            Self::Encode { room, codec, encoder, time, .. } => Substitute::Encoded {
+                room: *room,
+                codec: *codec,
+                encoder: EncoderSlot::new(encoder.rendition, encoder.config),
+                time: *time,
+            },
+        }
+    }
+}
+
+impl Substitute {
+    pub(crate) fn done(self) -> JobDone {
+        let lost = || CodecError::Library { call: "codec worker", why: "panicked".to_owned() };
+        match self {
+            Self::Decoded { feed, timestamp } => {
+                JobDone::Decoded { feed, decoder: DecoderSlot::default(), timestamp, result: Err(lost()) }
+            }
+            Self::Composed { room, size, background, time } => JobDone::Composed {
+                room,
+                compositor: Box::new(Compositor::new(size)),
+                picture: Arc::new(Picture::filled(size, background)),
+                time,
+            },
+            Self::Encoded { room, codec, encoder, time } => {
+                JobDone::Encoded { room, codec, encoder, time, result: Err(lost()) }
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use media_core::codec::Rgb;
-use media_core::room::Action;
+use media_core::room::{Action, LegEnd};
+use media_core::sdp::Offer;
+use media_core::units::LegKey;
 use media_core::units::VideoCodec::{H264, Vp8};
 
 use crate::conference::{Conference, alike};
@@ -242,4 +244,32 @@ fn a_page_stops_watching_and_watches_again() {
     assert!(it.pages[bob].page.seen.len() >= seen + 14, "pictures again, in the same stream");
     assert!(alike(it.sees(bob, ann), RED));
     assert!(!alike(it.sees(ann, bob), BLUE), "now it is not");
+}
+
+#[test]
+fn a_newer_leg_takes_the_place_of_the_former_one() {
+    let (mut it, ann, bob) = two(13);
+    let former = it.replace(bob, page(GREEN, 660.0));
+    it.warm_up();
+    assert_eq!(it.counters().legs, 2);
+    assert!(former.transports.iter().all(|transport| transport.closed), "the former page is told");
+    assert!(alike(it.sees(ann, bob), GREEN));
+    let from = it.seconds();
+    it.run(0.6);
+    assert!(it.hears(ann, 660.0, from, from + 0.4) > -20.0);
+}
+
+#[test]
+fn an_offer_for_a_room_that_has_ended_is_refused() {
+    let (mut it, _, bob) = two(14);
+    it.act(Action::CloseRoom);
+    let offer = Offer::parse(&it.pages[bob].page.offer()).unwrap();
+    let (member, leg) = (it.pages[bob].key, LegKey(99));
+    it.act(Action::OpenLeg { member, leg, offer: Box::new(offer.clone()), bundle: true });
+    it.act(Action::ReofferLeg { leg: LegKey(98), offer: Box::new(offer) });
+    for leg in [99, 98] {
+        assert!(matches!(it.ended(LegKey(leg)), Some(LegEnd::Refused(_))), "{leg}");
+    }
+    it.run(1.0);
+    assert_eq!((it.counters().rooms, it.counters().legs), (0, 0));
 }

@@ -140,6 +140,14 @@ impl Conference {
         self.pages[member] = Member { key, leg, page };
     }
 
+    /// Another leg of the same member while the former one is there; gives the former page, after its goodbye.
+    pub fn replace(&mut self, member: usize, setup: Setup) -> Page {
+        let key = self.pages[member].key;
+        let (leg, page) = self.open(key, setup);
+        self.run(0.1);
+        std::mem::replace(&mut self.pages[member], Member { key, leg, page }).page
+    }
+
     fn open(&mut self, member: MemberKey, setup: Setup) -> (LegKey, Page) {
         self.legs += 1;
         let leg = LegKey(self.legs);
@@ -270,7 +278,9 @@ impl Conference {
         for member in &mut self.pages {
             for transport in &mut member.page.transports {
                 while let Some((from, bytes)) = transport.poll_transmit() {
-                    send(from, server_address(), bytes);
+                    if !member.page.cut_off {
+                        send(from, server_address(), bytes);
+                    }
                 }
             }
         }

@@ -4,6 +4,7 @@ use media_core::room::{LegEnd, Liveness};
 
 use crate::conference::{Conference, alike};
 use crate::meeting::{BLUE, RED, page};
+use crate::page::Setup;
 
 #[test]
 fn silence_is_told_step_by_step_and_a_stand_in_takes_the_place_of_the_picture() {
@@ -59,4 +60,19 @@ fn a_closed_page_ends_its_leg() {
         !alike(it.sees(bob, ann), RED),
         "its place is kept for a page that comes back, without its picture"
     );
+}
+
+#[test]
+fn the_picture_from_before_a_silence_does_not_come_back_after_it() {
+    let mut it = Conference::new(4);
+    let camera = |at: f64| if at < 5.0 { RED } else { BLUE };
+    let ann = it.join(Setup { camera: Box::new(camera), ..page(RED, 440.0) });
+    let bob = it.join(page(BLUE, 880.0));
+    it.warm_up();
+    it.pages[ann].page.cut_off = true;
+    it.run(6.0);
+    let (seen, (x, y)) = (it.pages[bob].page.seen.len(), it.centre_of(ann));
+    it.pages[ann].page.cut_off = false;
+    it.run_until(3.0, |it| alike(it.sees(bob, ann), BLUE));
+    assert!(it.pages[bob].page.seen[seen..].iter().all(|seen| !alike(seen.colour(x, y), RED)));
 }

@@ -105,8 +105,9 @@ pub struct Page {
     /// Moment on the server's clock and RTP timestamp, of the latest sender report of each kind.
     reports: BTreeMap<MediaKind, (NtpTime, u32)>,
     pub noticed: Noticed,
-    /// It sends nothing and hears nothing: the cable was pulled.
+    /// Nothing of it arrives and nothing reaches it: the cable was pulled.
     pub cut_off: bool,
+    closed: bool,
     /// As it offers it.
     video_direction: &'static str,
     restarting: bool,
@@ -184,6 +185,7 @@ impl Page {
             reports: BTreeMap::new(),
             noticed: Noticed::default(),
             cut_off: false,
+            closed: false,
             video_direction: "sendrecv",
             restarting: false,
             own: Ssrc(ssrc),
@@ -252,11 +254,11 @@ impl Page {
 
     pub fn close(&mut self, now: Instant) {
         self.transports.iter_mut().for_each(|transport| transport.close(now));
-        self.cut_off = true;
+        self.closed = true;
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.cut_off {
+        if self.closed {
             return None;
         }
         let transports = self.transports.iter().filter_map(Browser::poll_timeout).min();
@@ -269,7 +271,7 @@ impl Page {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.cut_off {
+        if self.closed {
             return;
         }
         self.transports.iter_mut().for_each(|transport| transport.handle_timeout(now));

@@ -126,6 +126,28 @@ mod tests {
     use crate::rtcp::{Packet, packets};
 
     #[test]
+    fn a_transport_lives_as_long_as_a_section_uses_it() {
+        let (audio, video) = (MediaKind::Audio, MediaKind::Video);
+        let mut bundled = Links::new();
+        bundled.add(TransportKey(1), audio);
+        bundled.share_first(video);
+        assert!(!bundled.is_keyed(video));
+        assert!(bundled.on_keyed(TransportKey(1)) && bundled.is_keyed(video));
+        assert_eq!(bundled.end_section(video), None);
+        assert_eq!((bundled.carrying(video), bundled.carrying(audio)), (None, Some(TransportKey(1))));
+        assert_eq!(bundled.end_section(audio), Some(TransportKey(1)));
+
+        let mut apart = Links::new();
+        apart.add(TransportKey(1), audio);
+        assert!(apart.on_keyed(TransportKey(1)));
+        apart.add(TransportKey(2), video);
+        assert!(apart.is_keyed(audio) && !apart.is_keyed(video), "one that was added later has none yet");
+        assert!(apart.on_keyed(TransportKey(2)) && apart.is_keyed(video));
+        assert_eq!(apart.end_section(video), Some(TransportKey(2)));
+        assert_eq!(apart.end_section(video), None);
+    }
+
+    #[test]
     fn sections_with_transports_of_their_own_are_recorded_as_one() {
         let start = Instant::now();
         let mut links = Links::new();

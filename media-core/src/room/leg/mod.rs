@@ -283,7 +283,11 @@ impl Leg {
             return None;
         }
         let heard = self.links.iter().filter_map(|link| reach.transports.last_heard(link.transport)).max()?;
-        self.watch.update(reach.now, heard)
+        let liveness = self.watch.update(reach.now, heard)?;
+        if liveness != Liveness::Alive {
+            self.receiving.forget_pictures();
+        }
+        Some(liveness)
     }
 
     /// Packets that never came.

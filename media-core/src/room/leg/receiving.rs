@@ -250,6 +250,11 @@ impl Receiving {
         }
     }
 
+    /// The peer has gone silent: what it showed is not to come back when it does.
+    pub(crate) fn forget_pictures(&mut self) {
+        self.feed.forget_pictures();
+    }
+
     pub(crate) fn picture(&mut self, now: Instant) -> Option<Arc<Picture>> {
         self.feed.picture(now, &self.clock)
     }
