@@ -2,13 +2,14 @@
 # build  web pages and the release binary, target/release/signalbox
 # test   everything that proves the product, real browser included
 # bench  the measurements
+# fuzz   what the network can send, FUZZ_MINUTES per target (needs nightly Rust and cargo-fuzz)
 #
 # Rust (pinned in rust-toolchain.toml) and Node must be on PATH. Debian packages are installed when missing.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: run build test bench check-tools packages lint unit web-test
+.PHONY: run build test bench fuzz check-tools packages lint unit web-test
 
 # In CI the checkout is thrown away: what was compiled stays beside it.
 ifeq ($(CI),true)
@@ -55,6 +56,17 @@ bench: build
 	    --server $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench \
 	    --browser-joins $(CURDIR)/target/bench/browser-joins.jsonl
 	cargo bench --locked --package benches
+
+# What it finds lies in fuzz/artifacts; its input joins fuzz/corpus, which every `make unit` replays.
+FUZZ_MINUTES ?= 5
+FUZZ_TARGETS ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
+
+fuzz: packages
+	cd fuzz && for target in $(FUZZ_TARGETS); do \
+	    mkdir -p target/corpus/$$target; \
+	    cargo +nightly fuzz run $$target target/corpus/$$target corpus/$$target -- \
+	        -max_total_time=$$(( $(FUZZ_MINUTES) * 60 )) -rss_limit_mb=1024 -timeout=10; \
+	done
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json | check-tools
 	cd web && npm ci --no-audit --no-fund

@@ -5,6 +5,9 @@
 mod world;
 
 #[cfg(test)]
+mod play;
+
+#[cfg(test)]
 mod join_goes_in_order;
 
 #[cfg(test)]
@@ -33,3 +36,6 @@ mod random_operations_keep_the_order;
 
 #[cfg(test)]
 mod wire_is_as_recorded;
+
+#[cfg(test)]
+mod the_fuzz_corpus_is_harmless;

@@ -1,0 +1,246 @@
+//! Targets below the media plane's socket.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use media_core::codec::VideoDecoder;
+use media_core::receive::{Format, TwccRecorder, VideoConfig, VideoReceiver};
+use media_core::rtcp::{self, Packet};
+use media_core::rtp::{ExtId, RtpHeader, RtpView, write_packet};
+use media_core::sdp::{Answer, LocalMedia, Offer, Origin, Policy, negotiate, write_answer};
+use media_core::transport::{
+    Fingerprint, Identity, LocalIce, PeerSetup, Received, RemoteIce, TransportEvent, Transports,
+};
+use media_core::units::{Pt, Ssrc, VideoCodec};
+use rtc_crypto::RTCCryptoProvider as _;
+use rtc_crypto::providers::AwsLcRsProvider;
+use rtc_stun::attributes::{ATTR_USERNAME, AttrType, RawAttribute};
+use rtc_stun::fingerprint::FINGERPRINT;
+use rtc_stun::integrity::MessageIntegrity;
+use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
+
+/// By the names of their corpora.
+pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+    ("rtp_header", rtp_header),
+    ("rtcp", rtcp),
+    ("twcc", twcc),
+    ("vp8", vp8),
+    ("h264", h264),
+    ("sdp", sdp),
+    ("stun_datagram", stun_datagram),
+];
+
+/// The input as a story: `what`, a length in two bytes, so many bytes; and again.
+fn steps(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (&[what, high, low], rest) = bytes.split_first_chunk()?;
+        let (step, rest) = rest.split_at(rest.len().min(usize::from(u16::from_be_bytes([high, low]))));
+        bytes = rest;
+        Some((what, step))
+    })
+}
+
+/// One packet, as it is after decryption.
+pub fn rtp_header(bytes: &[u8]) {
+    let Ok(packet) = RtpView::parse(bytes) else { return };
+    assert!(packet.header_len() + packet.payload().len() <= bytes.len());
+    for id in (0..=255).map(ExtId) {
+        assert!(packet.ext(id).is_none_or(|value| value.len() < bytes.len()));
+        let _ = (packet.mid(id), packet.transport_cc(id), packet.abs_send_time(id));
+        let _ = (packet.audio_level(id), packet.abs_capture_time(id));
+    }
+}
+
+/// One compound packet, as it is after decryption.
+pub fn rtcp(bytes: &[u8]) {
+    for packet in rtcp::packets(bytes) {
+        match packet {
+            Packet::SenderReport { blocks, .. } | Packet::ReceiverReport { blocks, .. } => {
+                assert!(blocks.count() <= 31);
+            }
+            Packet::Nack { lost, .. } => assert!(lost.count() <= bytes.len() / 4 * 17),
+            Packet::Fir { entries, .. } => assert!(entries.count() <= bytes.len() / 8),
+            Packet::Bye(sources) => assert!(sources.count() <= 31),
+            Packet::TransportCc(feedback) => assert!(feedback.recv_deltas.len() <= 2 * 4096),
+            Packet::Pli { .. } => {}
+        }
+    }
+}
+
+/// Arrivals of packets: the feedback about them is one that is understood. Two bytes of sequence number, one of ms.
+pub fn twcc(bytes: &[u8]) {
+    let mut now = Instant::now();
+    let mut recorder = TwccRecorder::default();
+    let mut out = Vec::new();
+    for arrival in bytes.chunks_exact(3) {
+        let &[high, low, ms] = arrival else { return };
+        // Now and then a long silence, which does not fit into a delta.
+        now += Duration::from_millis(u64::from(ms) * if ms > 250 { 100 } else { 1 });
+        recorder.handle_packet(now, Ssrc(1), u16::from_be_bytes([high, low]));
+        while recorder.poll_timeout().is_some_and(|due| due <= now) {
+            out.clear();
+            assert!(recorder.poll_feedback(now, Ssrc(9), &mut out), "due, and nothing to say");
+            assert!(out.len() <= 1200, "{} bytes do not fit into a datagram", out.len());
+            let mut packets = rtcp::packets(&out);
+            assert!(matches!(packets.next(), Some(Packet::TransportCc(_))));
+            assert!(packets.next().is_none());
+        }
+    }
+}
+
+/// Payloads, through reassembly and decoder.
+pub fn vp8(bytes: &[u8]) {
+    video(bytes, VideoCodec::Vp8);
+}
+
+/// The same.
+pub fn h264(bytes: &[u8]) {
+    video(bytes, VideoCodec::H264);
+}
+
+fn video(bytes: &[u8], codec: VideoCodec) {
+    let mut now = Instant::now();
+    let (media, pt, rtx) = (Ssrc(1), Pt(96), Pt(97));
+    let formats = vec![(pt, Format::Codec(codec)), (rtx, Format::Rtx { of: pt })];
+    let mut receiver = VideoReceiver::new(VideoConfig { ssrc: media, formats });
+    let mut decoder = VideoDecoder::new(codec).expect("there is memory");
+    let (mut seq, mut timestamp) = (u16::MAX - 3, u32::MAX - 9000);
+    let mut packet = Vec::new();
+    for (what, payload) in steps(bytes) {
+        // Bits: marker, repeated on the other stream, next picture; the rest moves the sequence number.
+        let (marker, repeated, next) = (what & 1 != 0, what & 2 != 0, what & 4 != 0);
+        seq = seq.wrapping_add(1).wrapping_add(u16::from(what >> 3)).wrapping_sub(if what >> 3 > 24 {
+            40
+        } else {
+            0
+        });
+        timestamp = timestamp.wrapping_add(if next { 3000 } else { 0 });
+        now += Duration::from_millis(if next { 33 } else { 1 });
+        let original = seq.to_be_bytes();
+        let header = RtpHeader { marker, pt: if repeated { rtx } else { pt }, seq, timestamp, ssrc: media };
+        packet.clear();
+        write_packet(&mut packet, &header, &[], &[if repeated { &original } else { &[] }, payload]);
+        if let Ok(packet) = RtpView::parse(&packet) {
+            receiver.handle_rtp(now, &packet);
+        }
+        while let Some(frame) = receiver.poll_frame() {
+            if decoder.decode(&frame.data).is_err() {
+                receiver.handle_decoder_failure(now);
+            }
+        }
+        while receiver.poll_feedback(now).is_some() {}
+        let _ = receiver.report_block(now);
+    }
+}
+
+/// An offer: what is accepted has an answer, and nothing of the offer's text breaks out of its line there.
+pub fn sdp(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(offer) = Offer::parse(text) else { return };
+    for bundle in [false, true] {
+        let policy = Policy { video: vec![VideoCodec::H264, VideoCodec::Vp8], bundle };
+        let Ok(negotiated) = negotiate(&offer, &policy) else { continue };
+        let local = |ssrc| LocalMedia {
+            ice: LocalIce { ufrag: "ufragufr".to_owned(), pwd: "passwordpasswordpassword".to_owned() },
+            ssrc: Ssrc(ssrc),
+            rtx: Some(Ssrc(ssrc + 1)),
+        };
+        let (audio, video) = (local(10), local(20));
+        let answer = write_answer(&Answer {
+            negotiated: &negotiated,
+            origin: Origin { session_id: 1, version: 1 },
+            fingerprint: Fingerprint([7; 32]),
+            candidates: &[address("192.0.2.1:40000")],
+            audio: Some(&audio),
+            video: Some(&video),
+            cname: "canvas",
+            stream: "room",
+        });
+        for line in answer.split_terminator("\r\n") {
+            assert!(line.as_bytes().get(1) == Some(&b'='), "{line:?}");
+            assert!(!line.contains(['\r', '\n', '\0']), "{line:?}");
+        }
+        let sections = answer.lines().filter(|line| line.starts_with("m=")).count();
+        let offered = text.lines().filter(|line| line.starts_with("m=")).count();
+        assert_eq!(sections, offered, "an answer has as many sections as its offer");
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// Datagrams at the media port, from a peer that was invited and from a stranger.
+///
+/// Steps: 0 from the stranger, 1 from the peer, 2 attributes of a check that the peer signs, 3 time passes. For the rest
+/// of `what`, the stranger takes ever other ports.
+pub fn stun_datagram(bytes: &[u8]) {
+    static IDENTITY: OnceLock<Arc<Identity>> = OnceLock::new();
+    let identity = IDENTITY.get_or_init(|| Arc::new(Identity::generate().expect("a certificate")));
+    let mut now = Instant::now();
+    let mut transports = Transports::new(Arc::clone(identity));
+    let (key, local) = transports.open(PeerSetup {
+        remote: RemoteIce { ufrag: "abcd".to_owned(), pwd: "p".repeat(24) },
+        fingerprint: Fingerprint([7; 32]),
+    });
+    let peer = address("198.51.100.1:5000");
+    let mut peer_is_valid = false;
+    for (what, step) in steps(bytes) {
+        let from = match what & 3 {
+            0 => SocketAddr::new([203, 0, 113, 66].into(), u16::from(what) + 1),
+            _ => peer,
+        };
+        let mut datagram = match what & 3 {
+            2 => signed(&local, step),
+            3 => {
+                now += Duration::from_millis(step.len() as u64 * 50);
+                transports.handle_timeout(now);
+                Vec::new()
+            }
+            _ => step.to_vec(),
+        };
+        let size = datagram.len();
+        match transports.receive(now, from, &mut datagram) {
+            Received::Taken => assert!(from == peer, "nothing of a stranger is taken"),
+            Received::Rtp { .. } | Received::Rtcp { .. } => panic!("there are no keys"),
+            Received::Refused(_) => {}
+        }
+        while let Some((to, sent)) = transports.poll_transmit() {
+            assert_eq!(to, peer, "a stranger gets no answer");
+            assert!(peer_is_valid || sent.len() <= size, "an answer longer than the check");
+        }
+        while let Some((whose, event)) = transports.poll_event() {
+            assert_eq!(whose, key);
+            peer_is_valid |= matches!(event, TransportEvent::PathOpen(_));
+            assert!(!matches!(event, TransportEvent::Keyed(_)), "without the certificate of the offer");
+        }
+    }
+    transports.close(now, key);
+    assert_eq!(transports.poll_timeout(), None);
+}
+
+/// A check with these attributes, as one who knows the password sends it. An attribute is two bytes of type, one of
+/// length, and so many.
+fn signed(local: &LocalIce, mut attributes: &[u8]) -> Vec<u8> {
+    let crypto = AwsLcRsProvider::new();
+    let username = format!("{}:abcd", local.ufrag).into_bytes();
+    let mut setters: Vec<Box<dyn Setter + '_>> = vec![
+        Box::new(BINDING_REQUEST),
+        Box::new(TransactionId([7; 12])),
+        Box::new(RawAttribute { typ: ATTR_USERNAME, length: 0, value: username }),
+    ];
+    while let Some((&[high, low, length], rest)) = attributes.split_first_chunk() {
+        let (value, rest) = rest.split_at(rest.len().min(usize::from(length)));
+        let typ = AttrType(u16::from_be_bytes([high, low]));
+        setters.push(Box::new(RawAttribute { typ, length: 0, value: value.to_vec() }));
+        attributes = rest;
+    }
+    let pwd = local.pwd.clone();
+    setters.push(Box::new(MessageIntegrity::new_short_term_integrity_with_provider(pwd, crypto.crypto())));
+    setters.push(Box::new(FINGERPRINT));
+    let mut message = Message::new();
+    // It fails when there is a FINGERPRINT already: then the check goes as far as it came.
+    let _ = message.build(&setters);
+    message.raw
+}
