@@ -26,6 +26,8 @@ pub const UNKNOWN_METHOD: i32 = -32601;
 pub const INVALID_PARAMS: i32 = -32602;
 /// Ours failed.
 pub const INTERNAL: i32 = -32603;
+/// Faster than a client may ask; it may ask again later.
+pub const TOO_MANY_REQUESTS: i32 = -32029;
 /// Authentication failed, or a verto call error.
 pub const AUTH_FAILED: i32 = -32002;
 

@@ -21,10 +21,10 @@ impl RoomSession {
         let Some((id, leg)) =
             self.by_call(from.session, call).and_then(|m| Some((m.id.clone(), m.leg.id()?)))
         else {
-            return Some(Reply::CallError);
+            return Some(Reply::no_such_call());
         };
         if !self.ask(&id, Purpose::Update(request)) {
-            return Some(Reply::CallError);
+            return Some(Reply::too_many_offers());
         }
         self.instruct(MediaInstruction::ReofferLeg { leg, offer });
         None
@@ -44,7 +44,7 @@ impl RoomSession {
     pub(super) fn refuse_updates(&mut self, session: SessionKey, mut leg: Leg) {
         for purpose in leg.asked_mut().map(std::mem::take).unwrap_or_default() {
             if let Purpose::Update(request) = purpose {
-                self.reply(session, request, Reply::CallError);
+                self.reply(session, request, Reply::call_error("the call has ended"));
             }
         }
     }
@@ -52,9 +52,9 @@ impl RoomSession {
     /// A member on hold leaves the canvas and the mix, and comes back as it was.
     pub(super) fn on_hold(&mut self, now: Now, from: &Sender, call: &CallId, held: bool) -> Reply {
         let Some(id) = self.by_call(from.session, call).map(|member| member.id.clone()) else {
-            return Reply::CallError;
+            return Reply::no_such_call();
         };
-        let Some(member) = self.member_mut(&id) else { return Reply::CallError };
+        let Some(member) = self.member_mut(&id) else { return Reply::no_such_call() };
         if member.on_hold != held {
             member.on_hold = held;
             let muted = member.is_silenced();
@@ -71,7 +71,7 @@ impl RoomSession {
     pub(super) fn on_info(&mut self, from: &Sender, call: &CallId) -> Reply {
         match self.by_call(from.session, call) {
             Some(_) => Reply::Done(wire::value(&verto::InfoSent { message: "SENT", call_id: call.clone() })),
-            None => Reply::CallError,
+            None => Reply::no_such_call(),
         }
     }
 

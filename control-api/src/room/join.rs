@@ -81,7 +81,7 @@ impl RoomSession {
 
     fn on_known_call(&mut self, now: Now, id: &MemberId, invite: Invite) -> Reply {
         let peer = PeerIdentity::of_offer(&invite.sdp);
-        let Some(member) = self.member(id) else { return Reply::CallError };
+        let Some(member) = self.member(id) else { return Reply::no_such_call() };
         let is_same_page = peer.is_some() && peer == member.peer;
         let living = if is_same_page { member.leg.id() } else { None };
         match living {
@@ -98,7 +98,7 @@ impl RoomSession {
 
     fn resume(&mut self, id: &MemberId, leg: LegId, invite: Invite) -> Reply {
         if !self.ask(id, Purpose::Resume) {
-            return Reply::CallError;
+            return Reply::too_many_offers();
         }
         self.instruct(MediaInstruction::ReofferLeg { leg, offer: invite.sdp });
         created(invite.call, id.clone())
@@ -121,7 +121,7 @@ impl RoomSession {
         invite: Invite,
     ) -> Reply {
         let leg = self.new_leg();
-        let Some(member) = self.member_mut(id) else { return Reply::CallError };
+        let Some(member) = self.member_mut(id) else { return Reply::no_such_call() };
         // Loaded anew before the first answer: for everybody else it is still the first time.
         let purpose = if member.is_in() { purpose } else { Purpose::Join };
         let opening = Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([purpose]) };

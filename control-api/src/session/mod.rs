@@ -15,6 +15,7 @@ mod io;
 mod request;
 
 mod incoming;
+mod pace;
 
 mod backlog;
 mod pending;
@@ -33,6 +34,7 @@ pub use request::{
 };
 
 use self::backlog::{Backlog, Parcel};
+use self::pace::Pace;
 use self::pending::{Pending, PendingRequests, Shape};
 use self::subscriptions::Subscriptions;
 use crate::clock::Now;
@@ -60,6 +62,7 @@ pub struct Session {
     authority: Arc<Authority>,
     link: Link,
     subscriptions: Subscriptions,
+    pace: Pace,
     pending: PendingRequests,
     backlog: Backlog,
     next_frame: u64,
@@ -102,6 +105,7 @@ impl Session {
     pub fn new(config: SessionConfig, authority: Arc<Authority>) -> Self {
         Self {
             config,
+            pace: Pace::of(&authority),
             authority,
             link: Link::Fresh,
             subscriptions: Subscriptions::default(),
@@ -209,7 +213,16 @@ impl Session {
             return;
         }
         up.heard_at = now.at;
-        match rpc::parse(text) {
+        let incoming = rpc::parse(text);
+        if !matches!(incoming, Ok(Incoming::Response { .. })) && !self.pace.admits(now.at) {
+            let id = match &incoming {
+                Ok(Incoming::Request { id, .. } | Incoming::Response { id }) => Some(id),
+                Err(_) => None,
+            };
+            let text = rpc::error(id, rpc::TOO_MANY_REQUESTS, "Too many requests");
+            return self.write(text);
+        }
+        match incoming {
             Ok(Incoming::Request { id, method, params }) => self.on_client_request(now, id, &method, params),
             Ok(Incoming::Response { id }) => self.on_acknowledged(&id),
             Err(reply) => self.write(reply),

@@ -96,18 +96,24 @@ impl Pending {
                 }
                 rpc::result(&self.id, &result)
             }
-            (Reply::CallError, Shape::Verto(inner)) => {
-                let error = json!({"code": rpc::AUTH_FAILED, "message": "CALL ERROR"});
+            (Reply::CallError { reason }, Shape::Verto(inner)) => {
+                let error = call_error(&reason);
                 let result = json!({"jsonrpc": "2.0", "id": inner, "error": error});
                 rpc::result(&self.id, &json!({"code": "200", "node_id": node_id, "result": result}))
             }
-            (Reply::CallError, Shape::Method | Shape::Subscribe { .. } | Shape::Reauthenticate) => {
-                rpc::error(Some(&self.id), rpc::AUTH_FAILED, "CALL ERROR")
-            }
+            (
+                Reply::CallError { reason },
+                Shape::Method | Shape::Subscribe { .. } | Shape::Reauthenticate,
+            ) => json!({"jsonrpc": "2.0", "id": self.id, "error": call_error(&reason)}).to_string(),
             (Reply::Refused { code, message }, _) => {
                 rpc::result(&self.id, &json!({"code": code, "message": message}))
             }
             (Reply::UnknownMethod, _) => rpc::error(Some(&self.id), rpc::UNKNOWN_METHOD, "Method not found"),
         }
     }
+}
+
+/// SDKs know the message; the reason is for those who look.
+fn call_error(reason: &str) -> Value {
+    json!({"code": rpc::AUTH_FAILED, "message": "CALL ERROR", "data": {"reason": reason}})
 }

@@ -144,8 +144,11 @@ pub enum Reply {
         /// For people.
         message: String,
     },
-    /// Verto only: inner error `-32002 CALL ERROR`.
-    CallError,
+    /// Verto only: inner error `-32002 CALL ERROR`, with the reason in its `data`.
+    CallError {
+        /// For people.
+        reason: String,
+    },
     /// Nobody knows the method.
     UnknownMethod,
 }
@@ -187,6 +190,22 @@ impl Reply {
         Self::Refused { code: "422", message: message.into() }
     }
 
+    /// The leg cannot be had.
+    #[must_use]
+    pub fn call_error(reason: impl Into<String>) -> Self {
+        Self::CallError { reason: reason.into() }
+    }
+
+    /// The session has no leg of that name.
+    pub(crate) fn no_such_call() -> Self {
+        Self::call_error("no such call")
+    }
+
+    /// The page does not wait for answers.
+    pub(crate) fn too_many_offers() -> Self {
+        Self::call_error("too many offers without an answer")
+    }
+
     /// Ours failed: too busy, or too late.
     #[must_use]
     pub fn failed(message: impl Into<String>) -> Self {
@@ -210,7 +229,9 @@ impl RoomRequest {
         let reply = match &self.command {
             Command::Invite(_) => Reply::unauthorized(),
             Command::Bye { call } => Reply::Done(verto::CallEnded::normal(call.clone()).into_value()),
-            Command::UpdateMedia { .. } | Command::Hold { .. } | Command::Info { .. } => Reply::CallError,
+            Command::UpdateMedia { .. } | Command::Hold { .. } | Command::Info { .. } => {
+                Reply::no_such_call()
+            }
             Command::Method { .. } | Command::Watch { .. } => Reply::room_not_found(),
         };
         self.answered(reply)

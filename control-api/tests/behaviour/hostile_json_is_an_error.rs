@@ -223,3 +223,23 @@ proptest! {
         prop_assert_eq!(world.members(), ["Alice"]);
     }
 }
+
+#[test]
+fn a_flood_is_answered_and_reaches_nobody_else() {
+    let Scene { mut world, alice, bot, room, member } = scene();
+    let events = world.events.len();
+    let mut refused = 0;
+    for n in 0..1000 {
+        let method = if n % 2 == 0 { "video.member.audio_mute" } else { "video.member.audio_unmute" };
+        let params = json!({"room_session_id": room, "member_id": member});
+        let reply = world.request(alice, method, &params).unwrap();
+        refused += usize::from(reply["error"]["code"] == -32029);
+    }
+    // One invite was before.
+    assert_eq!(refused, 1000 - 199);
+    assert_eq!(world.events.len() - events, 199);
+    assert_eq!(world.request(bot, "video.rooms.get", &json!({})).unwrap()["result"]["code"], "200");
+    // It is not for ever, and neither acknowledgements nor pongs count.
+    world.stay_awake(&[alice, bot], std::time::Duration::from_secs(4));
+    assert_eq!(world.method(alice, "video.members.get", json!({}))["code"], "200");
+}

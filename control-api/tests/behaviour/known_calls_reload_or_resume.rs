@@ -173,5 +173,8 @@ fn dtmf_and_pong_and_acknowledgements_are_answered() {
     assert_eq!(reply["result"], json!({"code": "200", "node_id": "node-1", "result": {}}));
     // A leg nobody knows.
     let reply = world.verto(alice, "verto.info", json!({"dialogParams": {"callID": "zz"}, "dtmf": "1"}));
-    assert_eq!(reply["result"]["error"], json!({"code": -32002, "message": "CALL ERROR"}));
+    assert_eq!(
+        reply["result"]["error"],
+        json!({"code": -32002, "message": "CALL ERROR", "data": {"reason": "no such call"}})
+    );
 }

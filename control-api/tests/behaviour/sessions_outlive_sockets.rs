@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use control_api::{
     Authority, ConnectRequest, Credentials, ProjectGrant, ProjectId, RoomGrant, SessionInput, SocketId,
@@ -114,6 +115,7 @@ fn the_gap_is_bounded() {
     for _ in 0..400 {
         world.method(bob, "video.member.audio_mute", json!({"member_id": member.as_str()}));
         world.method(bob, "video.member.audio_unmute", json!({"member_id": member.as_str()}));
+        world.stay_awake(&[bob], Duration::from_millis(40));
     }
     world.forget_frames();
     let alice = world.reconnect(alice);

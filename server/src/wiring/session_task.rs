@@ -174,8 +174,8 @@ impl SessionTask {
 
     fn request(&mut self, request: RoomRequest) {
         if let Some(error) = unreadable_offer(&request) {
-            tracing::info!(%error, "offer refused");
-            let (_, message) = request.answered(Reply::CallError);
+            tracing::debug!(%error, "offer refused");
+            let (_, message) = request.answered(Reply::call_error(error.to_string()));
             return self.session.handle(now(), SessionInput::Room(message));
         }
         if let Err((_, message)) = room_task::route(&self.app, request) {
