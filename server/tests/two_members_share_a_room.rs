@@ -5,50 +5,16 @@
 mod support;
 
 use serde_json::{Value, json};
+use support::offer::{OFFER, offer};
 use support::{Client, Server};
-
-/// What Chromium offers for microphone and camera.
-const OFFER: &str = include_str!("../../media-core/src/sdp/fixtures/offers/sendrecv.sdp");
-
-const EVENTS: [&str; 6] = [
-    "video.room.subscribed",
-    "video.room.updated",
-    "video.member.joined",
-    "video.member.updated",
-    "video.member.left",
-    "video.layout.changed",
-];
-
-/// A page's own session id in the offer, so that no two pages look like one peer connection.
-fn offer(page: &str) -> String {
-    let origin = OFFER.lines().find(|line| line.starts_with("o=")).unwrap();
-    let mut words: Vec<&str> = origin.split(' ').collect();
-    words[1] = page;
-    OFFER.replace(origin, &words.join(" "))
-}
-
-fn verto(call: &str, method: &str, more: Value) -> Value {
-    let mut params = json!({"dialogParams": {"callID": call, "attach": false}});
-    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({
-        "callID": call,
-        "subscribe": EVENTS,
-        "message": {"jsonrpc": "2.0", "id": "inner", "method": method, "params": params},
-    })
-}
 
 /// Joins as a browser does; gives the member's id and `room_session`.
 async fn join(client: &mut Client, call: &str, page: &str) -> (String, Value) {
-    let reply = client.call("video.message", verto(call, "verto.invite", json!({"sdp": offer(page)}))).await;
-    let created = &reply["result"]["result"]["result"];
-    assert_eq!((&created["message"], &created["callID"]), (&json!("CALL CREATED"), &json!(call)), "{reply}");
-    let answer = client.event("webrtc.message").await;
-    assert_eq!((&answer["method"], &answer["params"]["callID"]), (&json!("verto.answer"), &json!(call)));
-    let sdp = answer["params"]["sdp"].as_str().unwrap();
+    let (member, sdp) = client.invite(call, &offer(page)).await;
     assert!(sdp.find("m=audio").unwrap() < sdp.find("m=video").unwrap(), "{sdp}");
     let subscribed = client.event("video.room.subscribed").await;
-    assert_eq!((&subscribed["call_id"], &subscribed["member_id"]), (&json!(call), &created["memberID"]));
-    (created["memberID"].as_str().unwrap().to_owned(), subscribed["room_session"].clone())
+    assert_eq!((&subscribed["call_id"], &subscribed["member_id"]), (&json!(call), &json!(member)));
+    (member, subscribed["room_session"].clone())
 }
 
 #[tokio::test]
@@ -123,10 +89,10 @@ async fn from_the_first_join_to_the_last_leave() {
         .await;
 
     // Bob leaves, then Alice; the room ends with her.
-    let bye = bob.call("video.message", verto("call-b", "verto.bye", json!({}))).await;
+    let bye = bob.verto("call-b", "verto.bye", json!({})).await;
     assert_eq!(bye["result"]["result"]["result"]["message"], "CALL ENDED");
     assert_eq!(alice.event("video.member.left").await["member"]["id"], bob_id);
-    alice.call("video.message", verto("call-a", "verto.bye", json!({}))).await;
+    alice.verto("call-a", "verto.bye", json!({})).await;
     assert_eq!(watcher.event("video.room.ended").await["room_session"]["id"], room_id);
     assert_eq!(watcher.call("video.rooms.get", json!({})).await["result"]["rooms"], json!([]));
 
@@ -141,10 +107,11 @@ async fn an_offer_nobody_can_read_is_a_call_error_and_makes_no_room() {
     let server = Server::start();
     let (mut alice, _) = Client::browser(&server, &server.token("lounge", "Alice").await).await;
     for sdp in ["", "nonsense", &OFFER[..200], &"a=x\r\n".repeat(30_000)] {
-        let reply = alice.call("video.message", verto("call-a", "verto.invite", json!({"sdp": sdp}))).await;
+        let reply = alice.verto("call-a", "verto.invite", json!({"sdp": sdp})).await;
         let inner = &reply["result"]["result"];
         assert_eq!(inner["error"]["code"], -32002, "{reply}");
         assert_eq!(inner["error"]["message"], "CALL ERROR");
+        assert!(!inner["error"]["data"]["reason"].as_str().unwrap().is_empty(), "{reply}");
     }
     let (mut watcher, _) = Client::realtime(&server).await;
     assert_eq!(watcher.call("video.rooms.get", json!({})).await["result"]["rooms"], json!([]));
@@ -174,8 +141,7 @@ async fn a_room_that_may_not_be_made_is_refused() {
     let server = Server::start();
     let token = server.token_with(json!({"room_name": "lounge", "auto_create_room": false})).await;
     let (mut client, _) = Client::browser(&server, &token).await;
-    let reply =
-        client.call("video.message", verto("call-a", "verto.invite", json!({"sdp": offer("1")}))).await;
+    let reply = client.verto("call-a", "verto.invite", json!({"sdp": offer("1")})).await;
     assert_eq!(reply["result"]["code"], "403", "{reply}");
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
+use super::EndsTheProcess;
 use super::mail::{Mail, ShardAddress};
 use super::sys;
 use crate::mix::audio::{AudioInput, AudioOutput, AudioPlane};
@@ -36,7 +37,10 @@ impl AudioAddress {
 /// Starts the thread; it ends when its address is dropped.
 pub(super) fn start(name: String, shard: ShardAddress) -> io::Result<(AudioAddress, JoinHandle<()>)> {
     let (queue, inbox) = unbounded();
-    let thread = Builder::new().name(name).spawn(move || run(&inbox, &shard))?;
+    let thread = Builder::new().name(name).spawn(move || {
+        let _guard = EndsTheProcess;
+        run(&inbox, &shard);
+    })?;
     Ok((AudioAddress(queue), thread))
 }
 

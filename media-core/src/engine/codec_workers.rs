@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::EndsTheProcess;
 use super::mail::{Mail, ShardAddress};
 use super::sys;
 use crate::room::{Job, JobDone};
@@ -26,7 +27,10 @@ pub(super) fn start(count: usize) -> io::Result<(JobQueue, Vec<JoinHandle<()>>)>
     let workers = (0..count.max(1))
         .map(|n| {
             let jobs = jobs.clone();
-            Builder::new().name(format!("codec-{n}")).spawn(move || work(&jobs))
+            Builder::new().name(format!("codec-{n}")).spawn(move || {
+                let _guard = EndsTheProcess;
+                work(&jobs);
+            })
         })
         .collect::<io::Result<_>>()?;
     Ok((queue, workers))

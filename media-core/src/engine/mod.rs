@@ -149,7 +149,10 @@ impl Engine {
         };
         let thread = Builder::new()
             .name(format!("shard-{number}"))
-            .spawn(move || thread.run())
+            .spawn(move || {
+                let _guard = EndsTheProcess;
+                thread.run();
+            })
             .map_err(EngineError::Thread)?;
 
         self.shards.push(address);
@@ -194,8 +197,21 @@ impl Drop for Engine {
             shard.deliver(Mail::Stop);
         }
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so itself.
+            // A thread that panics ends the process.
             let _ = thread.join();
+        }
+    }
+}
+
+/// Held by every thread of the engine. Without one of them calls go on that nobody can hear or see, and new ones fail:
+/// a process that ends is started again and serves.
+struct EndsTheProcess;
+
+impl Drop for EndsTheProcess {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The panic has told what and where.
+            std::process::abort();
         }
     }
 }

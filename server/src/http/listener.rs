@@ -12,6 +12,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -20,6 +21,9 @@ use crate::shutdown::Shutdown;
 
 /// A request head is complete within this, the first and the next ones on a kept connection.
 const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes of ours wait so long for a peer that takes none; then the kernel ends the connection.
+const UNREAD_TIME: Duration = Duration::from_secs(30);
 
 /// Pause after `accept` failed: the machine has no file descriptor left, and asking again at once helps nobody.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -69,6 +73,10 @@ async fn connection(stream: TcpStream, router: Router, permit: Permit, shutdown:
     // Signalling is small messages that somebody waits for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    // A peer that takes nothing of an answer would otherwise hold its place for ever.
+    if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIME)) {
+        tracing::debug!(%error, "no TCP_USER_TIMEOUT");
     }
     let service = TowerToHyperService::new(router.layer(axum::Extension(permit)));
     let served = http1::Builder::new()

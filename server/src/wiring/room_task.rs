@@ -216,7 +216,7 @@ impl RoomTask {
             let action = match self.keys.action(&self.app.registry, instruction, self.app.config.bundle) {
                 Ok(action) => action,
                 Err(Unconvertible::Offer(leg, error)) => {
-                    tracing::info!(%error, "offer refused");
+                    tracing::debug!(%error, "offer refused");
                     let ended = MediaEvent::LegEnded { leg, why: control_api::LegEnd::Refused };
                     return self.room.handle(now(), RoomInput::Media(ended));
                 }

@@ -1,6 +1,10 @@
 //! Starts the real binary and talks to it as its clients do.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod offer;
+pub(crate) mod stun;
+
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +27,8 @@ pub(crate) fn signalbox() -> Command {
     command
 }
 
+const LOG: &str = "log";
+
 /// A running `signalbox serve --dev`; killed when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -38,12 +44,23 @@ impl Server {
     }
 
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::launch(variables, tempfile::tempdir().unwrap(), Stdio::inherit())
+    }
+
+    /// Keeps what it logs for [`Self::log`].
+    pub(crate) fn start_logged() -> Self {
         let data = tempfile::tempdir().unwrap();
+        let log = File::create(data.path().join(LOG)).unwrap();
+        Self::launch(&[], data, log.into())
+    }
+
+    fn launch(variables: &[(&str, &str)], data: tempfile::TempDir, log: Stdio) -> Self {
         let mut child = signalbox()
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path())
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -66,6 +83,18 @@ impl Server {
 
     pub(crate) fn data_dir(&self) -> &std::path::Path {
         self.data.path()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.data.path().join(LOG)).unwrap()
+    }
+
+    /// Resident memory of the process.
+    pub(crate) fn memory_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -125,6 +154,16 @@ impl Drop for Server {
     }
 }
 
+/// Events that a browser's invite lists.
+const SUBSCRIBED: [&str; 6] = [
+    "video.room.subscribed",
+    "video.room.updated",
+    "video.member.joined",
+    "video.member.updated",
+    "video.member.left",
+    "video.layout.changed",
+];
+
 /// An SDK's socket.
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -165,6 +204,29 @@ impl Client {
         });
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.call("signalwire.connect", params).await
+    }
+
+    /// Sends a verto request about a call, as browsers wrap it; gives the whole reply.
+    pub(crate) async fn verto(&mut self, call: &str, method: &str, more: Value) -> Value {
+        let mut params = json!({"dialogParams": {"callID": call, "attach": false}});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let message = json!({"jsonrpc": "2.0", "id": "inner", "method": method, "params": params});
+        self.call("video.message", json!({"callID": call, "subscribe": SUBSCRIBED, "message": message})).await
+    }
+
+    /// Invites until there is an answer; gives the member's id and the answer.
+    pub(crate) async fn invite(&mut self, call: &str, offer: &str) -> (String, String) {
+        let reply = self.verto(call, "verto.invite", json!({"sdp": offer})).await;
+        let created = &reply["result"]["result"]["result"];
+        assert_eq!(
+            (&created["message"], &created["callID"]),
+            (&json!("CALL CREATED"), &json!(call)),
+            "{reply}"
+        );
+        let answer = self.event("webrtc.message").await;
+        assert_eq!((&answer["method"], &answer["params"]["callID"]), (&json!("verto.answer"), &json!(call)));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&created["memberID"]), text(&answer["params"]["sdp"]))
     }
 
     /// Sends a request and waits for its reply.
