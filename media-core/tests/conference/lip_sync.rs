@@ -104,3 +104,28 @@ fn lips_fit_the_voice_with_slow_codecs() {
     it.run(10.0);
     check("jobs of 12 ms", &skews(&it, bob, ann, 4.0), 8);
 }
+
+/// How long after it was taken a picture is drawn on the canvas, for each change; milliseconds.
+fn delays(it: &Conference, viewer: usize, member: usize) -> Vec<f64> {
+    let (x, y) = it.centre_of(member);
+    let seen = it.pages[viewer].page.seen.iter();
+    let seen = seen.map(|seen| (it.drawn_at(viewer, seen.timestamp), alike(seen.colour(x, y), RED)));
+    changes(seen).iter().map(|(at, _)| at % 0.7 * 1000.0).collect()
+}
+
+#[test]
+fn a_picture_waits_no_longer_than_the_sound_does() {
+    let (mut it, ann, bob) = conference(5, Setup::default());
+    it.run(8.0);
+    // 20 to 100 ms on the way, and a buffer that outlasts the jitter.
+    let jittered = delays(&it, bob, ann);
+    assert!(jittered.iter().all(|delay| *delay < 180.0), "{jittered:.0?}");
+
+    it.link.impairment.jitter = Duration::ZERO;
+    it.run(12.0);
+    let before = jittered.len();
+    it.run(6.0);
+    // 20 ms on the way, 20 ms of sound in a packet, 10 ms to spare, and up to a tick of sound and a frame.
+    let calm: Vec<f64> = delays(&it, bob, ann).split_off(before + 16);
+    assert!(calm.len() >= 7 && calm.iter().all(|delay| *delay < 105.0), "{calm:.0?}");
+}

@@ -20,6 +20,7 @@ mod offer;
 mod page;
 
 mod coming_and_going;
+mod hostile;
 mod lip_sync;
 mod liveness;
 mod load;

@@ -164,6 +164,22 @@ impl Browser {
         self.out.push_back((self.addresses[0], packet));
     }
 
+    /// Sends it if SRTP takes it: numbers that leap may be refused on this side already.
+    pub fn tries_rtp(&mut self, rtp: &[u8]) {
+        let mut packet = rtp.to_vec();
+        if self.keys.as_mut().unwrap().1.seal_rtp(&mut packet).is_ok() {
+            self.out.push_back((self.addresses[0], packet));
+        }
+    }
+
+    /// The same for RTCP.
+    pub fn tries_rtcp(&mut self, rtcp: &[u8]) {
+        let mut packet = rtcp.to_vec();
+        if self.keys.as_mut().unwrap().1.seal_rtcp(&mut packet).is_ok() {
+            self.out.push_back((self.addresses[0], packet));
+        }
+    }
+
     pub fn close(&mut self, now: Instant) {
         if let Some(dtls) = &mut self.dtls {
             dtls.stop(now, crate::sim::server_address());
