@@ -219,7 +219,7 @@ fn odd_and_outside_rectangles_are_cut() {
 #[test]
 fn an_odd_canvas_keeps_its_last_lines_in_the_background() {
     let mut compositor = Compositor::new(Size { width: 321, height: 181 });
-    let layers = vec![layer((0, 0, 321, 181), Fit::Cover, flat(Rgb(255, 0, 0)))];
+    let layers = vec![layer((0, 0, 321, 181), Fit::Cover, flat(Rgb(255, 255, 255)))];
     let drawn = compositor.compose(&Scene { background: BACKGROUND, layers });
     assert_ne!(drawn.pixel(319, 179).map(|pixel| pixel.y), Some(Yuv::from(BACKGROUND).y));
     assert_eq!(drawn.pixel(320, 0).map(|pixel| pixel.y), Some(Yuv::from(BACKGROUND).y));

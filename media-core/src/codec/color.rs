@@ -1,4 +1,7 @@
-//! Colours: what is drawn is named in RGB and stored in the canvas' space, BT.709 with limited range.
+//! Colours: what is drawn is named in RGB and stored in the canvas' space, BT.601 with limited range.
+//!
+//! Browsers deliver cameras in that space, and a VP8 stream cannot name another one: receivers take it for granted.
+//! The H.264 encoder names it, because receivers would take BT.709 for granted there.
 
 /// A colour as people write it: full range, 8 bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,14 +24,14 @@ impl Yuv {
 }
 
 impl From<Rgb> for Yuv {
-    /// Fixed-point BT.709, limited range; the weights are those of the recommendation times 219/255 (luma) or
+    /// Fixed-point BT.601, limited range; the weights are those of the recommendation times 219/255 (luma) or
     /// 224/255 (chroma), in 1/65536.
     fn from(Rgb(r, g, b): Rgb) -> Self {
         let (r, g, b) = (i32::from(r), i32::from(g), i32::from(b));
         Self {
-            y: to_byte(11_966 * r + 40_254 * g + 4_064 * b, 16),
-            u: to_byte(-6_596 * r - 22_189 * g + 28_785 * b, 128),
-            v: to_byte(28_785 * r - 26_145 * g - 2_640 * b, 128),
+            y: to_byte(16_829 * r + 33_039 * g + 6_416 * b, 16),
+            u: to_byte(-9_714 * r - 19_071 * g + 28_785 * b, 128),
+            v: to_byte(28_785 * r - 24_104 * g - 4_681 * b, 128),
         }
     }
 }
@@ -37,9 +40,9 @@ impl From<Yuv> for Rgb {
     fn from(Yuv { y, u, v }: Yuv) -> Self {
         let (y, u, v) = (76_309 * (i32::from(y) - 16), i32::from(u) - 128, i32::from(v) - 128);
         Self(
-            to_byte(y + 117_489 * v, 0),
-            to_byte(y - 13_975 * u - 34_925 * v, 0),
-            to_byte(y + 138_438 * u, 0),
+            to_byte(y + 104_597 * v, 0),
+            to_byte(y - 25_675 * u - 53_279 * v, 0),
+            to_byte(y + 132_201 * u, 0),
         )
     }
 }
@@ -53,15 +56,15 @@ fn to_byte(fixed: i32, offset: i32) -> u8 {
 mod tests {
     use super::*;
 
-    /// Values of ITU-R BT.709-6 §3 for the 8-bit corner colours.
+    /// Values of ITU-R BT.601-7 §2.5 for the 8-bit corner colours.
     #[test]
-    fn corner_colours_are_those_of_bt709() {
+    fn corner_colours_are_those_of_bt601() {
         let check = |rgb, (y, u, v)| assert_eq!(Yuv::from(rgb), Yuv { y, u, v }, "{rgb:?}");
         check(Rgb(0, 0, 0), (16, 128, 128));
         check(Rgb(255, 255, 255), (235, 128, 128));
-        check(Rgb(255, 0, 0), (63, 102, 240));
-        check(Rgb(0, 255, 0), (173, 42, 26));
-        check(Rgb(0, 0, 255), (32, 240, 118));
+        check(Rgb(255, 0, 0), (81, 90, 240));
+        check(Rgb(0, 255, 0), (145, 54, 34));
+        check(Rgb(0, 0, 255), (41, 240, 110));
     }
 
     #[test]

@@ -131,6 +131,8 @@ impl Encoder {
             .rate_control_mode(oh::RateControlMode::Bitrate)
             .skip_frames(true)
             .num_threads(1)
+            // The canvas' space; without it receivers assume BT.709.
+            .vui(oh::VuiConfig::bt601())
             .max_frame_rate(oh::FrameRate::from_hz(fps))
             .bitrate(oh::BitRate::from_bps(wanted_bps));
         let inner = oh::Encoder::with_api_config(OpenH264API::from_source(), config)
