@@ -190,6 +190,21 @@ for (const codec of ['H264', 'VP8']) {
   });
 }
 
+for (const codec of ['H264', 'VP8']) {
+  test(`a camera keeps its colours through ${codec}`, async () => {
+    const ann = await browser.memberPage({ codec });
+    await ann.join(await server.roomToken(`camera-${codec}`, 'Ann'), { colour: 'device', tone: RED.tone });
+    let seen;
+    const isTrue = async () => {
+      // A place that the pattern of the browser's camera never draws over.
+      seen = await ann.page.evaluate(() => member.ownCameraThereAndBack([0.3, 0.3]));
+      return isNear(seen[1], seen[0], 6);
+    };
+    await until('true colours', isTrue).catch(() => assert.deepEqual(seen[1], seen[0]));
+    await part(ann);
+  });
+}
+
 test('one member with VP8 and one with H264 meet all the same', async () => {
   const { red, blue, both } = await meet('mixed', { codecs: ['VP8', 'H264'] });
   await red.sees(both);

@@ -8,9 +8,10 @@ const member = {
   events: [],
   tone: undefined,
 
-  /** Without a colour there is no camera, without a tone no microphone. */
+  /** Without a colour there is no camera, without a tone no microphone; colour "device" is the browser's own camera. */
   async join({ token, colour, tone }) {
-    const localStream = new MediaStream([...(tone ? [microphoneOf(tone)] : []), ...(colour ? [cameraOf(colour)] : [])]);
+    const camera = colour === 'device' ? await deviceCamera() : colour && cameraOf(colour);
+    const localStream = new MediaStream([...(tone ? [microphoneOf(tone)] : []), ...(camera ? [camera] : [])]);
     const session = new SignalWire.Video.RoomSession({
       token,
       rootElement: document.getElementById('stage'),
@@ -40,7 +41,7 @@ const member = {
     const canvas = Object.assign(document.createElement('canvas'), { width: video.videoWidth, height: video.videoHeight });
     const context = canvas.getContext('2d', { willReadFrequently: true });
     context.drawImage(video, 0, 0);
-    const at = (x, y) => mean(context.getImageData(Math.round(x) - 6, Math.round(y) - 6, 12, 12).data);
+    const at = (x, y) => meanAround(context, x, y);
     const shown = layout.layers.filter((layer) => layer.member_id);
     return Object.fromEntries(
       shown.map(({ member_id, x, y, width, height }) => [
@@ -48,6 +49,19 @@ const member = {
         at(((x + width / 2) / 100) * video.videoWidth, ((y + height / 2) / 100) * video.videoHeight),
       ]),
     );
+  },
+
+  /** The same place of one's own camera and of the received picture, which one's camera fills alone. */
+  async ownCameraThereAndBack([x, y]) {
+    const local = Object.assign(document.createElement('video'), { srcObject: member.session.localStream, muted: true });
+    await local.play();
+    await wait(500);
+    return [local, document.querySelector('#stage video')].map((video) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+      const context = canvas.getContext('2d', { willReadFrequently: true });
+      context.drawImage(video, 0, 0, 640, 360);
+      return meanAround(context, x * 640, y * 360);
+    });
   },
 
   /** Rectangles of the last layout by member. */
@@ -149,6 +163,11 @@ function cameraOf(colour) {
   return canvas.captureStream(15).getVideoTracks()[0];
 }
 
+async function deviceCamera() {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
+  return stream.getVideoTracks()[0];
+}
+
 function microphoneOf(frequency) {
   const context = new AudioContext({ sampleRate: 48_000 });
   const oscillator = new OscillatorNode(context, { frequency });
@@ -157,6 +176,10 @@ function microphoneOf(frequency) {
   oscillator.connect(member.tone).connect(output);
   oscillator.start();
   return output.stream.getAudioTracks()[0];
+}
+
+function meanAround(context, x, y) {
+  return mean(context.getImageData(Math.round(x) - 6, Math.round(y) - 6, 12, 12).data);
 }
 
 function mean(pixels) {
