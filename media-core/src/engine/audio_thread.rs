@@ -47,8 +47,9 @@ pub(super) fn start(name: String, shard: ShardAddress) -> io::Result<(AudioAddre
 fn run(inbox: &Receiver<AudioInput>, shard: &ShardAddress) {
     let mut plane = AudioPlane::new(Instant::now());
     let mut reported = Instant::now();
+    let mut dropped = 0;
     loop {
-        let until = drain(&mut plane, shard).min(reported + REPORT_EVERY);
+        let until = drain(&mut plane, shard, &mut dropped).min(reported + REPORT_EVERY);
         match inbox.recv_deadline(until) {
             Ok(input) => {
                 let now = Instant::now();
@@ -60,20 +61,22 @@ fn run(inbox: &Receiver<AudioInput>, shard: &ShardAddress) {
         }
         if reported.elapsed() >= REPORT_EVERY {
             reported = Instant::now();
-            shard.deliver(Mail::AudioTime(sys::thread_time()));
+            let report =
+                Mail::AudioReport { time: sys::thread_time(), dropped: std::mem::take(&mut dropped) };
+            shard.deliver(report);
         }
     }
 }
 
 /// Hands all that is ready to the shard; gives when the plane wants to be polled again.
-fn drain(plane: &mut AudioPlane, shard: &ShardAddress) -> Instant {
+fn drain(plane: &mut AudioPlane, shard: &ShardAddress, dropped: &mut u64) -> Instant {
     loop {
         match plane.poll(Instant::now()) {
             AudioOutput::Idle { until } => return until,
             output @ (AudioOutput::Packet { .. }
             | AudioOutput::Talking { .. }
             | AudioOutput::Playing { .. }) => {
-                shard.audio(output);
+                *dropped += u64::from(!shard.audio(output));
             }
         }
     }

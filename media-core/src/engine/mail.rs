@@ -1,8 +1,8 @@
 //! Mailboxes between the threads, and what happens when one is full.
 //!
 //! A shard's inbox takes commands, finished jobs and mixed audio through one queue, so that one wake-up serves all.
-//! Commands answer *busy* beyond [`COMMANDS_MAX`]; mixed audio beyond [`AUDIO_MAX`] is dropped (a shard that far behind
-//! cannot send it in time); finished jobs are bounded by construction: a decoder or encoder is in one place only.
+//! Commands answer *busy* beyond [`COMMANDS_MAX`]; mixed audio beyond [`AUDIO_MAX`] is dropped and counted (a shard that
+//! far behind cannot send it in time), but never who talks: a lost end of speech would stand for ever; finished jobs are bounded by construction: a decoder or encoder is in one place only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,11 @@ pub(super) enum Mail {
         spent: Duration,
     },
     Audio(AudioOutput),
-    /// The audio thread's CPU time since its start.
-    AudioTime(Duration),
+    /// The audio thread's CPU time since its start, and what it could not deliver since the last report.
+    AudioReport {
+        time: Duration,
+        dropped: u64,
+    },
     Stop,
 }
 
@@ -51,7 +54,8 @@ impl ShardAddress {
 
     /// False when the audio was dropped.
     pub(super) fn audio(&self, output: AudioOutput) -> bool {
-        self.queue.len() < AUDIO_MAX && self.deliver(Mail::Audio(output))
+        let is_state = matches!(output, AudioOutput::Talking { .. });
+        (is_state || self.queue.len() < AUDIO_MAX) && self.deliver(Mail::Audio(output))
     }
 
     pub(super) fn deliver(&self, mail: Mail) -> bool {

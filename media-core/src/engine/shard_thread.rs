@@ -58,13 +58,21 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
             self.transmit(&mut sent);
             if now >= publish_at {
                 publish_at = now + PUBLISH_EVERY;
-                *self.published.lock().unwrap_or_else(PoisonError::into_inner) = self.shard.counters();
+                self.publish();
             }
             let sleep = until.saturating_duration_since(Instant::now()).min(SLEEP_MAX);
             if self.inbox.is_empty() {
                 sys::wait(&self.socket, &self.waker, sleep);
             }
         }
+    }
+
+    /// A counter that fell would read as a restart: losses that late packets took back stay counted.
+    fn publish(&self) {
+        let mut counters = self.shard.counters();
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.lost_in = counters.lost_in.max(published.lost_in);
+        *published = counters;
     }
 
     fn take_mail(&mut self) -> Turn {
@@ -75,7 +83,10 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
                 Mail::Command(command) => self.shard.handle(now, Input::Command(command)),
                 Mail::JobDone { done, spent } => self.shard.handle(now, Input::JobDone { done, spent }),
                 Mail::Audio(output) => self.shard.handle(now, Input::Audio(output)),
-                Mail::AudioTime(total) => self.shard.set_mix_time(total),
+                Mail::AudioReport { time, dropped } => {
+                    self.shard.set_mix_time(time);
+                    self.shard.count_dropped("shard_thread_full", dropped);
+                }
                 Mail::Stop => return Turn::Stop,
             }
         }
@@ -113,7 +124,7 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
                 }
                 Output::Audio(input) => {
                     if !self.audio.send(input) {
-                        self.shard.count_dropped("audio_thread_full");
+                        self.shard.count_dropped("audio_thread_full", 1);
                     }
                 }
                 Output::Idle { until } => return until.unwrap_or(now + SLEEP_MAX),
@@ -129,8 +140,6 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
         }
         let sent = sys::send(&self.socket, outbox.datagrams(), batch);
         outbox.clear();
-        for _ in sent..total {
-            self.shard.count_dropped("socket_full");
-        }
+        self.shard.count_dropped("socket_refused", total.saturating_sub(sent) as u64);
     }
 }

@@ -28,7 +28,8 @@ pub struct Counters {
     pub handshake_in: Traffic,
     /// STUN and DTLS sent.
     pub handshake_out: Traffic,
-    /// Packets missing from sources for good.
+    /// Packets of sources lost on the way, whether or not a repeat came. A late packet lowers it; what the engine
+    /// publishes never falls.
     pub lost_in: u64,
     /// Packets that receivers reported missing.
     pub nacked_out: u64,
@@ -132,6 +133,9 @@ impl Counters {
     }
 
     pub(crate) fn count_dropped(&mut self, reason: &'static str, count: u64) {
+        if count == 0 {
+            return;
+        }
         match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, total)) => *total += count,
             None => self.dropped.push((reason, count)),

@@ -163,9 +163,9 @@ impl Shard {
         counters
     }
 
-    /// Counts a loss that the shell met.
-    pub fn count_dropped(&mut self, reason: &'static str) {
-        self.counters.count_dropped(reason, 1);
+    /// Counts losses that the shell met.
+    pub fn count_dropped(&mut self, reason: &'static str, count: u64) {
+        self.counters.count_dropped(reason, count);
     }
 
     /// CPU time of the audio plane since its start.

@@ -109,7 +109,11 @@ fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
     }
     traffic(&registry, media)?;
     for (name, help, total) in [
-        ("signalbox_packets_lost_total", "RTP packets missing from sources for good.", media.lost_in),
+        (
+            "signalbox_packets_lost_total",
+            "RTP packets of sources lost on the way, repeated or not.",
+            media.lost_in,
+        ),
         ("signalbox_packets_nacked_total", "RTP packets that receivers reported missing.", media.nacked_out),
         ("signalbox_packets_retransmitted_total", "RTP packets sent again.", media.retransmitted_out),
         ("signalbox_canvas_frames_total", "Canvas frames composed.", media.canvas_frames),
