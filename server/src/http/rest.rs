@@ -110,6 +110,8 @@ fn grant(mut attributes: Attributes) -> Result<Grant, Invalid> {
     };
     let grant = Grant {
         room_display_name: attributes.text("room_display_name", MAX_NAME)?,
+        join_as: attributes.word("join_as")?.unwrap_or_default(),
+        media_allowed: attributes.word("media_allowed")?.unwrap_or_default(),
         auto_create_room: attributes.flag("auto_create_room")?.unwrap_or(true),
         join_from: attributes.moment("join_from")?,
         join_until: attributes.moment("join_until")?,
@@ -129,8 +131,6 @@ fn grant(mut attributes: Attributes) -> Result<Grant, Invalid> {
 
 /// Takes what does nothing as long as it has its default, and refuses the rest.
 fn not_built(attributes: &mut Attributes) -> Result<(), Invalid> {
-    attributes.only("join_as", &json!("member"))?;
-    attributes.only("media_allowed", &json!("all"))?;
     for name in ["enable_room_previews", "sync_audio_video"] {
         attributes.only(name, &json!(false))?;
     }

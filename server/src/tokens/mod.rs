@@ -9,6 +9,7 @@ mod key;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use control_api::{JoinAs, MediaAllowed};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -39,6 +40,12 @@ pub(crate) struct Grant {
     /// Permissions, in the order they were asked for.
     #[serde(rename = "s", default)]
     pub(crate) permissions: Vec<String>,
+    /// Member or audience.
+    #[serde(rename = "ja", default)]
+    pub(crate) join_as: JoinAs,
+    /// Kinds of media.
+    #[serde(rename = "ma", default)]
+    pub(crate) media_allowed: MediaAllowed,
     /// Make the room when it does not run.
     #[serde(rename = "acr", default = "yes")]
     pub(crate) auto_create_room: bool,
@@ -79,6 +86,8 @@ impl Grant {
             room_display_name: None,
             user,
             permissions,
+            join_as: JoinAs::Member,
+            media_allowed: MediaAllowed::All,
             auto_create_room: true,
             join_from: None,
             join_until: None,
@@ -108,8 +117,6 @@ pub(crate) struct Claims {
     pub(crate) jti: String,
     /// The project.
     pub(crate) sub: String,
-    /// `member`; `audience` is not built.
-    pub(crate) ja: String,
     #[serde(flatten)]
     pub(crate) grant: Grant,
 }
@@ -123,8 +130,6 @@ pub(crate) enum TokenError {
     Invalid(#[from] jsonwebtoken::errors::Error),
     #[error("token is of type {0:?}, not {TYPE}")]
     WrongType(Option<String>),
-    #[error("token is for joining as {0:?}")]
-    WrongRole(String),
     #[error("token names no room")]
     NoRoom,
 }
@@ -162,7 +167,6 @@ impl Tokens {
             exp: iat + self.ttl.as_secs(),
             jti: uuid::Uuid::new_v4().to_string(),
             sub: self.project.clone(),
-            ja: "member".to_owned(),
             grant,
         };
         let mut header = Header { typ: Some(TYPE.to_owned()), ..Header::new(Algorithm::HS512) };
@@ -177,10 +181,9 @@ impl Tokens {
             return Err(TokenError::TooLong);
         }
         let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)?;
-        match (token.header.typ.as_deref(), token.claims.ja.as_str()) {
-            (Some(TYPE), "member") if token.claims.grant.room.is_empty() => Err(TokenError::NoRoom),
-            (Some(TYPE), "member") => Ok(token.claims),
-            (Some(TYPE), _) => Err(TokenError::WrongRole(token.claims.ja)),
+        match token.header.typ.as_deref() {
+            Some(TYPE) if token.claims.grant.room.is_empty() => Err(TokenError::NoRoom),
+            Some(TYPE) => Ok(token.claims),
             _ => Err(TokenError::WrongType(token.header.typ)),
         }
     }

@@ -96,6 +96,8 @@ fn grant(claims: Claims) -> RoomGrant {
     RoomGrant {
         room_display_name: grant.room_display_name.map(Into::into),
         scopes: grant.permissions,
+        join_as: grant.join_as,
+        media_allowed: grant.media_allowed,
         join_audio_muted: grant.join_audio_muted,
         join_video_muted: grant.join_video_muted,
         join_from: grant.join_from.map(seconds),

@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -93,6 +94,14 @@ impl Attributes {
         let Some(value) = self.take(name) else { return Ok(None) };
         let refuse = || Invalid::new(name, format!("{name} must be a whole number"));
         value.as_u64().map(Some).ok_or_else(refuse)
+    }
+
+    /// One of the words of an enum.
+    pub(super) fn word<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Invalid> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|error| Invalid::new(name, format!("{name}: {error}")))
     }
 
     /// An object of at most `max` characters as JSON.

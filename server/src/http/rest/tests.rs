@@ -1,3 +1,5 @@
+use control_api::{JoinAs, MediaAllowed};
+
 use super::*;
 
 fn parse(body: &serde_json::Value) -> Result<Grant, Invalid> {
@@ -19,13 +21,15 @@ fn every_attribute_that_is_built_arrives() {
         "room_name": "Team_1-a", "user_name": "Zoë", "permissions": ["room.set_layout", "room.self.audio_mute"],
         "room_display_name": "Team", "auto_create_room": false, "join_audio_muted": true, "join_video_muted": true,
         "join_from": "2030-01-02T03:04:05+01:00", "join_until": 1_893_556_800,
-        "join_as": "member", "media_allowed": "all", "enable_room_previews": false, "sync_audio_video": null,
+        "join_as": "audience", "media_allowed": "audio-only", "enable_room_previews": false, "sync_audio_video": null,
         "remove_at": 1_893_556_801, "remove_after_seconds_elapsed": 60, "end_room_session_on_leave": true,
         "meta": {"seat": 4}, "room_meta": {"floor": 2},
     }))
     .unwrap();
     let expected = Grant {
         room_display_name: Some("Team".into()),
+        join_as: JoinAs::Audience,
+        media_allowed: MediaAllowed::AudioOnly,
         auto_create_room: false,
         join_from: Some(1_893_549_845),
         join_until: Some(1_893_556_800),
@@ -66,8 +70,8 @@ fn what_is_wrong_is_named() {
         (with("join_audio_muted", json!("yes")), "join_audio_muted"),
         (with("join_from", json!("tomorrow")), "join_from"),
         (with("join_until", json!(-1)), "join_until"),
-        (with("join_as", json!("audience")), "join_as"),
-        (with("media_allowed", json!("audio-only")), "media_allowed"),
+        (with("join_as", json!("owner")), "join_as"),
+        (with("media_allowed", json!("none")), "media_allowed"),
         (with("remove_at", json!("soon")), "remove_at"),
         (with("remove_after_seconds_elapsed", json!(-1)), "remove_after_seconds_elapsed"),
         (with("end_room_session_on_leave", json!(1)), "end_room_session_on_leave"),
