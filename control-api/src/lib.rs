@@ -18,6 +18,7 @@ mod clock;
 mod event;
 mod grant;
 mod ids;
+mod level;
 mod permission;
 mod room;
 pub mod rpc;
@@ -31,6 +32,7 @@ pub use ids::{
     CallId, IdSource, LegId, MemberId, ProjectId, Protocol, RequestKey, RoomId, RoomSessionId, SessionKey,
     SocketId,
 };
+pub use level::{Sensitivity, Volume};
 pub use permission::{MemberAction, Permission, PermissionSet, RoomAction};
 pub use room::{
     LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, RoomConfig,

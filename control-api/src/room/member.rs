@@ -11,6 +11,7 @@ use super::media::{Liveness, MemberSetup};
 use super::offer::PeerIdentity;
 use crate::grant::RoomGrant;
 use crate::ids::{CallId, LegId, MemberId, RequestKey, RoomId, RoomSessionId, SessionKey};
+use crate::level::{Sensitivity, Volume};
 use crate::wire;
 
 #[derive(Debug)]
@@ -26,7 +27,14 @@ pub(super) struct Member {
     pub(super) leg: Leg,
     pub(super) audio_muted: bool,
     pub(super) video_muted: bool,
+    pub(super) deaf: bool,
     pub(super) on_hold: bool,
+    pub(super) handraised: bool,
+    /// How loud the others hear it.
+    pub(super) input_volume: Volume,
+    /// How loud it hears the others.
+    pub(super) output_volume: Volume,
+    pub(super) input_sensitivity: Sensitivity,
     pub(super) talking: bool,
     pub(super) requested: Position,
     /// As clients last heard.
@@ -161,7 +169,12 @@ impl Member {
             leg,
             audio_muted: grant.join_audio_muted,
             video_muted: grant.join_video_muted,
+            deaf: false,
             on_hold: false,
+            handraised: false,
+            input_volume: Volume::default(),
+            output_volume: Volume::default(),
+            input_sensitivity: Sensitivity::default(),
             talking: false,
             requested: Position::Auto,
             seat: Seat::NOWHERE,
@@ -217,12 +230,12 @@ impl Member {
             visible: self.is_visible(),
             audio_muted: self.audio_muted,
             video_muted: self.video_muted,
-            deaf: false,
+            deaf: self.deaf,
             on_hold: self.on_hold,
-            handraised: false,
-            input_volume: 0,
-            output_volume: 0,
-            input_sensitivity: 30,
+            handraised: self.handraised,
+            input_volume: self.input_volume,
+            output_volume: self.output_volume,
+            input_sensitivity: self.input_sensitivity,
             meta: self.meta.clone(),
             talking: self.talking,
             updated,

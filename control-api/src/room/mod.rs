@@ -122,6 +122,14 @@ pub struct RoomSession {
     /// Sessions that are no members and want the events: realtime ones of the project.
     watchers: BTreeSet<SessionKey>,
     layout: LayoutId,
+    /// Nobody comes in any more.
+    locked: bool,
+    /// Members with a muted camera are not on the canvas.
+    hide_video_muted: bool,
+    /// Raised hands come first on the canvas.
+    prioritize_handraise: bool,
+    /// The application's data.
+    meta: Map<String, Value>,
     canvas: Canvas,
     journal: Journal,
     next_leg: u64,
@@ -148,6 +156,10 @@ impl RoomSession {
             members: Vec::new(),
             watchers: BTreeSet::new(),
             layout: config.layout,
+            locked: false,
+            hide_video_muted: false,
+            prioritize_handraise: false,
+            meta: config.meta.clone(),
             canvas: Canvas::default(),
             journal: Journal::default(),
             next_leg: 0,

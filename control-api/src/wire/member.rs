@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::ids::{MemberId, RoomId, RoomSessionId};
+use crate::level::{Sensitivity, Volume};
 
 /// A member as clients see it. Every field always present: SDKs do not check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,11 +39,11 @@ pub struct Member {
     /// Hand up.
     pub handraised: bool,
     /// −50 … 50.
-    pub input_volume: i32,
+    pub input_volume: Volume,
     /// −50 … 50.
-    pub output_volume: i32,
+    pub output_volume: Volume,
     /// 0 … 100.
-    pub input_sensitivity: u32,
+    pub input_sensitivity: Sensitivity,
     /// The application's data.
     pub meta: Map<String, Value>,
     /// Speaking.

@@ -1,0 +1,149 @@
+//! The canvas: which layout, and who asks to sit where.
+
+use std::collections::BTreeMap;
+
+use layouts::{LayoutId, Position};
+
+use super::{Call, Method, Needs};
+use crate::clock::Now;
+use crate::event::EventKind;
+use crate::ids::{MemberId, SessionKey};
+use crate::permission::{MemberAction, RoomAction};
+use crate::room::RoomSession;
+use crate::room::media::MediaInstruction;
+use crate::session::Reply;
+use crate::wire::room::{
+    Done, LayoutsResult, MemberSetPositionParams, NoParams, SetLayoutParams, SetPositionParams,
+};
+
+pub(super) struct ListAvailableLayouts;
+impl Method for ListAvailableLayouts {
+    const NAME: &'static str = "video.list_available_layouts";
+    const NEEDS: Needs = Needs::Room(RoomAction::ListAvailableLayouts);
+    type Params = NoParams;
+    type Result = LayoutsResult;
+    fn run(_: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<LayoutsResult, Reply> {
+        Ok(LayoutsResult { layouts: LayoutId::available().map(LayoutId::name).collect() })
+    }
+}
+
+pub(super) struct SetLayout;
+impl Method for SetLayout {
+    const NAME: &'static str = "video.set_layout";
+    const NEEDS: Needs = Needs::Room(RoomAction::SetLayout);
+    type Params = SetLayoutParams;
+    type Result = Done;
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: SetLayoutParams) -> Result<Done, Reply> {
+        let wanted = params.positions.unwrap_or_default();
+        if !wanted.is_empty() && !call.from.authority.allows_room(RoomAction::SetPosition) {
+            return Err(Reply::unauthorized());
+        }
+        let layout = LayoutId::by_name(&params.name).ok_or_else(|| Reply::invalid("unknown layout"))?;
+        let wanted = room.read_positions(call.from.session, &wanted)?;
+        let Requested { positions, changed } = room.request_positions(&wanted);
+        room.instruct(MediaInstruction::SetLayout { layout, positions });
+        if room.layout != layout {
+            room.layout = layout;
+            let to = room.all();
+            room.emit_room(call.now, to, EventKind::RoomUpdated, Some(vec!["layout_name"]));
+        }
+        room.emit_requested(call.now, &changed);
+        Ok(Done {})
+    }
+}
+
+pub(super) struct SetPosition;
+impl Method for SetPosition {
+    const NAME: &'static str = "video.set_position";
+    const NEEDS: Needs = Needs::Room(RoomAction::SetPosition);
+    type Params = SetPositionParams;
+    type Result = Done;
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: SetPositionParams) -> Result<Done, Reply> {
+        let wanted = room.read_positions(call.from.session, &params.positions)?;
+        apply_positions(room, call, &wanted);
+        Ok(Done {})
+    }
+}
+
+pub(super) struct MemberSetPosition;
+impl Method for MemberSetPosition {
+    const NAME: &'static str = "video.member.set_position";
+    const NEEDS: Needs = Needs::Member(MemberAction::SetPosition);
+    type Params = MemberSetPositionParams;
+    type Result = Done;
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: MemberSetPositionParams) -> Result<Done, Reply> {
+        let member = room.target(call.from, MemberAction::SetPosition, &params.member_id)?;
+        let position = read_position(&params.position)?;
+        apply_positions(room, call, &[(member, position)]);
+        Ok(Done {})
+    }
+}
+
+fn apply_positions(room: &mut RoomSession, call: &Call<'_>, wanted: &[(MemberId, Position)]) {
+    let Requested { positions, changed } = room.request_positions(wanted);
+    if !positions.is_empty() {
+        room.instruct(MediaInstruction::SetPositions { positions });
+    }
+    room.emit_requested(call.now, &changed);
+}
+
+impl RoomSession {
+    /// Reads a map of positions; `self` is the caller. Nothing changes unless all of it is right.
+    fn read_positions(
+        &self,
+        caller: SessionKey,
+        positions: &BTreeMap<String, String>,
+    ) -> Result<Vec<(MemberId, Position)>, Reply> {
+        let read = |(id, position): (&String, &String)| {
+            let position = read_position(position)?;
+            let member = match (id.as_str(), self.member_of(caller)) {
+                ("self", Some(member)) => member.id.clone(),
+                (id, _) => self.known_member(id)?,
+            };
+            Ok((member, position))
+        };
+        positions.iter().map(read).collect()
+    }
+
+    /// Notes where members ask to sit; a slot has one asker, the later takes it from the earlier. Gives what the media
+    /// plane must apply in one step.
+    fn request_positions(&mut self, wanted: &[(MemberId, Position)]) -> Requested {
+        let mut changed: Vec<MemberId> = Vec::new();
+        for (id, position) in wanted {
+            let shared = matches!(position, Position::Auto | Position::OffCanvas);
+            for member in &mut self.members {
+                let before = member.requested;
+                if member.id == *id {
+                    member.requested = *position;
+                } else if !shared && member.requested == *position {
+                    member.requested = Position::Auto;
+                }
+                if member.requested != before && !changed.contains(&member.id) {
+                    changed.push(member.id.clone());
+                }
+            }
+        }
+        // Those who lose a slot come first, so that no slot is ever asked for twice. Who asked is told even when it
+        // asked for the same again: its request is the latest one now.
+        let losers = changed.iter().filter(|id| !wanted.iter().any(|(asker, _)| asker == *id));
+        let told = losers.chain(wanted.iter().map(|(id, _)| id));
+        let positions = told.filter_map(|id| Some((id.clone(), self.member(id)?.asks_to_sit()))).collect();
+        Requested { positions, changed }
+    }
+
+    fn emit_requested(&mut self, now: Now, changed: &[MemberId]) {
+        for id in changed {
+            self.emit_member(now, EventKind::MemberUpdated, id, Some(vec!["requested_position"]));
+        }
+    }
+}
+
+/// Outcome of a request for positions.
+struct Requested {
+    positions: Vec<(MemberId, Position)>,
+    changed: Vec<MemberId>,
+}
+
+fn read_position(text: &str) -> Result<Position, Reply> {
+    text.parse::<Position>().map_err(|e| Reply::invalid(e.to_string()))
+}
