@@ -49,7 +49,8 @@ impl RoomSession {
     }
 
     fn on_newcomer(&mut self, now: Now, grant: &RoomGrant, from: &Sender, invite: Invite) -> Reply {
-        if !grant.may_join_at(now.unix_s) {
+        let settings = &self.config.settings;
+        if !grant.may_join_at(now.unix_s) || !settings.admit_at(now.unix_s) {
             return Reply::unauthorized();
         }
         if grant.join_as == JoinAs::Audience {
@@ -58,7 +59,7 @@ impl RoomSession {
         // A page that lost its socket while it waited for the answer asks again under another callID: one session is
         // one member, so the newcomer takes the place of the former.
         let former = self.members.iter().find(|m| m.session == from.session).map(|m| m.id.clone());
-        if former.is_none() && self.members.len() >= self.config.max_members {
+        if former.is_none() && self.members.len() >= settings.max_members {
             return Reply::unauthorized();
         }
         let id = MemberId::new(self.config.ids.uuid().to_string());
@@ -67,9 +68,8 @@ impl RoomSession {
             Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([Purpose::Join]) };
         let peer = PeerIdentity::of_offer(&invite.sdp);
         let mut member = Member::new(id.clone(), grant, from.session, invite.call.clone(), peer, opening);
-        let elapsed = grant.remove_after_s.map(|stay_s| now.when_unix(now.unix_s + stay_s));
-        let ends = grant.remove_at.map(|end| now.when_unix(end));
-        member.remove_at = elapsed.into_iter().chain(ends).min();
+        member.remove_at = self.config.settings.stay(now, grant);
+        member.video_muted |= self.config.settings.join_video_off;
         self.instruct(MediaInstruction::AddMember { member: id.clone(), setup: member.setup() });
         self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp });
         self.members.push(member);

@@ -17,6 +17,7 @@ mod leave;
 mod methods;
 mod offer;
 mod presence;
+mod settings;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use layouts::LayoutId;
 use serde_json::{Map, Value};
 
 pub(crate) use methods::known as known_method;
+
+pub use settings::RoomSettings;
 
 pub use media::{LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement};
 
@@ -52,12 +55,8 @@ pub struct RoomConfig {
     pub name: Arc<str>,
     /// For people.
     pub display_name: Arc<str>,
-    /// Layout to begin with.
-    pub layout: LayoutId,
-    /// The next one is refused.
-    pub max_members: usize,
-    /// The application's data of the room.
-    pub meta: Map<String, Value>,
+    /// How it is set up.
+    pub settings: RoomSettings,
     /// Name of this server.
     pub node_id: Arc<str>,
     /// Names the members.
@@ -155,11 +154,11 @@ impl RoomSession {
             phase: Phase::Waiting { until: now.at + EMPTY_FOR },
             members: Vec::new(),
             watchers: BTreeSet::new(),
-            layout: config.layout,
+            layout: config.settings.layout,
             locked: false,
             hide_video_muted: false,
-            prioritize_handraise: false,
-            meta: config.meta.clone(),
+            prioritize_handraise: config.settings.prioritize_handraise,
+            meta: config.settings.meta.clone(),
             canvas: Canvas::default(),
             journal: Journal::default(),
             next_leg: 0,

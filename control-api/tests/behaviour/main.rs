@@ -23,6 +23,9 @@ mod presence_decides_who_stays;
 mod sessions_outlive_sockets;
 
 #[cfg(test)]
+mod settings_act;
+
+#[cfg(test)]
 mod subscriptions_give_state_first;
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use control_api::{
     Authenticated, Authority, ConnectRequest, Event, EventKind, IdSource, LegId, Liveness, MediaEvent,
     MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol, Recipients,
-    RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession, RoomSessionId, Route,
-    Session, SessionConfig, SessionInput, SessionKey, SessionOutput, SocketId,
+    RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession, RoomSessionId,
+    RoomSettings, Route, Session, SessionConfig, SessionInput, SessionKey, SessionOutput, SocketId,
 };
 use layouts::{GridRect, LayoutId, Position};
 use serde_json::{Value, json};
@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) places: bool,
     /// Rooms answer: otherwise requests to them are lost.
     pub(crate) rooms_answer: bool,
+    /// What rooms are made with.
+    pub(crate) settings: RoomSettings,
     last: u64,
 }
 
@@ -77,6 +79,7 @@ impl World {
             answers: true,
             places: true,
             rooms_answer: true,
+            settings: RoomSettings { max_members: 4, ..RoomSettings::default() },
             last: 0,
         }
     }
@@ -381,9 +384,7 @@ impl World {
             room_session_id: id.clone(),
             name: Arc::clone(&grant.room_name),
             display_name: Arc::clone(grant.display_name()),
-            layout: LayoutId::GRID_RESPONSIVE,
-            max_members: 4,
-            meta: serde_json::Map::new(),
+            settings: self.settings.clone(),
             node_id: "node-1".into(),
             ids: IdSource::seeded(u128::from(self.last)),
         };

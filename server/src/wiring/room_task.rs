@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use control_api::{
     IdSource, MediaEvent, MediaInstruction, Recipients, RoomConfig, RoomGrant, RoomInput, RoomMessage,
-    RoomOutput, RoomRequest, RoomSession, RoomSessionId, SessionInput, SessionKey, wire,
+    RoomOutput, RoomRequest, RoomSession, RoomSessionId, RoomSettings, SessionInput, SessionKey, wire,
 };
 use layouts::LayoutId;
 use media_core::engine::EngineError;
@@ -112,9 +112,11 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
         room_session_id: id,
         name: Arc::clone(&grant.room_name),
         display_name: Arc::clone(grant.display_name()),
-        layout: LayoutId::GRID_RESPONSIVE,
-        max_members: room.max_members,
-        meta: grant.room_meta.clone(),
+        settings: RoomSettings {
+            max_members: room.max_members,
+            meta: grant.room_meta.clone(),
+            ..RoomSettings::default()
+        },
         node_id: NODE.into(),
         ids: IdSource::seeded(u128::from_ne_bytes(random::bytes())),
     };
