@@ -16,6 +16,8 @@ mod wiring;
 mod identity;
 mod tokens;
 
+mod url_policy;
+
 mod random;
 
 use std::error::Error;
