@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) media: Media,
     pub(super) room: Room,
     pub(super) limits: Limits,
+    pub(super) egress: Egress,
     pub(super) demo: Demo,
 }
 
@@ -71,6 +72,12 @@ pub(super) struct Limits {
 
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct Egress {
+    pub(super) allow: Vec<String>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Demo {
     pub(super) enabled: bool,
 }
@@ -86,6 +93,7 @@ impl Default for File {
             media: Media::default(),
             room: Room::default(),
             limits: Limits::default(),
+            egress: Egress::default(),
             demo: Demo::default(),
         }
     }
@@ -142,6 +150,8 @@ impl File {
             data_dir: PathBuf::from("signalbox-data"),
             auth: Auth { project: DEV_PROJECT.to_owned(), api_token: None },
             media: Media { bind: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0, ..Media::default() },
+            // This machine is the outside.
+            egress: Egress { allow: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()] },
             demo: Demo { enabled: true },
             ..Self::default()
         };

@@ -19,6 +19,8 @@ use subtle::ConstantTimeEq;
 
 use file::File;
 
+use crate::url_policy::{Allowed, UrlPolicy};
+
 /// A key and what is wrong with its value; the process exits with 78 (`EX_CONFIG`).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ConfigError {
@@ -131,6 +133,9 @@ pub(crate) struct Config {
     pub(crate) bundle: bool,
     pub(crate) room: RoomDefaults,
     pub(crate) max_connections: u32,
+    /// Where the server may connect when somebody says so.
+    #[allow(dead_code, reason = "playback and streams come to it one after the other")]
+    pub(crate) egress: UrlPolicy,
     /// Whether `POST /demo/tokens` exists.
     pub(crate) demo: bool,
 }
@@ -179,6 +184,7 @@ impl Config {
         if data_dir.as_os_str().is_empty() {
             return Err(ConfigError::new("data_dir", "is needed"));
         }
+        let own = file.media.advertise.iter().copied().chain([file.listen.ip(), file.media.bind]).collect();
         Ok(Self {
             listen: overrides.listen.unwrap_or(file.listen),
             public_url: file
@@ -192,6 +198,7 @@ impl Config {
             },
             bundle: file.media.bundle,
             media: media(file.media)?,
+            egress: egress(&file.egress, own)?,
             room: room(&file.room)?,
             max_connections: within("limits.max_connections", file.limits.max_connections, 1, 1_000_000)?,
             demo: file.demo.enabled,
@@ -212,6 +219,12 @@ fn project(auth: file::Auth) -> Result<Project, ConfigError> {
         return Err(ConfigError::new("auth.api_token", "is needed"));
     }
     Ok(Project { id, api_token })
+}
+
+fn egress(egress: &file::Egress, own: Vec<IpAddr>) -> Result<UrlPolicy, ConfigError> {
+    let allowed = Allowed::parse(egress.allow.iter().map(String::as_str))
+        .map_err(|reason| ConfigError::new("egress.allow", reason))?;
+    Ok(UrlPolicy::new(allowed, own))
 }
 
 fn media(media: file::Media) -> Result<EngineConfig, ConfigError> {

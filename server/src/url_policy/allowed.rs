@@ -3,9 +3,9 @@
 //! in:  `egress.allow`: networks, addresses and host names
 //! out: whether a host or an address is among them
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::target::canonical_name;
 
@@ -32,14 +32,6 @@ impl Allowed {
             }
         }
         Ok(allowed)
-    }
-
-    /// With loopback, for `--dev`: this machine is then the outside.
-    pub(crate) fn and_loopback(mut self) -> Self {
-        const V4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-        const V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
-        self.networks.extend([IpNet::V4(V4), IpNet::V6(V6)]);
-        self
     }
 
     /// Whether that canonical address of that host is opened.
