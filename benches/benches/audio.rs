@@ -47,7 +47,7 @@ impl Room {
         plane.handle(start, AudioInput::OpenRoom { room: ROOM });
         for number in 0..members {
             let (member, leg) = (MemberKey(number), LegKey(number));
-            plane.handle(start, AudioInput::AddMember { room: ROOM, member, muted: false });
+            plane.handle(start, AudioInput::AddMember { room: ROOM, member, parent: None, muted: false });
             plane.handle(start, AudioInput::AddListener { room: ROOM, leg, member: Some(member) });
         }
         // Who does not talk sends the noise of a quiet room: browsers do not pause by default.

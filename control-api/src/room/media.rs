@@ -4,6 +4,7 @@ use layouts::{GridRect, LayoutId, Position};
 use std::sync::Arc;
 
 use crate::ids::{LegId, MemberId};
+use crate::wire::member::MemberKind;
 
 /// What the media plane is to do for this room. It has made the room before the first of these.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,8 @@ pub enum MediaInstruction {
         /// Who.
         member: MemberId,
     },
-    /// Answer an offer with a new leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow.
+    /// Answer an offer with a new leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow. The member's
+    /// other legs go on; of those that send, the newest whose media has come counts.
     OpenLeg {
         /// Of whom.
         member: MemberId,
@@ -55,6 +57,30 @@ pub enum MediaInstruction {
         /// The mute image.
         muted: bool,
     },
+    /// The member becomes audience, who is neither seen nor heard, or stops being it.
+    SetAudience {
+        /// Who.
+        member: MemberId,
+        /// Receives only.
+        audience: bool,
+    },
+    /// The member's hand is up or down.
+    SetHandRaised {
+        /// Who.
+        member: MemberId,
+        /// Up.
+        raised: bool,
+    },
+    /// Whether members with a muted camera leave the canvas.
+    SetHideVideoMuted {
+        /// They leave it.
+        hide: bool,
+    },
+    /// Whether raised hands come first on the canvas.
+    SetPrioritizeHandraise {
+        /// They come first.
+        on: bool,
+    },
     /// Another layout, with positions applied in the same step.
     SetLayout {
         /// Which.
@@ -76,6 +102,12 @@ pub enum MediaInstruction {
 pub struct MemberSetup {
     /// Shown in the banner.
     pub name: Arc<str>,
+    /// A person, or something a person sends besides.
+    pub kind: MemberKind,
+    /// Whose screen or device it is. That one does not hear it.
+    pub parent: Option<MemberId>,
+    /// Receives only: neither seen nor heard.
+    pub audience: bool,
     /// Microphone muted from the start.
     pub audio_muted: bool,
     /// Camera muted from the start.

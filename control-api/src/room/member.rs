@@ -187,6 +187,9 @@ impl Member {
     pub(super) fn setup(&self) -> MemberSetup {
         MemberSetup {
             name: Arc::clone(&self.name),
+            kind: wire::member::MemberKind::Member,
+            parent: None,
+            audience: false,
             audio_muted: self.audio_muted,
             video_muted: self.video_muted,
             position: self.requested,

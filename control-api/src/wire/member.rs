@@ -59,6 +59,10 @@ pub struct Member {
 pub enum MemberKind {
     /// A person.
     Member,
+    /// A screen share of a member.
+    Screen,
+    /// A further camera or microphone of a member.
+    Device,
 }
 
 /// `member` of `video.member.talking`.

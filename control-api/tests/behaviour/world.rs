@@ -473,6 +473,10 @@ impl World {
             MediaInstruction::CloseLeg { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
+            | MediaInstruction::SetAudience { .. }
+            | MediaInstruction::SetHandRaised { .. }
+            | MediaInstruction::SetHideVideoMuted { .. }
+            | MediaInstruction::SetPrioritizeHandraise { .. }
             | MediaInstruction::CloseRoom => return,
         }
         if self.places {

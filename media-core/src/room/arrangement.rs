@@ -23,6 +23,8 @@ pub(crate) struct Arrangement {
     floor: Option<MemberKey>,
     /// Who speaks now, the longest first.
     talking: Vec<MemberKey>,
+    hide_video_muted: bool,
+    prioritize_handraise: bool,
     stale: bool,
 }
 
@@ -35,6 +37,8 @@ impl Arrangement {
             layers: Vec::new(),
             floor: None,
             talking: Vec::new(),
+            hide_video_muted: false,
+            prioritize_handraise: false,
             stale: true,
         }
     }
@@ -49,6 +53,16 @@ impl Arrangement {
             self.stage.redeal();
         }
         self.layout = layout;
+        self.stale = true;
+    }
+
+    pub(crate) fn hide_video_muted(&mut self, hide: bool) {
+        self.hide_video_muted = hide;
+        self.stale = true;
+    }
+
+    pub(crate) fn prioritize_handraise(&mut self, on: bool) {
+        self.prioritize_handraise = on;
         self.stale = true;
     }
 
@@ -101,9 +115,9 @@ impl Arrangement {
             canvas,
             sources: &sources,
             floor: self.floor.map(|key| SourceKey(key.0)),
-            hide_video_muted: false,
+            hide_video_muted: self.hide_video_muted,
             video_required: false,
-            prioritize_handraise: false,
+            prioritize_handraise: self.prioritize_handraise,
         };
         let placed = self.stage.update(self.millis(now), &input)?;
         self.layers.clone_from(&placed.layers);

@@ -40,6 +40,14 @@ pub enum Action {
     SetAudioMuted { member: MemberKey, muted: bool },
     /// The member's camera, or the mute image in its place.
     SetVideoMuted { member: MemberKey, muted: bool },
+    /// The member becomes audience, who is neither seen nor heard, or stops being it.
+    SetAudience { member: MemberKey, audience: bool },
+    /// The member's hand is up or down.
+    SetHandRaised { member: MemberKey, raised: bool },
+    /// Whether members with a muted camera leave the canvas.
+    SetHideVideoMuted { hide: bool },
+    /// Whether raised hands come first on the canvas.
+    SetPrioritizeHandraise { on: bool },
     /// Another layout, with positions applied in the same step.
     SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
     /// Positions, applied in one step.
@@ -57,11 +65,28 @@ pub struct RoomConfig {
     pub layout: LayoutId,
 }
 
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberKind {
+    /// A person: camera and microphone.
+    Member,
+    /// A screen share of a person.
+    Screen,
+    /// A further camera or microphone of a person.
+    Device,
+}
+
 /// What a member joins with.
 #[derive(Clone, Debug)]
 pub struct MemberConfig {
     /// Shown in the banner.
     pub name: Arc<str>,
+    /// A person, or something a person sends besides.
+    pub kind: MemberKind,
+    /// Whose screen or device it is. That one does not hear it.
+    pub parent: Option<MemberKey>,
+    /// Receives only: neither seen nor heard, whatever it sends.
+    pub audience: bool,
     /// Microphone muted from the start.
     pub audio_muted: bool,
     /// Camera muted from the start.

@@ -2,7 +2,7 @@
 
 use layouts::{Millis, Position, Showing, Source, SourceKey, SourceKind};
 
-use super::command::MemberConfig;
+use super::command::{MemberConfig, MemberKind};
 use crate::units::{LegKey, MemberKey};
 
 /// One member; its camera and microphone come through `leg`.
@@ -15,12 +15,14 @@ pub(crate) struct Member {
     /// The leg that speaks for it: the newest.
     pub(crate) leg: Option<LegKey>,
     last_spoke: Option<Millis>,
+    /// Since when its hand is up.
+    hand_raised: Option<Millis>,
 }
 
 impl Member {
     pub(crate) fn new(config: MemberConfig, order: u64) -> Self {
         let asked = if config.position == Position::Auto { 0 } else { order };
-        Self { config, joined: order, asked, leg: None, last_spoke: None }
+        Self { config, joined: order, asked, leg: None, last_spoke: None, hand_raised: None }
     }
 
     pub(crate) fn request(&mut self, position: Position, order: u64) {
@@ -30,6 +32,16 @@ impl Member {
 
     pub(crate) fn spoke(&mut self, at: Millis) {
         self.last_spoke = Some(at);
+    }
+
+    /// Raised again, a hand that is up keeps its turn.
+    pub(crate) fn raise_hand(&mut self, since: Option<Millis>) {
+        self.hand_raised = since.map(|now| self.hand_raised.unwrap_or(now));
+    }
+
+    /// What it says is for nobody.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.config.audio_muted || self.config.audience
     }
 
     /// What stands in its layer.
@@ -42,18 +54,24 @@ impl Member {
     }
 
     /// What placement is told. `has_picture`: its camera has something to show.
-    pub(crate) fn source(&self, key: MemberKey, has_picture: bool) -> Source {
+    pub(crate) fn source(&self, key: MemberKey, has_picture: bool) -> Option<Source> {
+        if self.config.audience {
+            return None;
+        }
         let showing = self.showing(has_picture);
-        Source {
+        Some(Source {
             key: SourceKey(key.0),
-            kind: SourceKind::Member,
+            kind: match self.config.kind {
+                MemberKind::Member | MemberKind::Device => SourceKind::Member,
+                MemberKind::Screen => SourceKind::Screen,
+            },
             joined: self.joined,
             asked: self.asked,
             requested: self.config.position,
             showing,
             on_hold: false,
-            hand_raised: None,
+            hand_raised: self.hand_raised,
             last_spoke: self.last_spoke,
-        }
+        })
     }
 }

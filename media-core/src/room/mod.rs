@@ -30,7 +30,7 @@ use layouts::{Layer, Position, Showing};
 
 use self::arrangement::Arrangement;
 use self::canvas::{Canvas, FirstPicture};
-pub use self::command::{Action, Command, MemberConfig, RoomConfig};
+pub use self::command::{Action, Command, MemberConfig, MemberKind, RoomConfig};
 pub use self::counters::{Counters, Traffic};
 pub use self::event::{Event, LegEnd, Liveness};
 pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
@@ -119,6 +119,10 @@ impl Room {
             Action::CloseLeg { leg } => self.close_leg(reach, leg),
             Action::SetAudioMuted { member, muted } => self.set_audio_muted(reach, member, muted),
             Action::SetVideoMuted { member, muted } => self.set_video_muted(reach, member, muted),
+            Action::SetAudience { member, audience } => self.set_audience(reach, member, audience),
+            Action::SetHandRaised { member, raised } => self.set_hand_raised(reach.now, member, raised),
+            Action::SetHideVideoMuted { hide } => self.arrangement.hide_video_muted(hide),
+            Action::SetPrioritizeHandraise { on } => self.arrangement.prioritize_handraise(on),
             Action::SetLayout { layout, positions } => {
                 self.arrangement.set_layout(layout);
                 self.set_positions(positions);
@@ -130,8 +134,10 @@ impl Room {
 
     fn add_member(&mut self, reach: &mut Reach<'_>, key: MemberKey, config: MemberConfig) {
         self.order += 1;
-        reach.audio(AudioInput::AddMember { room: self.key, member: key, muted: config.audio_muted });
-        self.members.insert(key, Member::new(config, self.order));
+        let member = Member::new(config, self.order);
+        let (parent, muted) = (member.config.parent, member.is_silenced());
+        reach.audio(AudioInput::AddMember { room: self.key, member: key, parent, muted });
+        self.members.insert(key, member);
         self.arrangement.touch();
     }
 
@@ -229,6 +235,7 @@ impl Room {
     fn set_audio_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
         if let Some(member) = self.members.get_mut(&key) {
             member.config.audio_muted = muted;
+            let muted = member.is_silenced();
             reach.audio(AudioInput::SetMuted { room: self.key, member: key, muted });
         }
     }
@@ -238,6 +245,25 @@ impl Room {
         member.config.video_muted = muted;
         if let Some(leg) = member.leg.and_then(|leg| self.legs.get_mut(&leg)) {
             leg.set_video_muted(reach, muted);
+        }
+        self.arrangement.touch();
+    }
+
+    fn set_audience(&mut self, reach: &mut Reach<'_>, key: MemberKey, audience: bool) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        member.config.audience = audience;
+        let muted = member.is_silenced();
+        reach.audio(AudioInput::SetMuted { room: self.key, member: key, muted });
+        if audience {
+            self.arrangement.drop_floor(key);
+        }
+        self.arrangement.touch();
+    }
+
+    fn set_hand_raised(&mut self, now: Instant, key: MemberKey, raised: bool) {
+        let at = self.arrangement.millis(now);
+        if let Some(member) = self.members.get_mut(&key) {
+            member.raise_hand(raised.then_some(at));
         }
         self.arrangement.touch();
     }
@@ -444,7 +470,7 @@ impl Room {
         let sources = || {
             members
                 .iter()
-                .map(|(key, member)| {
+                .filter_map(|(key, member)| {
                     let leg = member.leg.and_then(|leg| legs.get(&leg));
                     member.source(*key, leg.is_some_and(Leg::has_picture))
                 })

@@ -221,6 +221,10 @@ impl Shard {
             | Action::CloseLeg { .. }
             | Action::SetAudioMuted { .. }
             | Action::SetVideoMuted { .. }
+            | Action::SetAudience { .. }
+            | Action::SetHandRaised { .. }
+            | Action::SetHideVideoMuted { .. }
+            | Action::SetPrioritizeHandraise { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {
                 if self.rooms.contains_key(&key) {

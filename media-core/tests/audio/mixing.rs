@@ -40,6 +40,33 @@ fn of_three_members_each_hears_the_two_others() {
 }
 
 #[test]
+fn who_shares_a_screen_does_not_hear_it_and_all_others_do() {
+    let mut world = World::new();
+    world.join(1, between(0.0, 4.0, tone(440.0, 0.2)), Link::default());
+    world.join(2, tone(700.0, 0.2), Link::default());
+    world.child(3, 1, tone(1000.0, 0.2), Link::default());
+    world.child(4, 1, between(2.0, 60.0, tone(1500.0, 0.2)), Link::default());
+    world.listen(9, None);
+    world.run(12.0);
+    for (from, to, sounds) in [(0.5, 2.0, [440.0, 700.0, 1000.0]), (8.0, 12.0, [700.0, 1000.0, 1500.0])] {
+        let (sharer, guest) = (world.sound(1, from, to), world.sound(2, from, to));
+        for own in [440.0, 1000.0, 1500.0] {
+            assert!(db(strength(sharer, 700.0) / strength(sharer, own)) >= 40.0, "{own} Hz from {from} s on");
+        }
+        assert!(sounds.iter().all(|hz| (*hz == 700.0) != (strength(guest, *hz) > 0.15)), "from {from} s on");
+        assert!(sounds.iter().all(|hz| strength(world.sound(9, from, to), *hz) > 0.15), "from {from} s on");
+    }
+    // Once the screen is gone its sharer is in the mix of all again.
+    for member in [3, 4] {
+        world.input(AudioInput::RemoveMember { room: ROOM, member: MemberKey(member) });
+    }
+    world.run(4.0);
+    let before = world.plane.counters().encodes;
+    world.run(1.0);
+    assert_eq!(world.plane.counters().encodes - before, 50, "one for all; who speaks hears silence");
+}
+
+#[test]
 fn muting_silences_and_unmuting_brings_back_without_a_click() {
     let mut world = World::new();
     world.join(1, tone(440.0, 0.3), Link::default());

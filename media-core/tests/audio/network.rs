@@ -179,7 +179,7 @@ fn packet(seq: u64, ticks: u64, payload: Vec<u8>, world: &World) -> AudioInput {
 #[test]
 fn any_bytes_are_harmless() {
     let mut world = World::new();
-    world.input(AudioInput::AddMember { room: ROOM, member: MemberKey(1), muted: false });
+    world.input(AudioInput::AddMember { room: ROOM, member: MemberKey(1), parent: None, muted: false });
     world.listen(2, Some(2));
     let mut seed = Seed(7);
     for round in 0..6 {
@@ -215,7 +215,7 @@ fn a_flood_drops_the_oldest_and_the_voice_comes_back() {
 #[test]
 fn wild_timestamps_are_harmless() {
     let mut world = World::new();
-    world.input(AudioInput::AddMember { room: ROOM, member: MemberKey(1), muted: false });
+    world.input(AudioInput::AddMember { room: ROOM, member: MemberKey(1), parent: None, muted: false });
     world.listen(2, Some(2));
     let mut seed = Seed(11);
     for number in 0..2000 {

@@ -118,7 +118,7 @@ fn apply(plane: &mut AudioPlane, model: &mut Model, now: &mut Instant, step: Ste
             AudioInput::CloseRoom { room: RoomKey(room) }
         }
         Step::Join(room, member, muted) => {
-            AudioInput::AddMember { room: RoomKey(room), member: MemberKey(member), muted }
+            AudioInput::AddMember { room: RoomKey(room), member: MemberKey(member), parent: None, muted }
         }
         Step::Leave(room, member) => {
             AudioInput::RemoveMember { room: RoomKey(room), member: MemberKey(member) }

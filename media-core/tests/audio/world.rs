@@ -154,6 +154,15 @@ impl World {
 
     /// A member that speaks.
     pub(crate) fn member(&mut self, number: u32, sound: Sound, link: Link) {
+        self.source(number, None, sound, link);
+    }
+
+    /// A screen or device of a member.
+    pub(crate) fn child(&mut self, number: u32, parent: u32, sound: Sound, link: Link) {
+        self.source(number, Some(MemberKey(parent)), sound, link);
+    }
+
+    fn source(&mut self, number: u32, parent: Option<MemberKey>, sound: Sound, link: Link) {
         let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
         encoder.set_bitrate(opus::Bitrate::Bits(40_000)).unwrap();
         encoder.set_inband_fec(true).unwrap();
@@ -162,7 +171,7 @@ impl World {
         let member = MemberKey(number);
         let seed = Seed(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         self.sources.insert(member, Source { encoder, sound, link, seed, sent: 0, losing: 0 });
-        self.input(AudioInput::AddMember { room: ROOM, member, muted: false });
+        self.input(AudioInput::AddMember { room: ROOM, member, parent, muted: false });
         // Microphones are not in step with the room's clock.
         self.at(self.now + Duration::from_micros(3_700 + u64::from(number) * 1_900), Due::Speak(member));
     }

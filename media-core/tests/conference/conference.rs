@@ -10,7 +10,7 @@ use layouts::{Layer, LayoutId, Placed, Position, Size};
 use media_core::codec::Rgb;
 use media_core::mix::audio::{AudioOutput, AudioPlane};
 use media_core::room::{
-    Action, Command, Counters, Event, JobDone, LegEnd, Liveness, MemberConfig, RoomConfig,
+    Action, Command, Counters, Event, JobDone, LegEnd, Liveness, MemberConfig, MemberKind, RoomConfig,
 };
 use media_core::rtcp::{NtpClock, NtpTime};
 use media_core::sdp::Offer;
@@ -122,6 +122,9 @@ impl Conference {
         let key = MemberKey(u32::try_from(index).unwrap() + 1);
         let config = MemberConfig {
             name: format!("Member {index}").into(),
+            kind: MemberKind::Member,
+            parent: None,
+            audience: false,
             audio_muted: false,
             video_muted: false,
             position: Position::Auto,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use layouts::{LayoutId, Position};
-use media_core::room::{Action, MemberConfig, RoomConfig};
+use media_core::room::{Action, MemberConfig, MemberKind, RoomConfig};
 use media_core::sdp::Offer;
 use media_core::units::VideoCodec::Vp8;
 use media_core::units::{LegKey, MemberKey, RoomKey};
@@ -89,6 +89,9 @@ fn open() -> Action {
 fn member(room: u32) -> Action {
     let config = MemberConfig {
         name: "Member".into(),
+        kind: MemberKind::Member,
+        parent: None,
+        audience: false,
         audio_muted: false,
         video_muted: false,
         position: Position::Auto,

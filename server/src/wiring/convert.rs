@@ -9,9 +9,10 @@ use std::collections::HashMap;
 
 use control_api::{
     LegEnd, LegId, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup, PlacedLayer, Placement,
+    wire,
 };
 use layouts::{Layer, Placed, Position};
-use media_core::room::{Action, Event, MemberConfig};
+use media_core::room::{Action, Event, MemberConfig, MemberKind};
 use media_core::sdp::{Offer, SdpError};
 use media_core::units::{LegKey, MemberKey};
 
@@ -44,7 +45,7 @@ impl Keys {
     ) -> Result<Action, Unconvertible> {
         Ok(match instruction {
             MediaInstruction::AddMember { member, setup } => {
-                Action::AddMember { member: self.add_member(registry, member), config: config(setup) }
+                Action::AddMember { member: self.add_member(registry, member), config: self.config(setup) }
             }
             MediaInstruction::RemoveMember { member } => {
                 Action::RemoveMember { member: self.member(member)? }
@@ -65,6 +66,14 @@ impl Keys {
             MediaInstruction::SetVideoMuted { member, muted } => {
                 Action::SetVideoMuted { member: self.member(member)?, muted: *muted }
             }
+            MediaInstruction::SetAudience { member, audience } => {
+                Action::SetAudience { member: self.member(member)?, audience: *audience }
+            }
+            MediaInstruction::SetHandRaised { member, raised } => {
+                Action::SetHandRaised { member: self.member(member)?, raised: *raised }
+            }
+            MediaInstruction::SetHideVideoMuted { hide } => Action::SetHideVideoMuted { hide: *hide },
+            MediaInstruction::SetPrioritizeHandraise { on } => Action::SetPrioritizeHandraise { on: *on },
             MediaInstruction::SetLayout { layout, positions } => {
                 Action::SetLayout { layout: *layout, positions: self.positions(positions) }
             }
@@ -95,6 +104,10 @@ impl Keys {
             | MediaInstruction::ReofferLeg { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
+            | MediaInstruction::SetAudience { .. }
+            | MediaInstruction::SetHandRaised { .. }
+            | MediaInstruction::SetHideVideoMuted { .. }
+            | MediaInstruction::SetPrioritizeHandraise { .. }
             | MediaInstruction::SetLayout { .. }
             | MediaInstruction::SetPositions { .. }
             | MediaInstruction::CloseRoom => {}
@@ -135,6 +148,18 @@ impl Keys {
         key
     }
 
+    fn config(&self, setup: &MemberSetup) -> MemberConfig {
+        MemberConfig {
+            name: setup.name.clone(),
+            kind: kind(setup.kind),
+            parent: setup.parent.as_ref().and_then(|parent| self.members.get(parent)).copied(),
+            audience: setup.audience,
+            audio_muted: setup.audio_muted,
+            video_muted: setup.video_muted,
+            position: setup.position,
+        }
+    }
+
     fn member(&self, member: &MemberId) -> Result<MemberKey, Unconvertible> {
         self.members.get(member).copied().ok_or(Unconvertible::Unknown)
     }
@@ -173,12 +198,11 @@ fn parsed(leg: LegId, offer: &str) -> Result<Box<Offer>, Unconvertible> {
     Offer::parse(offer).map(Box::new).map_err(|error| Unconvertible::Offer(leg, error))
 }
 
-fn config(setup: &MemberSetup) -> MemberConfig {
-    MemberConfig {
-        name: setup.name.clone(),
-        audio_muted: setup.audio_muted,
-        video_muted: setup.video_muted,
-        position: setup.position,
+fn kind(kind: wire::member::MemberKind) -> MemberKind {
+    match kind {
+        wire::member::MemberKind::Member => MemberKind::Member,
+        wire::member::MemberKind::Screen => MemberKind::Screen,
+        wire::member::MemberKind::Device => MemberKind::Device,
     }
 }
 
@@ -219,6 +243,9 @@ mod tests {
     fn add(member: &MemberId) -> MediaInstruction {
         let setup = MemberSetup {
             name: "Alice".into(),
+            kind: wire::member::MemberKind::Member,
+            parent: None,
+            audience: false,
             audio_muted: false,
             video_muted: true,
             position: Position::Auto,

@@ -61,6 +61,8 @@ pub enum AudioInput {
         room: RoomKey,
         /// The member.
         member: MemberKey,
+        /// Whose screen or device it is; that one's listeners do not hear it either.
+        parent: Option<MemberKey>,
         /// Not heard at first.
         muted: bool,
     },
@@ -228,8 +230,8 @@ impl AudioPlane {
         match input {
             AudioInput::OpenRoom { room } => self.open(now, room),
             AudioInput::CloseRoom { room } => self.close(room),
-            AudioInput::AddMember { room, member, muted } => {
-                self.with(room, |room| room.add_member(member, muted))
+            AudioInput::AddMember { room, member, parent, muted } => {
+                self.with(room, |room| room.add_member(member, parent, muted))
             }
             AudioInput::RemoveMember { room, member } => self.with(room, |room| room.remove_member(member)),
             AudioInput::SetMuted { room, member, muted } => {

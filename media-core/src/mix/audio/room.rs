@@ -15,7 +15,7 @@
 //! listener's decoder follows. One who comes back to a rendition others follow finds an encoder that has been fed the
 //! same for 100 ms, and one frame without prediction.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::member::Member;
@@ -40,12 +40,14 @@ pub(super) struct Room {
 
 struct Seat {
     member: Member,
+    /// Those whose parent this is, in the order of their keys.
+    children: Vec<MemberKey>,
     /// As last told.
     talking: bool,
 }
 
 struct Listener {
-    /// Whose voice is left out.
+    /// Whose voice is left out, with that of its children.
     member: Option<MemberKey>,
     hears: Option<Hears>,
 }
@@ -53,7 +55,7 @@ struct Listener {
 /// Which rendition a listener follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Hears {
-    /// The mix without this member. First in order, so that forks are taken before the shared rendition changes.
+    /// The mix without this member and its children. First in order, so that forks are taken before the shared rendition changes.
     AllBut(MemberKey),
     /// The mix of all.
     All,
@@ -79,11 +81,16 @@ impl Room {
     }
 
     /// A second time for the same member is ignored, except that a member on its way out comes back afresh.
-    pub(super) fn add_member(&mut self, member: MemberKey, muted: bool) {
-        let seat = || Seat { member: Member::new(muted), talking: false };
+    pub(super) fn add_member(&mut self, member: MemberKey, parent: Option<MemberKey>, muted: bool) {
+        let seat = || Seat { member: Member::new(muted), children: Vec::new(), talking: false };
         let known = self.members.entry(member).or_insert_with(seat);
         if known.member.is_leaving() {
             known.member = Member::new(muted);
+        }
+        if let Some(parent) = parent.and_then(|parent| self.members.get_mut(&parent))
+            && let Err(at) = parent.children.binary_search(&member)
+        {
+            parent.children.insert(at, member);
         }
     }
 
@@ -130,7 +137,7 @@ impl Room {
         counters: &mut AudioCounters,
         out: &mut VecDeque<AudioOutput>,
     ) {
-        self.members.retain(|_, seat| !seat.member.has_left());
+        self.forget_who_has_left();
         for seat in self.members.values_mut() {
             seat.member.render(now, counters);
         }
@@ -138,6 +145,18 @@ impl Room {
         self.move_listeners();
         self.send(at, counters, out);
         self.ticks += 1;
+    }
+
+    fn forget_who_has_left(&mut self) {
+        let before = self.members.len();
+        self.members.retain(|_, seat| !seat.member.has_left());
+        if self.members.len() == before {
+            return;
+        }
+        let here: BTreeSet<MemberKey> = self.members.keys().copied().collect();
+        for seat in self.members.values_mut() {
+            seat.children.retain(|child| here.contains(child));
+        }
     }
 
     fn report(&mut self, at: Instant, out: &mut VecDeque<AudioOutput>) {
@@ -161,7 +180,7 @@ impl Room {
         let mut moves = Vec::new();
         for listener in self.listeners.values_mut() {
             let own =
-                |member: &MemberKey| self.members.get(member).is_some_and(|seat| seat.member.needs_own_mix());
+                |member: &MemberKey| family(&self.members, *member).any(|seat| seat.member.needs_own_mix());
             let to = listener.member.filter(own).map_or(Hears::All, Hears::AllBut);
             if listener.hears != Some(to) {
                 moves.push(Move { to, from: listener.hears.replace(to) });
@@ -228,6 +247,20 @@ impl Room {
         }
     }
 
+    /// What is left is exactly silent when nobody else is heard, because then the sum is made of the same frames in the
+    /// same order.
+    fn without_family(&self, total: &Frame, member: MemberKey) -> Frame {
+        let mut own: Frame = [0.0; FRAME];
+        for seat in family(&self.members, member).filter(|seat| seat.member.is_heard()) {
+            add(&mut own, seat.member.frame());
+        }
+        let mut rest = *total;
+        for (sum, sample) in rest.iter_mut().zip(&own) {
+            *sum -= sample;
+        }
+        rest
+    }
+
     fn join(&mut self, which: Hears) {
         match which {
             Hears::AllBut(member) => self.own.get_mut(&member).into_iter().for_each(Rendition::join),
@@ -252,26 +285,23 @@ impl Room {
         if !self.shared.legs().is_empty() {
             packet(&mut self.shared, total);
         }
-        for (member, rendition) in &mut self.own {
-            match self.members.get(member) {
-                Some(seat) => packet(rendition, without(&total, seat.member.frame())),
-                None => packet(rendition, total),
-            }
+        let mut own = std::mem::take(&mut self.own);
+        for (member, rendition) in &mut own {
+            packet(rendition, self.without_family(&total, *member));
         }
+        self.own = own;
     }
+}
+
+/// A member and its children; in the order of the mix, because parents come first.
+fn family(members: &BTreeMap<MemberKey, Seat>, parent: MemberKey) -> impl Iterator<Item = &Seat> {
+    let parent = members.get(&parent);
+    let children = parent.into_iter().flat_map(|seat| &seat.children);
+    parent.into_iter().chain(children.filter_map(|child| members.get(child)))
 }
 
 fn add(total: &mut Frame, frame: &Frame) {
     for (sum, sample) in total.iter_mut().zip(frame) {
         *sum += sample;
     }
-}
-
-/// What is left is exactly silent when nobody else is heard, because then the sum is the frame itself.
-fn without(total: &Frame, own: &Frame) -> Frame {
-    let mut rest = *total;
-    for (sum, sample) in rest.iter_mut().zip(own) {
-        *sum -= sample;
-    }
-    rest
 }
