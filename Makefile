@@ -19,9 +19,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 export SIGNALBOX_BIN := $(TARGET)/release/signalbox
 
 NODE_MIN := 20
-# Compilers and libraries of the codecs; browser, footage and speech for the tests.
+# Compilers and libraries of the codecs; browser, footage, speech and a second database for the tests.
 PACKAGES := build-essential pkg-config cmake nasm clang libclang-dev libvpx-dev libyuv-dev \
-            chromium fonts-dejavu-core ffmpeg espeak-ng
+            chromium fonts-dejavu-core ffmpeg espeak-ng postgresql
 
 run: build
 	exec $(SIGNALBOX_BIN) serve --dev $(ARGS)

@@ -16,6 +16,8 @@ fn main() -> io::Result<()> {
     let built = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../web/dist");
     println!("cargo::rerun-if-changed={}", built.display());
     let pages = if built.join("index.html").is_file() { built.canonicalize()? } else { placeholder()? };
+    // Embedded one by one: a new file is noticed only so.
+    println!("cargo::rerun-if-changed=src/storage/migrations");
     println!("cargo::rustc-env=SIGNALBOX_PAGES={}", pages.display());
     Ok(())
 }

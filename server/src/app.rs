@@ -8,6 +8,7 @@ use crate::config::{Config, PublicUrl};
 use crate::http::Metrics;
 use crate::identity::Identity;
 use crate::shutdown::Shutdown;
+use crate::storage::Storage;
 use crate::tokens::{Key, Tokens};
 use crate::wiring::{MediaRoutes, Registry};
 
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) public_url: PublicUrl,
     pub(crate) tokens: Tokens,
     pub(crate) identity: Identity,
+    #[allow(dead_code, reason = "its callers land after it")]
+    pub(crate) storage: Storage,
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
     pub(crate) registry: Registry,
@@ -28,19 +31,21 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Opens the key, binds the media ports, starts the media threads.
-    pub(crate) fn start(
+    /// Opens the key and the database, binds the media ports, starts the media threads.
+    pub(crate) async fn start(
         config: Config,
         public_url: PublicUrl,
     ) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
         let key = Key::open_or_make(&config.tokens.key_file)?;
         let metrics = Arc::new(Metrics::new()?);
+        let storage = Storage::open(config.storage.place.clone()).await?;
         let media_routes = Arc::new(MediaRoutes::new(Arc::clone(&metrics)));
         let routes = Arc::clone(&media_routes);
         let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
         Ok(Arc::new(Self {
             tokens: Tokens::new(&key, &config.project.id, config.tokens.ttl),
             identity: Identity::new(&key),
+            storage,
             registry: Registry::new(&config),
             config,
             public_url,

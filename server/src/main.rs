@@ -14,6 +14,8 @@ mod shutdown;
 mod wiring;
 
 mod identity;
+#[allow(dead_code, reason = "its callers land after it")]
+mod storage;
 mod tokens;
 
 mod url_policy;
@@ -103,7 +105,7 @@ async fn serve(config: Config, dev: bool) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr()?;
     let public_url = config.public_url.clone().unwrap_or_else(|| PublicUrl::of_listener(address));
-    let app = App::start(config, public_url)?;
+    let app = App::start(config, public_url).await?;
     announce(&app, address, dev)?;
     let signals = app.shutdown.on_signals(|| app.registry.rooms_running());
     let serving = http::serve(listener, http::router(app.clone()), app.config.max_connections, &app.shutdown);

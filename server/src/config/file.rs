@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) public_url: Option<String>,
     pub(super) data_dir: PathBuf,
     pub(super) auth: Auth,
+    pub(super) storage: Storage,
     pub(super) tokens: Tokens,
     pub(super) media: Media,
     pub(super) room: Room,
@@ -35,6 +36,13 @@ pub(super) struct File {
 pub(super) struct Auth {
     pub(super) project: String,
     pub(super) api_token: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Storage {
+    pub(super) url: Option<String>,
+    pub(super) keep_days: u32,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -89,6 +97,7 @@ impl Default for File {
             public_url: None,
             data_dir: PathBuf::from("/var/lib/signalbox"),
             auth: Auth::default(),
+            storage: Storage::default(),
             tokens: Tokens::default(),
             media: Media::default(),
             room: Room::default(),
@@ -96,6 +105,12 @@ impl Default for File {
             egress: Egress::default(),
             demo: Demo::default(),
         }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { url: None, keep_days: 90 }
     }
 }
 

@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 
 use file::File;
 
+use crate::storage::Place;
 use crate::url_policy::{Allowed, UrlPolicy};
 
 /// A key and what is wrong with its value; the process exits with 78 (`EX_CONFIG`).
@@ -111,6 +112,15 @@ pub(crate) struct TokenRules {
     pub(crate) key_file: PathBuf,
 }
 
+/// Where rooms and their history are kept, and how long.
+#[derive(Clone, Debug)]
+pub(crate) struct StorageRules {
+    pub(crate) place: Place,
+    /// How long the history of a room session stays after its end; `None`: for ever.
+    #[allow(dead_code, reason = "its callers land after it")]
+    pub(crate) keep: Option<Duration>,
+}
+
 /// What every room starts with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoomDefaults {
@@ -128,6 +138,7 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) project: Project,
     pub(crate) tokens: TokenRules,
+    pub(crate) storage: StorageRules,
     pub(crate) media: EngineConfig,
     /// Whether SDK legs are answered with BUNDLE.
     pub(crate) bundle: bool,
@@ -196,6 +207,7 @@ impl Config {
                 ttl: token_ttl(&file.tokens.ttl).map_err(|reason| ConfigError::new("tokens.ttl", reason))?,
                 key_file: file.tokens.key_file.unwrap_or_else(|| data_dir.join("token.key")),
             },
+            storage: storage(file.storage, &data_dir)?,
             bundle: file.media.bundle,
             media: media(file.media)?,
             egress: egress(&file.egress, own)?,
@@ -225,6 +237,16 @@ fn egress(egress: &file::Egress, own: Vec<IpAddr>) -> Result<UrlPolicy, ConfigEr
     let allowed = Allowed::parse(egress.allow.iter().map(String::as_str))
         .map_err(|reason| ConfigError::new("egress.allow", reason))?;
     Ok(UrlPolicy::new(allowed, own))
+}
+
+fn storage(storage: file::Storage, data_dir: &Path) -> Result<StorageRules, ConfigError> {
+    let place = match storage.url {
+        None => Place::File(data_dir.join("signalbox.db")),
+        Some(url) => Place::postgres(&url).map_err(|reason| ConfigError::new("storage.url", reason))?,
+    };
+    let days = within("storage.keep_days", storage.keep_days, 0, 36_500)?;
+    let keep = (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 3600));
+    Ok(StorageRules { place, keep })
 }
 
 fn media(media: file::Media) -> Result<EngineConfig, ConfigError> {

@@ -56,6 +56,10 @@ fn every_bad_value_is_refused_by_its_key() {
         ("", &[("SIGNALBOX__PUBLIC_URL", "ftp://x")], "public_url: "),
         ("", &[("SIGNALBOX__PUBLIC_URL", "https://")], "public_url: "),
         ("", &[("SIGNALBOX__DATA_DIR", "")], "data_dir: is needed"),
+        ("", &[("SIGNALBOX__STORAGE__URL", "mysql://u:secret@h/db")], "storage.url: is not postgres://"),
+        ("", &[("SIGNALBOX__STORAGE__URL", "postgres://u:secret@h:port/db")], "storage.url: is not a URL"),
+        ("", &[("SIGNALBOX__STORAGE__URL", "postgres://u:secret@h")], "storage.url: names no database"),
+        ("[storage]\nkeep_days = 40000", &[], "storage.keep_days: 40000 is not within"),
         ("[room]\ncanvas_width = 1281", &[], "room.canvas_width: 1281 is odd"),
         ("[room]\nfps = 61", &[], "room.fps: 61 is not within 1 to 60"),
         ("[room]\nmax_members = 301", &[], "room.max_members: 301 is not within"),
@@ -66,6 +70,7 @@ fn every_bad_value_is_refused_by_its_key() {
         let error = load(&format!("{LEAST}{text}"), variables).unwrap_err();
         let message = error.strip_prefix("configuration: ").unwrap();
         assert!(message.starts_with(expected), "{text} {variables:?}\n gave {message}\n not  {expected}");
+        assert!(!message.contains("secret"), "{message}");
     }
 }
 
@@ -90,6 +95,19 @@ fn variables_stand_over_the_file() {
 }
 
 #[test]
+fn history_is_in_a_file_unless_a_server_is_named_and_no_log_shows_its_password() {
+    let config = load(LEAST, &[]).unwrap();
+    assert_eq!(config.storage.place, Place::File("/var/lib/signalbox/signalbox.db".into()));
+    assert_eq!(config.storage.keep, Some(Duration::from_secs(90 * 24 * 3600)));
+    let url = "postgres://signalbox:secret@db.example/video";
+    let variables = [("SIGNALBOX__STORAGE__URL", url), ("SIGNALBOX__STORAGE__KEEP_DAYS", "0")];
+    let config = load(LEAST, &variables).unwrap();
+    assert_eq!(config.storage.keep, None);
+    assert_eq!(config.storage.place.to_string(), "postgres://db.example:5432/video");
+    assert!(!format!("{config:?}").contains("secret"));
+}
+
+#[test]
 fn dev_is_for_loopback_only() {
     let config = Config::dev(&Overrides::default()).unwrap();
     assert!(config.demo && config.listen.ip().is_loopback() && config.media.bind.is_loopback());
@@ -104,7 +122,7 @@ fn the_sample_explains_every_key_and_loads() {
     let sample = include_str!("../../../deploy/config.sample.toml");
     let shown: toml::Table = uncommented(sample).parse().expect("the sample is TOML, its optional keys too");
     let known = toml::Table::try_from(File::default()).unwrap();
-    let optional = ["public_url", "auth.api_token", "tokens.key_file"].map(str::to_owned);
+    let optional = ["public_url", "auth.api_token", "storage.url", "tokens.key_file"].map(str::to_owned);
     let mut expected: Vec<String> = keys(&known).into_iter().chain(optional).collect();
     let mut found = keys(&shown);
     expected.sort();

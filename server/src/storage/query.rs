@@ -1,0 +1,72 @@
+//! Statements whose conditions depend on what was asked, and lists that are read page by page.
+//!
+//! in:  pieces of SQL written in this program, values
+//! out: one statement with `$1`, `$2` …; a page and whether there is more
+
+use std::fmt;
+use std::str::FromStr;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyPool, Arguments, AssertSqlSafe, Encode, FromRow, Type};
+
+use super::UnixMs;
+
+/// Grows from left to right. Values never become part of the text.
+#[derive(Default)]
+pub(crate) struct Query {
+    text: String,
+    values: AnyArguments,
+}
+
+impl Query {
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self { text: text.to_owned(), values: AnyArguments::default() }
+    }
+
+    /// Adds text.
+    #[must_use]
+    pub(crate) fn add(mut self, text: &'static str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a value and its placeholder.
+    #[must_use]
+    pub(crate) fn value<'t, T: Encode<'t, sqlx::Any> + Type<sqlx::Any>>(mut self, value: T) -> Self {
+        self.values.add(value).expect("text and numbers can always be encoded");
+        self.text.push_str(&format!("${}", self.values.len()));
+        self
+    }
+
+    /// The rows.
+    pub(crate) async fn all<T>(self, from: &AnyPool) -> sqlx::Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        // Safe, because `new` and `add` take only text of this program.
+        sqlx::query_as_with(AssertSqlSafe(self.text), self.values).fetch_all(from).await
+    }
+}
+
+/// A place in a list that is ordered by time, newest first, and by id where the time is the same. It stays right when
+/// rows come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) at: UnixMs,
+    pub(crate) id: String,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at.0, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('.').ok_or(())?;
+        Ok(Self { at: UnixMs(at.parse().map_err(|_| ())?), id: id.to_owned() })
+    }
+}
