@@ -36,7 +36,7 @@ pub use level::{Sensitivity, Volume};
 pub use permission::{MemberAction, Permission, PermissionSet, RoomAction};
 pub use room::{
     LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, RoomConfig,
-    RoomInput, RoomOutput, RoomSession, RoomSettings,
+    RoomInput, RoomOutput, RoomSession, RoomSettings, Tone,
 };
 pub use session::{
     Authenticated, Command, ConnectRefusal, ConnectRequest, Credentials, Invite, LegRole, Notice, Reply,

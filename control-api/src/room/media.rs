@@ -4,6 +4,7 @@ use layouts::{GridRect, LayoutId, Position};
 use std::sync::Arc;
 
 use crate::ids::{LegId, MemberId};
+use crate::level::{Sensitivity, Volume};
 use crate::wire::member::MemberKind;
 
 /// What the media plane is to do for this room. It has made the room before the first of these.
@@ -81,6 +82,39 @@ pub enum MediaInstruction {
         /// They come first.
         on: bool,
     },
+    /// The member hears the room or silence.
+    SetDeaf {
+        /// Who.
+        member: MemberId,
+        /// Silence.
+        deaf: bool,
+    },
+    /// How loud the others hear the member.
+    SetInputVolume {
+        /// Who.
+        member: MemberId,
+        /// How loud.
+        volume: Volume,
+    },
+    /// How loud the member hears the others.
+    SetOutputVolume {
+        /// Who.
+        member: MemberId,
+        /// How loud.
+        volume: Volume,
+    },
+    /// How much sound of the member counts as speech; at 0 nothing does, and it is not heard.
+    SetInputSensitivity {
+        /// Who.
+        member: MemberId,
+        /// How little it takes.
+        value: Sensitivity,
+    },
+    /// All who are not deaf hear a short tone.
+    PlayTone {
+        /// Which.
+        tone: Tone,
+    },
     /// Another layout, with positions applied in the same step.
     SetLayout {
         /// Which.
@@ -95,6 +129,15 @@ pub enum MediaInstruction {
     },
     /// Everything of this room ends.
     CloseRoom,
+}
+
+/// A short tone in the mix of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Somebody came.
+    Entry,
+    /// Somebody left.
+    Exit,
 }
 
 /// What a member comes with.

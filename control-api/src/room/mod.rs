@@ -30,7 +30,7 @@ pub(crate) use methods::known as known_method;
 
 pub use settings::RoomSettings;
 
-pub use media::{LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement};
+pub use media::{LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, Tone};
 
 use self::canvas::Canvas;
 use self::journal::Journal;

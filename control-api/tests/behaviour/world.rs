@@ -477,6 +477,11 @@ impl World {
             | MediaInstruction::SetHandRaised { .. }
             | MediaInstruction::SetHideVideoMuted { .. }
             | MediaInstruction::SetPrioritizeHandraise { .. }
+            | MediaInstruction::SetDeaf { .. }
+            | MediaInstruction::SetInputVolume { .. }
+            | MediaInstruction::SetOutputVolume { .. }
+            | MediaInstruction::SetInputSensitivity { .. }
+            | MediaInstruction::PlayTone { .. }
             | MediaInstruction::CloseRoom => return,
         }
         if self.places {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use layouts::{LayoutId, Position, Size};
 
+use crate::mix::audio::{Sensitivity, Tone, Volume};
 use crate::sdp::Offer;
 use crate::units::{LegKey, MemberKey, RoomKey};
 
@@ -48,6 +49,16 @@ pub enum Action {
     SetHideVideoMuted { hide: bool },
     /// Whether raised hands come first on the canvas.
     SetPrioritizeHandraise { on: bool },
+    /// The member hears the room or silence.
+    SetDeaf { member: MemberKey, deaf: bool },
+    /// How loud the others hear the member.
+    SetInputVolume { member: MemberKey, volume: Volume },
+    /// How loud the member hears the others.
+    SetOutputVolume { member: MemberKey, volume: Volume },
+    /// How little sound of the member counts as speech.
+    SetInputSensitivity { member: MemberKey, sensitivity: Sensitivity },
+    /// All who are not deaf hear a short tone.
+    PlayTone { tone: Tone },
     /// Another layout, with positions applied in the same step.
     SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
     /// Positions, applied in one step.

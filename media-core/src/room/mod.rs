@@ -123,6 +123,19 @@ impl Room {
             Action::SetHandRaised { member, raised } => self.set_hand_raised(reach.now, member, raised),
             Action::SetHideVideoMuted { hide } => self.arrangement.hide_video_muted(hide),
             Action::SetPrioritizeHandraise { on } => self.arrangement.prioritize_handraise(on),
+            Action::SetDeaf { member, deaf } => {
+                reach.audio(AudioInput::SetDeaf { room: self.key, member, deaf });
+            }
+            Action::SetInputVolume { member, volume } => {
+                reach.audio(AudioInput::SetInputVolume { room: self.key, member, volume });
+            }
+            Action::SetOutputVolume { member, volume } => {
+                reach.audio(AudioInput::SetOutputVolume { room: self.key, member, volume });
+            }
+            Action::SetInputSensitivity { member, sensitivity } => {
+                reach.audio(AudioInput::SetInputSensitivity { room: self.key, member, sensitivity });
+            }
+            Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
             Action::SetLayout { layout, positions } => {
                 self.arrangement.set_layout(layout);
                 self.set_positions(positions);

@@ -225,6 +225,11 @@ impl Shard {
             | Action::SetHandRaised { .. }
             | Action::SetHideVideoMuted { .. }
             | Action::SetPrioritizeHandraise { .. }
+            | Action::SetDeaf { .. }
+            | Action::SetInputVolume { .. }
+            | Action::SetOutputVolume { .. }
+            | Action::SetInputSensitivity { .. }
+            | Action::PlayTone { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {
                 if self.rooms.contains_key(&key) {

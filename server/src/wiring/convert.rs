@@ -9,9 +9,10 @@ use std::collections::HashMap;
 
 use control_api::{
     LegEnd, LegId, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup, PlacedLayer, Placement,
-    wire,
+    Tone, Volume, wire,
 };
 use layouts::{Layer, Placed, Position};
+use media_core::mix::audio;
 use media_core::room::{Action, Event, MemberConfig, MemberKind};
 use media_core::sdp::{Offer, SdpError};
 use media_core::units::{LegKey, MemberKey};
@@ -74,6 +75,20 @@ impl Keys {
             }
             MediaInstruction::SetHideVideoMuted { hide } => Action::SetHideVideoMuted { hide: *hide },
             MediaInstruction::SetPrioritizeHandraise { on } => Action::SetPrioritizeHandraise { on: *on },
+            MediaInstruction::SetDeaf { member, deaf } => {
+                Action::SetDeaf { member: self.member(member)?, deaf: *deaf }
+            }
+            MediaInstruction::SetInputVolume { member, volume } => {
+                Action::SetInputVolume { member: self.member(member)?, volume: loudness(*volume) }
+            }
+            MediaInstruction::SetOutputVolume { member, volume } => {
+                Action::SetOutputVolume { member: self.member(member)?, volume: loudness(*volume) }
+            }
+            MediaInstruction::SetInputSensitivity { member, value } => Action::SetInputSensitivity {
+                member: self.member(member)?,
+                sensitivity: audio::Sensitivity::saturating(value.value()),
+            },
+            MediaInstruction::PlayTone { tone } => Action::PlayTone { tone: sounded(*tone) },
             MediaInstruction::SetLayout { layout, positions } => {
                 Action::SetLayout { layout: *layout, positions: self.positions(positions) }
             }
@@ -108,6 +123,11 @@ impl Keys {
             | MediaInstruction::SetHandRaised { .. }
             | MediaInstruction::SetHideVideoMuted { .. }
             | MediaInstruction::SetPrioritizeHandraise { .. }
+            | MediaInstruction::SetDeaf { .. }
+            | MediaInstruction::SetInputVolume { .. }
+            | MediaInstruction::SetOutputVolume { .. }
+            | MediaInstruction::SetInputSensitivity { .. }
+            | MediaInstruction::PlayTone { .. }
             | MediaInstruction::SetLayout { .. }
             | MediaInstruction::SetPositions { .. }
             | MediaInstruction::CloseRoom => {}
@@ -203,6 +223,17 @@ fn kind(kind: wire::member::MemberKind) -> MemberKind {
         wire::member::MemberKind::Member => MemberKind::Member,
         wire::member::MemberKind::Screen => MemberKind::Screen,
         wire::member::MemberKind::Device => MemberKind::Device,
+    }
+}
+
+fn loudness(volume: Volume) -> audio::Volume {
+    audio::Volume::saturating(volume.steps())
+}
+
+fn sounded(tone: Tone) -> audio::Tone {
+    match tone {
+        Tone::Entry => audio::Tone::Entry,
+        Tone::Exit => audio::Tone::Exit,
     }
 }
 

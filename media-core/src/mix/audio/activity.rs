@@ -12,6 +12,7 @@
 //! The thresholds follow the noise of the room around the source, within bounds, so that a loud fan is not speech and
 //! a steady tone is not noise.
 
+use super::fader::Volume;
 use super::opus::Frame;
 
 /// Frames above the threshold, of the last [`RECENT`], that begin talking.
@@ -23,11 +24,20 @@ const RECENT: u32 = 10;
 /// Frames (800 ms) below the threshold that end talking.
 const STOP: u32 = 40;
 
-/// Speech is this much above the noise (10 dB) …
+/// At the default sensitivity speech is this much above the noise (10 dB) …
 const OVER_NOISE: f32 = 3.2;
 
 /// … and within these bounds (−50 and −34 dBFS).
 const SPEECH: std::ops::RangeInclusive<f32> = 0.003..=0.02;
+
+/// Below the default, each step asks for so much more (dB) …
+const DEAFER: f32 = 1.0;
+
+/// … and above, for so much less, so that 100 hears a whisper (−71 dBFS) …
+const KEENER: f32 = 0.3;
+
+/// … that stands out from the noise, in the end by 4 dB. What may be noise at all stays as it was.
+const KEENER_OVER_NOISE: f32 = 6.0 / 70.0;
 
 /// One frame this much above the threshold (16 dB) is enough to begin.
 const FAR: f32 = 6.3;
@@ -41,9 +51,62 @@ const HANG: u32 = 150;
 /// The noise estimate falls at once and rises by 1.7 dB per second.
 const FLOOR_RISE: f32 = 1.004;
 
+/// How little sound counts as speech: 0 … 100, 30 unless somebody chose. At 0 nothing does, and nothing is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sensitivity(u8);
+
+impl Default for Sensitivity {
+    fn default() -> Self {
+        Self(30)
+    }
+}
+
+impl Sensitivity {
+    /// The sensitivity nearest to this.
+    #[must_use]
+    pub fn saturating(value: u8) -> Self {
+        Self(value.min(100))
+    }
+
+    /// What counts as speech, if anything.
+    fn speech(self) -> Option<Threshold> {
+        let steps = f32::from(self.0) - f32::from(Self::default().0);
+        let (most, least) = (*SPEECH.end(), *SPEECH.start());
+        match self.0 {
+            0 => None,
+            1..=29 => {
+                let shift = factor(-steps * DEAFER);
+                Some(Threshold { over_noise: OVER_NOISE * shift, least: least * shift, most: most * shift })
+            }
+            30.. => Some(Threshold {
+                over_noise: OVER_NOISE * factor(-steps * KEENER_OVER_NOISE),
+                least: least * factor(-steps * KEENER),
+                most,
+            }),
+        }
+    }
+}
+
+fn factor(db: f32) -> f32 {
+    10_f32.powf(db / 20.0)
+}
+
+/// Where speech begins.
+#[derive(Clone, Copy, Debug)]
+struct Threshold {
+    /// Times the noise, …
+    over_noise: f32,
+    /// but not below this …
+    least: f32,
+    /// nor above this.
+    most: f32,
+}
+
 /// The activity of one source.
 #[derive(Debug)]
 pub(super) struct Activity {
+    /// None: whatever comes is not speech.
+    threshold: Option<Threshold>,
     floor: f32,
     /// The last frames, newest in the lowest bit: above the threshold or not.
     above: u32,
@@ -69,6 +132,7 @@ pub(super) enum Hearing {
 impl Default for Activity {
     fn default() -> Self {
         Self {
+            threshold: Sensitivity::default().speech(),
             floor: *SPEECH.start() / OVER_NOISE,
             above: 0,
             speech: Speech::Silent,
@@ -83,9 +147,23 @@ pub(super) fn level(frame: &Frame) -> f32 {
 }
 
 impl Activity {
+    pub(super) fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
+        self.threshold = sensitivity.speech();
+    }
+
+    /// The source becomes louder or quieter with all its noise.
+    pub(super) fn follow_volume(&mut self, from: Volume, to: Volume) {
+        if !from.is_silent() && !to.is_silent() {
+            self.floor *= to.gain() / from.gain();
+        }
+    }
+
     /// Learns the level of the next frame.
     pub(super) fn update(&mut self, level: f32) {
-        let threshold = (self.floor * OVER_NOISE).clamp(*SPEECH.start(), *SPEECH.end());
+        let Some(Threshold { over_noise, least, most }) = self.threshold else {
+            return self.silence();
+        };
+        let threshold = (self.floor * over_noise).clamp(least, most);
         self.floor = level.min(self.floor * FLOOR_RISE).max(1e-6);
         let above = level > threshold;
         self.above = (self.above << 1) | u32::from(above);

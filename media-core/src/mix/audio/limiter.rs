@@ -30,8 +30,18 @@ impl Default for Limiter {
 }
 
 impl Limiter {
+    /// One that already holds this frame, made louder by `factor`.
+    pub(super) fn fit(frame: &Frame, factor: f32) -> Self {
+        Self { gain: (CEILING / (peak(frame) * factor).max(CEILING)).min(1.0) }
+    }
+
+    /// What samples are multiplied with at the end of the last frame.
+    pub(super) fn gain(&self) -> f32 {
+        self.gain
+    }
+
     pub(super) fn apply(&mut self, frame: &mut Frame) {
-        let peak = frame.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        let peak = peak(frame);
         let wanted = (CEILING / peak.max(CEILING)).min(self.gain * RELEASE);
         if wanted >= 1.0 && self.gain >= 1.0 {
             return;
@@ -46,8 +56,12 @@ impl Limiter {
     }
 }
 
+fn peak(frame: &Frame) -> f32 {
+    frame.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()))
+}
+
 /// Straight up to the ceiling, then ever flatter towards 1; both pieces meet with the same slope.
-fn bend(sample: f32) -> f32 {
+pub(super) fn bend(sample: f32) -> f32 {
     let over = sample.abs() - CEILING;
     if over <= 0.0 {
         return sample;

@@ -8,7 +8,8 @@
 //! hear the same mix.
 
 use super::AudioCounters;
-use super::activity::{self, Activity, Hearing};
+use super::activity::{self, Activity, Hearing, Sensitivity};
+use super::fader::{Fader, Volume};
 use super::opus::{FRAME, Frame};
 use super::playout::{Arrival, Playout};
 
@@ -22,6 +23,7 @@ const SAME_INPUT: u32 = 6;
 /// One member of a room.
 pub(super) struct Member {
     playout: Playout,
+    fader: Fader,
     activity: Activity,
     microphone: Microphone,
     gate: Gate,
@@ -49,6 +51,7 @@ impl Member {
     pub(super) fn new(muted: bool) -> Self {
         Self {
             playout: Playout::default(),
+            fader: Fader::default(),
             activity: Activity::default(),
             microphone: if muted { Microphone::Muted } else { Microphone::Open },
             gate: Gate::Closed,
@@ -71,6 +74,16 @@ impl Member {
             (Microphone::Muted, true) => Microphone::Muted,
             (_, false) => Microphone::Open,
         };
+    }
+
+    /// How loud it is heard. Speech is judged by what is heard, and so is the noise around it.
+    pub(super) fn set_volume(&mut self, volume: Volume) {
+        self.activity.follow_volume(self.fader.volume(), volume);
+        self.fader.set(volume);
+    }
+
+    pub(super) fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
+        self.activity.set_sensitivity(sensitivity);
     }
 
     /// The member can be forgotten once [`Self::has_left`].
@@ -96,7 +109,9 @@ impl Member {
             return;
         }
         self.heard = self.playout.render(now, &mut self.frame, counters);
+        self.fader.apply(&mut self.frame);
         match self.microphone {
+            Microphone::Open if self.fader.volume().is_silent() => self.activity.silence(),
             Microphone::Open => self.activity.update(activity::level(&self.frame)),
             Microphone::Muting | Microphone::Muted | Microphone::Leaving => self.activity.silence(),
         }

@@ -13,6 +13,7 @@
 
 mod activity;
 mod delay;
+mod fader;
 mod limiter;
 mod member;
 mod opus;
@@ -20,6 +21,7 @@ mod playout;
 mod rendition;
 mod room;
 mod stretch;
+mod tone;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -28,8 +30,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
+pub use self::activity::Sensitivity;
+pub use self::fader::Volume;
 use self::playout::Arrival;
 use self::room::Room;
+pub use self::tone::Tone;
 use crate::units::{LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 
 /// Length of a packet towards listeners.
@@ -81,6 +86,49 @@ pub enum AudioInput {
         member: MemberKey,
         /// Not heard.
         muted: bool,
+    },
+    /// Whether the member's listeners hear silence.
+    SetDeaf {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// They do.
+        deaf: bool,
+    },
+    /// How loud the others hear the member.
+    SetInputVolume {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// How loud.
+        volume: Volume,
+    },
+    /// How loud the member's listeners hear the others.
+    SetOutputVolume {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// How loud.
+        volume: Volume,
+    },
+    /// How little sound of the member counts as speech.
+    SetInputSensitivity {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// How little.
+        sensitivity: Sensitivity,
+    },
+    /// All who are not deaf hear a short tone.
+    PlayTone {
+        /// The room.
+        room: RoomKey,
+        /// Which.
+        tone: Tone,
     },
     /// A leg that gets a packet every 20 ms from the next tick on.
     AddListener {
@@ -236,6 +284,14 @@ impl AudioPlane {
             AudioInput::RemoveMember { room, member } => self.with(room, |room| room.remove_member(member)),
             AudioInput::SetMuted { room, member, muted } => {
                 self.with(room, |room| room.set_muted(member, muted))
+            }
+            AudioInput::SetInputVolume { room, member, volume } => {
+                self.with(room, |room| room.set_input_volume(member, volume))
+            }
+            AudioInput::SetInputSensitivity { room, member, sensitivity } => {
+                self.with(room, |room| room.set_input_sensitivity(member, sensitivity))
+            }
+            AudioInput::SetDeaf { .. } | AudioInput::SetOutputVolume { .. } | AudioInput::PlayTone { .. } => {
             }
             AudioInput::AddListener { room, leg, member } => {
                 self.with(room, |room| room.add_listener(leg, member))

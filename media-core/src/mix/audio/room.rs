@@ -18,6 +18,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use super::activity::Sensitivity;
+use super::fader::Volume;
 use super::member::Member;
 use super::opus::{FRAME, Frame};
 use super::playout::Arrival;
@@ -103,6 +105,18 @@ impl Room {
     pub(super) fn set_muted(&mut self, member: MemberKey, muted: bool) {
         if let Some(seat) = self.members.get_mut(&member) {
             seat.member.set_muted(muted);
+        }
+    }
+
+    pub(super) fn set_input_volume(&mut self, member: MemberKey, volume: Volume) {
+        if let Some(seat) = self.members.get_mut(&member) {
+            seat.member.set_volume(volume);
+        }
+    }
+
+    pub(super) fn set_input_sensitivity(&mut self, member: MemberKey, sensitivity: Sensitivity) {
+        if let Some(seat) = self.members.get_mut(&member) {
+            seat.member.set_sensitivity(sensitivity);
         }
     }
 

@@ -1,0 +1,109 @@
+//! How loud something is: a volume that may change at any time without a click.
+//!
+//! in:  frames, the volume wanted
+//! out: the same frames at that volume
+//!
+//! ```text
+//!   volume  −50      −40  …  −20 … −6 … −1   0   +1 …  +6 … +20  …  +50
+//!   gain    silence  −40 dB  −20   −6   −1   as  +1    +6   +20     +50 dB
+//!                                            it came
+//! ```
+//!
+//! A step is 1 dB, the smallest change one notices: so equal ways on a slider sound equally large. A change takes one
+//! frame; what is made too loud for full scale is limited here, before it is added to others, who must not become
+//! quieter for it.
+
+use super::limiter::{self, Limiter};
+use super::opus::{FRAME, Frame};
+
+/// Steps of 1 dB within −50 … 50; −50 is silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Volume(i8);
+
+impl Volume {
+    /// The lowest, and silence.
+    const LOWEST: i8 = -50;
+
+    const HIGHEST: i8 = 50;
+
+    /// The volume nearest to this many steps.
+    #[must_use]
+    pub fn saturating(steps: i8) -> Self {
+        Self(steps.clamp(Self::LOWEST, Self::HIGHEST))
+    }
+
+    /// Whether nothing is heard.
+    pub(super) fn is_silent(self) -> bool {
+        self.0 == Self::LOWEST
+    }
+
+    /// Factor for samples; exactly 1 at 0.
+    pub(super) fn gain(self) -> f32 {
+        match self.0 {
+            0 => 1.0,
+            Self::LOWEST => 0.0,
+            steps => 10_f32.powf(f32::from(steps) / 20.0),
+        }
+    }
+}
+
+/// One fader.
+#[derive(Clone, Debug)]
+pub(super) struct Fader {
+    volume: Volume,
+    /// Wanted.
+    gain: f32,
+    /// At the end of the last frame.
+    reached: f32,
+    /// Of what is made louder than it came.
+    limiter: Limiter,
+}
+
+impl Default for Fader {
+    fn default() -> Self {
+        Self { volume: Volume::default(), gain: 1.0, reached: 1.0, limiter: Limiter::default() }
+    }
+}
+
+impl Fader {
+    /// From the next frame on.
+    pub(super) fn set(&mut self, volume: Volume) {
+        self.volume = volume;
+        self.gain = volume.gain();
+    }
+
+    pub(super) fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    /// At volume 0 the frame stays as it is, bit for bit.
+    pub(super) fn apply(&mut self, frame: &mut Frame) {
+        if self.reached == self.gain {
+            self.hold(frame);
+        } else {
+            self.slide(frame);
+        }
+    }
+
+    fn hold(&mut self, frame: &mut Frame) {
+        if self.gain == 1.0 {
+            return;
+        }
+        frame.iter_mut().for_each(|sample| *sample *= self.gain);
+        if self.gain > 1.0 {
+            self.limiter.apply(frame);
+        }
+    }
+
+    /// Straight from what was heard to what this frame bears.
+    fn slide(&mut self, frame: &mut Frame) {
+        let mut at = self.reached * self.limiter.gain();
+        self.limiter = if self.gain > 1.0 { Limiter::fit(frame, self.gain) } else { Limiter::default() };
+        let step = (self.gain * self.limiter.gain() - at) / FRAME as f32;
+        for sample in frame {
+            at += step;
+            *sample = limiter::bend(*sample * at);
+        }
+        self.reached = self.gain;
+    }
+}
