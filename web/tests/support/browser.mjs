@@ -25,8 +25,19 @@ const FLAGS = [
   '--auto-select-desktop-capture-source=Entire screen',
 ];
 
+/** Releases of the browser SDK, by the path of the member page that uses them. */
+const SDKS = {
+  '3.25.1': 'signalwire-js-3.25',
+  '3.28.0': 'signalwire-js-3.28',
+  '3.30.0': '@signalwire/js',
+};
+export const SDK_VERSIONS = Object.keys(SDKS);
+const NEWEST = '3.30.0';
+
 export const RED = { colour: [200, 40, 40], tone: 440 };
 export const BLUE = { colour: [40, 60, 200], tone: 1150 };
+export const GREEN = { colour: [30, 150, 60], tone: 2100 };
+export const YELLOW = { colour: [190, 170, 40], tone: 3300 };
 
 export async function startBrowser() {
   const profile = await mkdtemp(join(tmpdir(), 'signalbox-chromium-'));
@@ -39,11 +50,11 @@ export async function startBrowser() {
   const site = await startSite();
   return {
     context,
-    /** A page that can become a member; `codec` is the only video codec it offers. */
-    async memberPage({ codec } = {}) {
+    /** A page that can become a member; `codec` is the only video codec it offers, `sdk` the release it uses. */
+    async memberPage({ codec, sdk = NEWEST } = {}) {
       const page = await context.newPage();
       await page.addInitScript(watchConnections, codec);
-      await page.goto(site.url);
+      await page.goto(`${site.url}${sdk}/`);
       return new Member(page);
     },
     async stop() {
@@ -57,11 +68,12 @@ export async function startBrowser() {
 /** Serves the SDK as an application would; not from our server, which must not be needed for that. */
 async function startSite() {
   const file = (path) => readFile(new URL(path, import.meta.url));
-  const files = {
-    '/': ['text/html', await file('./member.html')],
-    '/member.js': ['text/javascript', await file('./member.js')],
-    '/sdk.js': ['text/javascript', await file('../../node_modules/@signalwire/js/dist/index.umd.js')],
-  };
+  const files = {};
+  for (const [version, name] of Object.entries(SDKS)) {
+    files[`/${version}/`] = ['text/html', await file('./member.html')];
+    files[`/${version}/member.js`] = ['text/javascript', await file('./member.js')];
+    files[`/${version}/sdk.js`] = ['text/javascript', await file(`../../node_modules/${name}/dist/index.umd.js`)];
+  }
   const site = createServer((request, response) => {
     const [type, body] = files[request.url] ?? [];
     response.writeHead(body ? 200 : 404, { 'content-type': type ?? 'text/plain' }).end(body);
@@ -100,8 +112,8 @@ export class Member {
   }
 
   /** Joins; rejects with the code and message that the SDK rejects with. */
-  async join(token, { colour, tone }) {
-    const { value, error } = await this.page.evaluate((params) => member.join(params), { token, colour, tone });
+  async join(token, { colour, tone, sends = true }) {
+    const { value, error } = await this.page.evaluate((params) => member.join(params), { token, colour, tone, sends });
     if (error) throw Object.assign(new Error(`join: ${error.code} ${error.message}`), error);
     return Object.assign(this, value);
   }
@@ -111,6 +123,23 @@ export class Member {
     const { value, error } = await this.page.evaluate(([m, p]) => member.call(m, p), [method, params]);
     if (error) throw Object.assign(new Error(`${method}: ${error.code} ${error.message}`), error);
     return value;
+  }
+
+  /** Joins as audience; the colour and the tone are what it will send once it is promoted. */
+  watch(token, looks) {
+    return this.join(token, { ...looks, sends: false });
+  }
+
+  /** Another leg of this member: resolves with its own member id. */
+  async add(kind, params) {
+    const { value, error } = await this.page.evaluate(([k, p]) => member.add(k, p), [kind, params]);
+    if (error) throw Object.assign(new Error(`${kind}: ${error.code} ${error.message}`), error);
+    return value;
+  }
+
+  /** Ends such a leg as its page would. */
+  async end(id) {
+    await this.page.evaluate((child) => member.end(child), id);
   }
 
   events() {

@@ -7,11 +7,18 @@ const member = {
   session: undefined,
   events: [],
   tone: undefined,
+  /** What the next camera, microphone or screen that the SDK asks for looks and sounds like. */
+  devices: {},
+  /** Screens and devices by member id. */
+  children: {},
 
-  /** Without a colour there is no camera, without a tone no microphone; colour "device" is the browser's own camera. */
-  async join({ token, colour, tone }) {
-    const camera = colour === 'device' ? await deviceCamera() : colour && cameraOf(colour);
-    const localStream = new MediaStream([...(tone ? [microphoneOf(tone)] : []), ...(camera ? [camera] : [])]);
+  /**
+   * Without a colour there is no camera, without a tone no microphone; colour "device" is the browser's own camera. One
+   * who does not send asks for devices when it is promoted.
+   */
+  async join({ token, colour, tone, sends }) {
+    member.devices = { colour, tone };
+    const localStream = sends ? await streamOf({ video: colour, audio: tone }) : undefined;
     const session = new SignalWire.Video.RoomSession({
       token,
       rootElement: document.getElementById('stage'),
@@ -20,18 +27,33 @@ const member = {
       // Unmuting would else replace the colour and the tone with the browser's own fake devices.
       stopCameraWhileMuted: false,
       stopMicrophoneWhileMuted: false,
+      // The SDK then takes a call for lost whose packets pause for 2 s.
+      watchMediaPackets: true,
     });
     member.session = session;
     for (const name of EVENTS) {
       session.on(name, (payload) => member.events.push({ name, payload: plain(payload), at: performance.now() }));
     }
     return outcome(async () => {
-      await session.join({ audio: Boolean(tone), video: Boolean(colour), receiveAudio: true, receiveVideo: true });
+      const sending = { audio: Boolean(tone), video: Boolean(colour), receiveAudio: true, receiveVideo: true };
+      await session.join(sends ? sending : undefined);
       return { memberId: session.memberId, roomSessionId: session.roomSessionId, callId: session.callId };
     });
   },
 
   call: (method, params) => outcome(() => member.session[method](params)),
+
+  /** `startScreenShare`, `addCamera`, `addMicrophone` or `addDevice`, with what that source looks and sounds like. */
+  add: (kind, { colour, tone, ...params } = {}) =>
+    outcome(async () => {
+      const own = member.devices;
+      member.devices = { colour, tone };
+      const child = await member.session[kind](params).finally(() => (member.devices = own));
+      member.children[child.memberId] = child;
+      return { memberId: child.memberId };
+    }),
+
+  end: (id) => outcome(() => member.children[id].leave()),
 
   /** Mean colour at the centre of every rectangle of the last layout that shows a member. */
   colours() {
@@ -121,7 +143,8 @@ const member = {
 
 const LOUDNESS = 0.25;
 const EVENTS = [
-  ...['room.joined', 'room.subscribed', 'room.updated', 'room.left', 'layout.changed'],
+  ...['room.joined', 'room.subscribed', 'room.updated', 'room.left', 'room.audienceCount', 'layout.changed'],
+  ...['member.promoted', 'member.demoted'],
   ...['member.joined', 'member.updated', 'member.left', 'member.talking', 'memberList.updated'],
   ...['media.connected', 'media.reconnecting', 'media.disconnected'],
 ];
@@ -163,8 +186,20 @@ function cameraOf(colour) {
   return canvas.captureStream(15).getVideoTracks()[0];
 }
 
+/** The SDK's own requests get the colours and tones, as if they were devices. */
+const realDevices = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+for (const request of ['getUserMedia', 'getDisplayMedia']) {
+  navigator.mediaDevices[request] = (wanted) =>
+    streamOf({ video: wanted.video && member.devices.colour, audio: wanted.audio && member.devices.tone });
+}
+
+async function streamOf({ video, audio }) {
+  const camera = video === 'device' ? await deviceCamera() : video && cameraOf(video);
+  return new MediaStream([...(audio ? [microphoneOf(audio)] : []), ...(camera ? [camera] : [])]);
+}
+
 async function deviceCamera() {
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
+  const stream = await realDevices({ video: { width: 640, height: 360 } });
   return stream.getVideoTracks()[0];
 }
 

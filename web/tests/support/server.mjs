@@ -13,15 +13,19 @@ const BINARY = process.env.SIGNALBOX_BIN ?? fileURLToPath(new URL('../../../targ
 const PROJECT = 'dev';
 const API_TOKEN = 'token-of-the-tests';
 
-/** Everything a token can allow in a room of these tests. */
+/** Everything a token can allow. */
 export const ALL_PERMISSIONS = [
   ...['self', 'member'].flatMap((who) =>
-    ['audio_mute', 'audio_unmute', 'video_mute', 'video_unmute', 'set_position'].map((what) => `room.${who}.${what}`),
+    [
+      ...['audio_mute', 'audio_unmute', 'video_mute', 'video_unmute', 'deaf', 'undeaf', 'set_input_volume'],
+      ...['set_output_volume', 'set_input_sensitivity', 'set_position', 'set_meta', 'raisehand', 'lowerhand'],
+    ].map((what) => `room.${who}.${what}`),
   ),
-  'room.member.remove',
-  'room.list_available_layouts',
-  'room.set_layout',
-  'room.set_position',
+  ...['room.member.remove', 'room.member.promote', 'room.member.demote'],
+  ...['room.self.screenshare', 'room.self.additional_source'],
+  ...['room.hide_video_muted', 'room.show_video_muted', 'room.list_available_layouts', 'room.set_layout'],
+  ...['room.set_position', 'room.set_meta', 'room.lock', 'room.unlock', 'room.playback', 'room.playback_seek'],
+  ...['room.recording', 'room.stream', 'room.prioritize_handraise'],
 ];
 
 export async function freePort() {
