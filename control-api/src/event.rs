@@ -40,6 +40,11 @@ const KINDS: &[(EventKind, &str)] = &[
 ];
 
 impl EventKind {
+    /// Every event there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|row| row.0)
+    }
+
     /// As in `event_type`.
     #[must_use]
     pub fn name(self) -> &'static str {

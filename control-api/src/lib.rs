@@ -41,5 +41,5 @@ pub use room::{
 pub use session::{
     Authenticated, Command, ConnectRefusal, ConnectRequest, Credentials, Invite, LegRole, Notice, Reply,
     RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig, SessionInput, SessionOutput,
-    VertoMessage,
+    VertoMessage, methods,
 };

@@ -59,7 +59,7 @@ impl RoomSession {
         // A page that lost its socket while it waited for the answer asks again under another callID: one session is
         // one member, so the newcomer takes the place of the former.
         let former = self.members.iter().find(|m| m.session == from.session).map(|m| m.id.clone());
-        if former.is_none() && self.members.len() >= settings.max_members {
+        if former.is_none() && (self.locked || self.members.len() >= settings.max_members) {
             return Reply::unauthorized();
         }
         let id = MemberId::new(self.config.ids.uuid().to_string());

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use layouts::LayoutId;
 use serde_json::{Map, Value};
 
-pub(crate) use methods::known as known_method;
+pub(crate) use methods::{known as known_method, names as method_names};
 
 pub use settings::RoomSettings;
 

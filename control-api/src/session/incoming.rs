@@ -30,6 +30,14 @@ impl From<Reply> for AtOnce {
     }
 }
 
+/// Listing rooms needs no room.
+const ROOMS_GET: &str = "video.rooms.get";
+
+/// Every method of rooms and room sessions there is.
+pub fn methods() -> impl Iterator<Item = &'static str> {
+    std::iter::once(ROOMS_GET).chain(room::method_names())
+}
+
 impl Session {
     pub(super) fn on_client_request(&mut self, now: Now, id: Id, method: &str, params: Value) {
         let outcome = match method {
@@ -41,7 +49,7 @@ impl Session {
             "signalwire.subscribe" => self.on_subscribe(now, &id, params),
             "signalwire.reauthenticate" => self.on_reauthenticate(now, &id, params),
             "video.message" | "webrtc.verto" => self.on_verto(now, &id, params),
-            "video.rooms.get" => self.on_rooms_get(now, &id),
+            ROOMS_GET => self.on_rooms_get(now, &id),
             "signalwire.connect" => Err(AtOnce::Rpc(rpc::INVALID_REQUEST, "already connected".to_owned())),
             _ => self.on_room_method(now, &id, method, params),
         };

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 pub use connect::{ConnectRefusal, ConnectRequest, Credentials};
+pub use incoming::methods;
 pub use io::{Authenticated, SessionConfig, SessionInput, SessionOutput};
 pub use request::{
     Command, Invite, LegRole, Notice, Reply, RoomMessage, RoomRequest, Route, Sender, VertoMessage,

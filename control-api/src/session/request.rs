@@ -176,13 +176,18 @@ impl Reply {
 
     /// No such member.
     pub(crate) fn member_not_found() -> Self {
-        Self::Refused { code: "404", message: "Member not found".to_owned() }
+        Self::not_found("Member")
     }
 
     /// No such room session.
     #[must_use]
     pub fn room_not_found() -> Self {
-        Self::Refused { code: "404", message: "Room session not found".to_owned() }
+        Self::not_found("Room session")
+    }
+
+    /// Nothing of that kind has that id.
+    pub(crate) fn not_found(kind: &str) -> Self {
+        Self::Refused { code: "404", message: format!("{kind} not found") }
     }
 
     /// The parameters are wrong.

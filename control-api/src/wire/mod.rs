@@ -3,6 +3,8 @@
 pub mod connect;
 pub mod layout;
 pub mod member;
+pub mod method;
+pub mod number;
 pub mod room;
 pub mod verto;
 

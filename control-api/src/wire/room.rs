@@ -1,9 +1,6 @@
-//! `room_session` and its twin `room`, the envelope of events, params of room methods.
+//! `room_session` and its twin `room`, and the envelope of events.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::member::Member;
@@ -118,65 +115,4 @@ pub struct MemberBody<M> {
 pub struct LayoutBody {
     /// The arrangement.
     pub layout: super::layout::Layout,
-}
-
-/// Params of methods about the room alone. `room_session_id` has found the room already.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct NoParams {}
-
-/// Params of methods about one member.
-#[derive(Clone, Debug, Deserialize)]
-pub struct MemberParams {
-    /// Whom.
-    pub member_id: String,
-}
-
-/// `video.set_layout`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SetLayoutParams {
-    /// Layout.
-    pub name: String,
-    /// Places asked for in the same step, by member.
-    pub positions: Option<BTreeMap<String, String>>,
-}
-
-/// `video.set_position`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SetPositionParams {
-    /// Places asked for, by member.
-    pub positions: BTreeMap<String, String>,
-}
-
-/// `video.member.set_position`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct MemberSetPositionParams {
-    /// Whom.
-    pub member_id: String,
-    /// Where to.
-    pub position: String,
-}
-
-/// Result of methods that only do.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Done {}
-
-/// `video.members.get`.
-#[derive(Clone, Debug, Serialize)]
-pub struct MembersResult {
-    /// Everybody.
-    pub members: Vec<Member>,
-}
-
-/// `video.list_available_layouts`.
-#[derive(Clone, Debug, Serialize)]
-pub struct LayoutsResult {
-    /// Names.
-    pub layouts: Vec<&'static str>,
-}
-
-/// `video.room.get`.
-#[derive(Clone, Debug, Serialize)]
-pub struct RoomResult {
-    /// The session.
-    pub room: Arc<RoomSession>,
 }

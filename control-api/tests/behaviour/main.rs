@@ -14,7 +14,13 @@ mod join_goes_in_order;
 mod known_calls_reload_or_resume;
 
 #[cfg(test)]
-mod methods_follow_permissions;
+mod contract;
+
+#[cfg(test)]
+mod every_method_follows_the_contract;
+
+#[cfg(test)]
+mod methods_do_what_they_say;
 
 #[cfg(test)]
 mod presence_decides_who_stays;

@@ -125,7 +125,7 @@ fn control_frames() {
     let mut scene = scene();
     let bot = scene.bot;
     record(&mut scene, "signalwire.ping", bot, "signalwire.ping", json!({"timestamp": 1.5}));
-    record(&mut scene, "unknown_method", bot, "video.get_meta", json!({}));
+    record(&mut scene, "unknown_method", bot, "video.nothing", json!({}));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use layouts::{LayoutId, Position};
 
-use super::{Call, Method, Needs};
+use super::{Call, MemberMethod, Method, Needs};
 use crate::clock::Now;
 use crate::event::EventKind;
 use crate::ids::{MemberId, SessionKey};
@@ -12,14 +12,14 @@ use crate::permission::{MemberAction, RoomAction};
 use crate::room::RoomSession;
 use crate::room::media::MediaInstruction;
 use crate::session::Reply;
-use crate::wire::room::{
+use crate::wire::method::{
     Done, LayoutsResult, MemberSetPositionParams, NoParams, SetLayoutParams, SetPositionParams,
 };
 
 pub(super) struct ListAvailableLayouts;
 impl Method for ListAvailableLayouts {
     const NAME: &'static str = "video.list_available_layouts";
-    const NEEDS: Needs = Needs::Room(RoomAction::ListAvailableLayouts);
+    const NEEDS: Needs = Needs::Room(&[RoomAction::ListAvailableLayouts]);
     type Params = NoParams;
     type Result = LayoutsResult;
     fn run(_: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<LayoutsResult, Reply> {
@@ -30,7 +30,7 @@ impl Method for ListAvailableLayouts {
 pub(super) struct SetLayout;
 impl Method for SetLayout {
     const NAME: &'static str = "video.set_layout";
-    const NEEDS: Needs = Needs::Room(RoomAction::SetLayout);
+    const NEEDS: Needs = Needs::Room(&[RoomAction::SetLayout]);
     type Params = SetLayoutParams;
     type Result = Done;
     fn run(room: &mut RoomSession, call: &Call<'_>, params: SetLayoutParams) -> Result<Done, Reply> {
@@ -44,8 +44,7 @@ impl Method for SetLayout {
         room.instruct(MediaInstruction::SetLayout { layout, positions });
         if room.layout != layout {
             room.layout = layout;
-            let to = room.all();
-            room.emit_room(call.now, to, EventKind::RoomUpdated, Some(vec!["layout_name"]));
+            room.emit_room_updated(call.now, "layout_name");
         }
         room.emit_requested(call.now, &changed);
         Ok(Done {})
@@ -55,7 +54,7 @@ impl Method for SetLayout {
 pub(super) struct SetPosition;
 impl Method for SetPosition {
     const NAME: &'static str = "video.set_position";
-    const NEEDS: Needs = Needs::Room(RoomAction::SetPosition);
+    const NEEDS: Needs = Needs::Room(&[RoomAction::SetPosition]);
     type Params = SetPositionParams;
     type Result = Done;
     fn run(room: &mut RoomSession, call: &Call<'_>, params: SetPositionParams) -> Result<Done, Reply> {
@@ -66,15 +65,18 @@ impl Method for SetPosition {
 }
 
 pub(super) struct MemberSetPosition;
-impl Method for MemberSetPosition {
+impl MemberMethod for MemberSetPosition {
     const NAME: &'static str = "video.member.set_position";
-    const NEEDS: Needs = Needs::Member(MemberAction::SetPosition);
+    const ACTION: Option<MemberAction> = Some(MemberAction::SetPosition);
     type Params = MemberSetPositionParams;
     type Result = Done;
-    fn run(room: &mut RoomSession, call: &Call<'_>, params: MemberSetPositionParams) -> Result<Done, Reply> {
-        let member = room.target(call.from, MemberAction::SetPosition, &params.member_id)?;
-        let position = read_position(&params.position)?;
-        apply_positions(room, call, &[(member, position)]);
+    fn run(
+        room: &mut RoomSession,
+        call: &Call<'_>,
+        id: &MemberId,
+        params: MemberSetPositionParams,
+    ) -> Result<Done, Reply> {
+        apply_positions(room, call, &[(id.clone(), read_position(&params.position)?)]);
         Ok(Done {})
     }
 }
@@ -144,6 +146,6 @@ struct Requested {
     changed: Vec<MemberId>,
 }
 
-fn read_position(text: &str) -> Result<Position, Reply> {
+pub(super) fn read_position(text: &str) -> Result<Position, Reply> {
     text.parse::<Position>().map_err(|e| Reply::invalid(e.to_string()))
 }

@@ -1,19 +1,37 @@
 //! Room methods. A method is a type, the table is the list of those that exist: one more is a type and a row.
 //!
-//! Each is checked in this order: may the sender ask anything here, may it call the method at all (403), are the
-//! params right (422), may it do that to this member (403), is the member there (404).
+//! Each is checked in this order: may the sender ask anything here, may it do that to the room or to this member (403),
+//! are the params right (422), is everybody there whom it names (404). What is refused has changed nothing.
 
 mod layout;
 mod member;
+mod meta;
+mod playback;
+mod recording;
 mod room;
+mod stream;
+mod url;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::layout::{ListAvailableLayouts, MemberSetPosition, SetLayout, SetPosition};
-use self::member::{AudioMute, AudioUnmute, MemberRemove, VideoMute, VideoUnmute};
-use self::room::{MembersGet, RoomGet};
+use self::member::{
+    MemberRemove, SetAudioMuted, SetDeaf, SetHandRaised, SetInputSensitivity, SetInputVolume,
+    SetOutputVolume, SetVideoMuted,
+};
+use self::meta::{
+    MemberMetaDelete, MemberMetaGet, MemberMetaSet, MemberMetaUpdate, RoomMetaDelete, RoomMetaGet,
+    RoomMetaSet, RoomMetaUpdate,
+};
+use self::playback::{
+    PlaybackList, PlaybackPause, PlaybackResume, PlaybackSeekAbsolute, PlaybackSeekRelative,
+    PlaybackSetVolume, PlaybackStart, PlaybackStop,
+};
+use self::recording::{RecordingList, RecordingPause, RecordingResume, RecordingStart, RecordingStop};
+use self::room::{MembersGet, PrioritizeHandraise, RoomGet, SetHideVideoMuted, SetLocked};
+use self::stream::{StreamList, StreamStart, StreamStop};
 use super::RoomSession;
 use crate::clock::Now;
 use crate::grant::Authority;
@@ -22,7 +40,7 @@ use crate::permission::{MemberAction, RoomAction};
 use crate::session::{Reply, Sender};
 use crate::wire;
 
-/// One method of the wire.
+/// A method about the room.
 trait Method {
     const NAME: &'static str;
     /// Without which there is no use in asking.
@@ -32,6 +50,21 @@ trait Method {
     fn run(room: &mut RoomSession, call: &Call<'_>, params: Self::Params) -> Result<Self::Result, Reply>;
 }
 
+/// A method about one member, named by `member_id`.
+trait MemberMethod {
+    const NAME: &'static str;
+    /// What is done to the member; nothing, if it is only looked at.
+    const ACTION: Option<MemberAction>;
+    type Params: DeserializeOwned;
+    type Result: Serialize;
+    fn run(
+        room: &mut RoomSession,
+        call: &Call<'_>,
+        id: &MemberId,
+        params: Self::Params,
+    ) -> Result<Self::Result, Reply>;
+}
+
 /// What a method demands of its caller, whatever the params.
 #[derive(Clone, Copy)]
 enum Needs {
@@ -39,10 +72,10 @@ enum Needs {
     Presence,
     /// To be of the project.
     Project,
-    /// This permission for the room.
-    Room(RoomAction),
-    /// This permission for oneself at least.
-    Member(MemberAction),
+    /// One of these permissions for the room.
+    Room(&'static [RoomAction]),
+    /// This permission for others.
+    Others(MemberAction),
 }
 
 /// Who calls, and when.
@@ -60,23 +93,68 @@ const fn row<M: Method>() -> Row {
     Row { name: M::NAME, run: checked::<M> }
 }
 
+const fn member_row<M: MemberMethod>() -> Row {
+    Row { name: M::NAME, run: checked_member::<M> }
+}
+
 const TABLE: &[Row] = &[
     row::<RoomGet>(),
     row::<MembersGet>(),
+    row::<SetLocked<true>>(),
+    row::<SetLocked<false>>(),
+    row::<RoomMetaGet>(),
+    row::<RoomMetaSet>(),
+    row::<RoomMetaUpdate>(),
+    row::<RoomMetaDelete>(),
     row::<ListAvailableLayouts>(),
     row::<SetLayout>(),
     row::<SetPosition>(),
-    row::<MemberSetPosition>(),
-    row::<AudioMute>(),
-    row::<AudioUnmute>(),
-    row::<VideoMute>(),
-    row::<VideoUnmute>(),
+    row::<SetHideVideoMuted<true>>(),
+    row::<SetHideVideoMuted<false>>(),
+    row::<PrioritizeHandraise>(),
+    row::<RecordingList>(),
+    row::<RecordingStart>(),
+    row::<RecordingPause>(),
+    row::<RecordingResume>(),
+    row::<RecordingStop>(),
+    row::<PlaybackList>(),
+    row::<PlaybackStart>(),
+    row::<PlaybackPause>(),
+    row::<PlaybackResume>(),
+    row::<PlaybackStop>(),
+    row::<PlaybackSetVolume>(),
+    row::<PlaybackSeekAbsolute>(),
+    row::<PlaybackSeekRelative>(),
+    row::<StreamList>(),
+    row::<StreamStart>(),
+    row::<StreamStop>(),
     row::<MemberRemove>(),
+    member_row::<SetAudioMuted<true>>(),
+    member_row::<SetAudioMuted<false>>(),
+    member_row::<SetVideoMuted<true>>(),
+    member_row::<SetVideoMuted<false>>(),
+    member_row::<SetDeaf<true>>(),
+    member_row::<SetDeaf<false>>(),
+    member_row::<SetInputVolume>(),
+    member_row::<SetOutputVolume>(),
+    member_row::<SetInputSensitivity>(),
+    member_row::<MemberSetPosition>(),
+    member_row::<SetHandRaised<true>>(),
+    member_row::<SetHandRaised<false>>(),
+    member_row::<MemberMetaGet>(),
+    member_row::<MemberMetaSet>(),
+    member_row::<MemberMetaUpdate>(),
+    member_row::<MemberMetaDelete>(),
 ];
 
 /// The table's own spelling of a method's name, if it exists.
 pub(crate) fn known(name: &str) -> Option<&'static str> {
-    TABLE.iter().find(|row| row.name == name).map(|row| row.name)
+    names().find(|known| *known == name)
+}
+
+/// Every method of a room session.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.name)
 }
 
 pub(super) fn call(room: &mut RoomSession, now: Now, from: &Sender, name: &str, params: Value) -> Reply {
@@ -90,24 +168,41 @@ fn checked<M: Method>(room: &mut RoomSession, call: &Call<'_>, params: Value) ->
     let allowed = match M::NEEDS {
         Needs::Presence => true,
         Needs::Project => matches!(**authority, Authority::Project(_)),
-        Needs::Room(action) => authority.allows_room(action),
-        Needs::Member(action) => authority.allows(action, true),
+        Needs::Room(actions) => actions.iter().any(|action| authority.allows_room(*action)),
+        Needs::Others(action) => authority.allows(action, false),
     };
     if !allowed {
         return Err(Reply::unauthorized());
     }
-    let params = serde_json::from_value(params).map_err(|e| Reply::invalid(e.to_string()))?;
-    M::run(room, call, params).map(|result| wire::value(&result))
+    M::run(room, call, read(params)?).map(|result| wire::value(&result))
+}
+
+fn checked_member<M: MemberMethod>(
+    room: &mut RoomSession,
+    call: &Call<'_>,
+    params: Value,
+) -> Result<Value, Reply> {
+    room.admit(call.from)?;
+    let id = params.get("member_id").and_then(Value::as_str).map(str::to_owned);
+    // Without a member it is wrong anyway; whoever may not do it even to itself learns only that.
+    let is_self = id.as_deref().is_none_or(|id| room.is_own(call.from, id));
+    if M::ACTION.is_some_and(|action| !call.from.authority.allows(action, is_self)) {
+        return Err(Reply::unauthorized());
+    }
+    let id = id.ok_or_else(|| Reply::invalid("member_id is required"))?;
+    let params = read(params)?;
+    let id = room.known_member(&id)?;
+    M::run(room, call, &id, params).map(|result| wire::value(&result))
+}
+
+fn read<P: DeserializeOwned>(params: Value) -> Result<P, Reply> {
+    serde_json::from_value(params).map_err(|e| Reply::invalid(e.to_string()))
 }
 
 impl RoomSession {
-    /// The member a method is about, if the caller may do `action` to it.
-    fn target(&self, from: &Sender, action: MemberAction, id: &str) -> Result<MemberId, Reply> {
-        let own = self.member_of(from.session).is_some_and(|member| member.id.as_str() == id);
-        if !from.authority.allows(action, own) {
-            return Err(Reply::unauthorized());
-        }
-        self.known_member(id)
+    /// Whether that is the caller's member.
+    fn is_own(&self, from: &Sender, id: &str) -> bool {
+        self.member_of(from.session).is_some_and(|member| member.id.as_str() == id)
     }
 
     fn known_member(&self, id: &str) -> Result<MemberId, Reply> {
