@@ -9,6 +9,7 @@ use crate::http::Metrics;
 use crate::identity::Identity;
 use crate::shutdown::Shutdown;
 use crate::storage::Storage;
+use crate::tls::Tls;
 use crate::tokens::{Key, Tokens};
 use crate::wiring::{MediaRoutes, Registry};
 
@@ -19,6 +20,8 @@ pub(crate) const NODE: &str = "node-1";
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) public_url: PublicUrl,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) tokens: Tokens,
     pub(crate) identity: Identity,
     #[allow(dead_code, reason = "its callers land after it")]
@@ -36,9 +39,15 @@ impl App {
         config: Config,
         public_url: PublicUrl,
     ) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
+        let tls =
+            config.tls.as_ref().map(|files| Tls::open(files, config.public_host().as_deref())).transpose()?;
         let key = Key::open_or_make(&config.tokens.key_file)?;
         let metrics = Arc::new(Metrics::new()?);
         let storage = Storage::open(config.storage.place.clone()).await?;
+        if let Some((_, certificate)) = &tls {
+            metrics.tls_expiry.set(certificate.not_after);
+            certificate.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        }
         let media_routes = Arc::new(MediaRoutes::new(Arc::clone(&metrics)));
         let routes = Arc::clone(&media_routes);
         let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
@@ -49,6 +58,7 @@ impl App {
             registry: Registry::new(&config),
             config,
             public_url,
+            tls: tls.map(|(tls, _)| Arc::new(tls)),
             engine,
             media_routes,
             metrics,

@@ -16,6 +16,7 @@ mod wiring;
 mod identity;
 #[allow(dead_code, reason = "its callers land after it")]
 mod storage;
+mod tls;
 mod tokens;
 
 mod url_policy;
@@ -26,19 +27,26 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use control_api::Permission;
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use app::App;
 use cli::{Cli, Command};
-use config::{Config, ConfigError, Overrides, PublicUrl};
+use config::{Config, ConfigError, Overrides, PublicUrl, Scheme};
+use http::{Handshakes, Port};
+use tls::Tls;
 use tokens::{Grant, Key, Tokens};
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
+
+/// Connections of the metrics' own port.
+const MAX_SCRAPERS: u32 = 64;
 
 /// How long tasks have after the last word of [`serve`].
 const GRACE: Duration = Duration::from_secs(1);
@@ -60,7 +68,15 @@ fn main() -> ExitCode {
 }
 
 fn check_config(file: &std::path::Path) -> Result<(), Box<dyn Error>> {
-    Config::load(file, &Overrides::default())?;
+    let config = Config::load(file, &Overrides::default())?;
+    let mut warnings = config.warnings();
+    if let Some(files) = &config.tls {
+        let (_, certificate) = Tls::open(files, config.public_host().as_deref())?;
+        warnings.extend(certificate.warnings);
+    }
+    for warning in warnings {
+        say(&format!("warning: {warning}"))?;
+    }
     say("configuration is good")
 }
 
@@ -100,23 +116,56 @@ fn serve_command(args: cli::Serve) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(config: Config, dev: bool) -> Result<(), Box<dyn Error>> {
-    let listener = tokio::net::TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let listener = bound(config.listen).await?;
     let address = listener.local_addr()?;
-    let public_url = config.public_url.clone().unwrap_or_else(|| PublicUrl::of_listener(address));
+    let scheme = Scheme::with_tls(config.tls.is_some());
+    let public_url = config.public_url.clone().unwrap_or_else(|| PublicUrl::of_listener(scheme, address));
     let app = App::start(config, public_url).await?;
-    announce(&app, address, dev)?;
+    let metrics = metrics_port(&app).await?;
+    announce(&app, scheme, address, dev)?;
+    if let Some(port) = &metrics {
+        say(&format!("metrics on http://{}/metrics", port.listener.local_addr()?))?;
+    }
+    let main = Port {
+        listener,
+        router: http::router(Arc::clone(&app)),
+        max_connections: app.config.max_connections,
+        handshakes: app.tls.clone().map(|tls| Handshakes::new(tls, Arc::clone(&app.metrics))),
+        shutdown: app.shutdown.clone(),
+    };
     let signals = app.shutdown.on_signals(|| app.registry.rooms_running());
-    let serving = http::serve(listener, http::router(app.clone()), app.config.max_connections, &app.shutdown);
-    let ((), signalled) = tokio::join!(serving, signals);
+    let ((), (), signalled, refreshed) =
+        tokio::join!(main.serve(), serve_metrics(metrics), signals, tls::keep_fresh(&app));
     tracing::info!("stopped");
-    Ok(signalled?)
+    Ok(signalled.and(refreshed)?)
+}
+
+async fn bound(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+/// The metrics' own port, if there is one.
+async fn metrics_port(app: &Arc<App>) -> Result<Option<Port>, String> {
+    let Some(address) = app.config.metrics_listen else { return Ok(None) };
+    Ok(Some(Port {
+        listener: bound(address).await?,
+        router: http::metrics_router(Arc::clone(app)),
+        max_connections: MAX_SCRAPERS,
+        handshakes: None,
+        shutdown: app.shutdown.clone(),
+    }))
+}
+
+async fn serve_metrics(port: Option<Port>) {
+    if let Some(port) = port {
+        port.serve().await;
+    }
 }
 
 /// Tells that the port is open, and in `--dev` all that is needed to use it.
-fn announce(app: &App, address: SocketAddr, dev: bool) -> Result<(), Box<dyn Error>> {
-    say(&format!("listening on http://{address}"))?;
+fn announce(app: &App, scheme: Scheme, address: SocketAddr, dev: bool) -> Result<(), Box<dyn Error>> {
+    say(&format!("listening on {}://{address}", scheme.http()))?;
     if dev {
         let url = app.public_url.http();
         say(&format!("project {}, API token {}", app.config.project.id, app.config.project.api_token))?;

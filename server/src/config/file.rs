@@ -21,6 +21,9 @@ pub(super) struct File {
     pub(super) listen: SocketAddr,
     pub(super) public_url: Option<String>,
     pub(super) data_dir: PathBuf,
+    pub(super) tls: Tls,
+    pub(super) http: Http,
+    pub(super) metrics: Metrics,
     pub(super) auth: Auth,
     pub(super) storage: Storage,
     pub(super) tokens: Tokens,
@@ -29,6 +32,25 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) egress: Egress,
     pub(super) demo: Demo,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tls {
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Http {
+    pub(super) allowed_origins: Vec<String>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Metrics {
+    pub(super) listen: Option<SocketAddr>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -96,6 +118,9 @@ impl Default for File {
             listen: DEV_LISTEN,
             public_url: None,
             data_dir: PathBuf::from("/var/lib/signalbox"),
+            tls: Tls::default(),
+            http: Http::default(),
+            metrics: Metrics::default(),
             auth: Auth::default(),
             storage: Storage::default(),
             tokens: Tokens::default(),

@@ -7,6 +7,9 @@
 
 mod environment;
 mod file;
+mod lint;
+mod project;
+mod public_url;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,12 +18,14 @@ use std::time::Duration;
 
 use layouts::Size;
 use media_core::engine::EngineConfig;
-use subtle::ConstantTimeEq;
 
 use file::File;
 
 use crate::storage::Place;
 use crate::url_policy::{Allowed, UrlPolicy};
+
+pub(crate) use project::Project;
+pub(crate) use public_url::{PublicUrl, Scheme};
 
 /// A key and what is wrong with its value; the process exits with 78 (`EX_CONFIG`).
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ pub(crate) struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(key: impl Into<String>, reason: impl fmt::Display) -> Self {
+    pub(crate) fn new(key: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self { key: key.into(), reason: reason.to_string() }
     }
 }
@@ -42,66 +47,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-/// The address browsers and SDKs reach us at; `http`/`ws` or `https`/`wss` by one switch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PublicUrl {
-    secure: bool,
-    /// Host, port and path, without a slash at the end.
-    rest: String,
-}
-
-impl PublicUrl {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (secure, rest) = match text.split_once("://") {
-            Some(("http" | "ws", rest)) => (false, rest),
-            Some(("https" | "wss", rest)) => (true, rest),
-            _ => return Err(format!("{text:?} is not http://… or https://…")),
-        };
-        let rest = rest.trim_end_matches('/');
-        if rest.is_empty() || rest.chars().any(|c| c.is_whitespace() || c.is_control() || "?#@".contains(c)) {
-            return Err(format!("{text:?} has no plain host and path"));
-        }
-        Ok(Self { secure, rest: rest.to_owned() })
-    }
-
-    pub(crate) fn of_listener(address: SocketAddr) -> Self {
-        Self { secure: false, rest: address.to_string() }
-    }
-
-    /// For pages: `http://…`.
-    pub(crate) fn http(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.rest)
-    }
-
-    /// For SDKs, and `ch` of tokens: `ws://…`.
-    pub(crate) fn ws(&self) -> String {
-        format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.rest)
-    }
-}
-
-/// The one project of this server and the secret of its REST and realtime clients.
-#[derive(Clone)]
-pub(crate) struct Project {
-    pub(crate) id: String,
-    pub(crate) api_token: String,
-}
-
-impl Project {
-    /// Whether these are its credentials; takes as long for a nearly right secret as for any other.
-    pub(crate) fn accepts(&self, id: &str, api_token: &str) -> bool {
-        // Digests, because a comparison of the texts would tell their length.
-        let digest = |text: &str| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-        let same = |a: &str, b: &str| digest(a).as_ref().ct_eq(digest(b).as_ref());
-        (same(&self.id, id) & same(&self.api_token, api_token)).into()
-    }
-}
-
-impl fmt::Debug for Project {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Project").field("id", &self.id).finish_non_exhaustive()
-    }
-}
 
 /// How room tokens are made and checked.
 #[derive(Clone, Debug)]
@@ -121,6 +66,15 @@ pub(crate) struct StorageRules {
     pub(crate) keep: Option<Duration>,
 }
 
+/// The files of the server's certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    /// PEM: the server's certificate, then those that lead to a root.
+    pub(crate) certificate: PathBuf,
+    /// PEM: its private key.
+    pub(crate) key: PathBuf,
+}
+
 /// What every room starts with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoomDefaults {
@@ -136,6 +90,12 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// `None`: the address that was bound.
     pub(crate) public_url: Option<PublicUrl>,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<TlsFiles>,
+    /// What browsers may send as `Origin`; empty allows all.
+    pub(crate) allowed_origins: Vec<String>,
+    /// A port of its own for metrics; `None` serves them with the rest.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) project: Project,
     pub(crate) tokens: TokenRules,
     pub(crate) storage: StorageRules,
@@ -172,22 +132,30 @@ impl Config {
 
     /// `--dev`: loopback, project `dev`, demo page on; the environment over that.
     pub(crate) fn dev(overrides: &Overrides) -> Result<Self, ConfigError> {
-        let mut config = Self::validated(File::dev(environment::variables())?, overrides)?;
+        let file = File::dev(environment::variables())?;
+        let listen = overrides.listen.unwrap_or(file.listen);
+        let metrics = file.metrics.listen.map(|address| ("metrics.listen", address.ip()));
+        for (key, address) in
+            [("listen", listen.ip()), ("media.bind", file.media.bind)].into_iter().chain(metrics)
+        {
+            if !address.is_loopback() {
+                let reason = format!("{address} is not loopback, and --dev is not for others");
+                return Err(ConfigError::new(key, reason));
+            }
+        }
+        let mut config = Self::validated(file, overrides)?;
         if config.project.api_token.is_empty() {
             config.project.api_token = match std::env::var("SIGNALBOX_DEV_TOKEN") {
                 Ok(token) if !token.is_empty() => token,
                 Ok(_) | Err(_) => crate::random::text(24),
             };
         }
-        for (key, address) in [("listen", config.listen.ip()), ("media.bind", config.media.bind)] {
-            if !address.is_loopback() {
-                return Err(ConfigError::new(
-                    key,
-                    format!("{address} is not loopback, and --dev is not for others"),
-                ));
-            }
-        }
         Ok(config)
+    }
+
+    /// Host of the public URL, which a certificate must be for.
+    pub(crate) fn public_host(&self) -> Option<String> {
+        self.public_url.as_ref().map(PublicUrl::host)
     }
 
     fn validated(file: File, overrides: &Overrides) -> Result<Self, ConfigError> {
@@ -195,13 +163,16 @@ impl Config {
         if data_dir.as_os_str().is_empty() {
             return Err(ConfigError::new("data_dir", "is needed"));
         }
-        let own = file.media.advertise.iter().copied().chain([file.listen.ip(), file.media.bind]).collect();
+        let listen = overrides.listen.unwrap_or(file.listen);
+        let own = file.media.advertise.iter().copied().chain([listen.ip(), file.media.bind]).collect();
+        let tls = tls(file.tls)?;
+        let public_url = public_url(file.public_url, listen, tls.is_some())?;
         Ok(Self {
-            listen: overrides.listen.unwrap_or(file.listen),
-            public_url: file
-                .public_url
-                .map(|text| PublicUrl::parse(&text).map_err(|reason| ConfigError::new("public_url", reason)))
-                .transpose()?,
+            listen,
+            allowed_origins: allowed_origins(file.http.allowed_origins, public_url.as_ref())?,
+            public_url,
+            tls,
+            metrics_listen: file.metrics.listen,
             project: project(file.auth)?,
             tokens: TokenRules {
                 ttl: token_ttl(&file.tokens.ttl).map_err(|reason| ConfigError::new("tokens.ttl", reason))?,
@@ -216,6 +187,51 @@ impl Config {
             demo: file.demo.enabled,
         })
     }
+}
+
+fn tls(tls: file::Tls) -> Result<Option<TlsFiles>, ConfigError> {
+    match (tls.certificate, tls.key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ConfigError::new("tls.key", "is needed with tls.certificate")),
+        (None, Some(_)) => Err(ConfigError::new("tls.certificate", "is needed with tls.key")),
+    }
+}
+
+fn public_url(text: Option<String>, listen: SocketAddr, tls: bool) -> Result<Option<PublicUrl>, ConfigError> {
+    let wrong = |reason: String| ConfigError::new("public_url", reason);
+    let Some(text) = text else {
+        return match listen.ip().is_unspecified() {
+            // Tokens would send browsers to 0.0.0.0.
+            true => Err(wrong(format!("is needed when listen is {listen}: tokens tell it to browsers"))),
+            false => Ok(None),
+        };
+    };
+    let url = PublicUrl::parse(&text, Scheme::with_tls(tls)).map_err(wrong)?;
+    if tls && url.scheme() == Scheme::Plain {
+        return Err(wrong(format!("{text:?} is not https://…, but tls.certificate is set")));
+    }
+    Ok(Some(url))
+}
+
+/// As browsers write them, that of our own pages among them.
+fn allowed_origins(origins: Vec<String>, own: Option<&PublicUrl>) -> Result<Vec<String>, ConfigError> {
+    let mut allowed = origins
+        .iter()
+        .map(|text| match url::Url::parse(text) {
+            Ok(url) if ["http", "https"].contains(&url.scheme()) && url.path() == "/" => {
+                Ok(url.origin().ascii_serialization())
+            }
+            Ok(_) | Err(_) => {
+                let reason = format!("{text:?} is not an origin such as https://app.example.org");
+                Err(ConfigError::new("http.allowed_origins", reason))
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if !allowed.is_empty() {
+        allowed.extend(own.map(PublicUrl::origin));
+    }
+    Ok(allowed)
 }
 
 fn project(auth: file::Auth) -> Result<Project, ConfigError> {

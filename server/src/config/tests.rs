@@ -10,7 +10,7 @@ api_token = "0123456789abcdef"
 advertise = ["192.0.2.7"]
 "#;
 
-fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+pub(super) fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
     let variables = variables
         .iter()
         .map(|(name, text)| Variable::new(name, (*text).to_owned()).expect("a variable of ours"))
@@ -55,6 +55,17 @@ fn every_bad_value_is_refused_by_its_key() {
         ("", &[("SIGNALBOX__AUTH__PROJECT", "a_b")], "auth.project: "),
         ("", &[("SIGNALBOX__PUBLIC_URL", "ftp://x")], "public_url: "),
         ("", &[("SIGNALBOX__PUBLIC_URL", "https://")], "public_url: "),
+        ("", &[("SIGNALBOX__LISTEN", "0.0.0.0:80")], "public_url: is needed when listen is 0.0.0.0:80"),
+        (
+            "[tls]\ncertificate = 'c'\nkey = 'k'",
+            &[("SIGNALBOX__PUBLIC_URL", "http://x")],
+            "public_url: \"http://x\" is not https",
+        ),
+        ("[tls]\ncertificate = 'c'", &[], "tls.key: is needed with tls.certificate"),
+        ("[tls]\nkey = 'k'", &[], "tls.certificate: is needed with tls.key"),
+        ("", &[("SIGNALBOX__HTTP__ALLOWED_ORIGINS", "app.example")], "http.allowed_origins: "),
+        ("", &[("SIGNALBOX__HTTP__ALLOWED_ORIGINS", "https://app/x")], "http.allowed_origins: "),
+        ("", &[("SIGNALBOX__METRICS__LISTEN", "9090")], "metrics.listen: "),
         ("", &[("SIGNALBOX__DATA_DIR", "")], "data_dir: is needed"),
         ("", &[("SIGNALBOX__STORAGE__URL", "mysql://u:secret@h/db")], "storage.url: is not postgres://"),
         ("", &[("SIGNALBOX__STORAGE__URL", "postgres://u:secret@h:port/db")], "storage.url: is not a URL"),
@@ -122,7 +133,16 @@ fn the_sample_explains_every_key_and_loads() {
     let sample = include_str!("../../../deploy/config.sample.toml");
     let shown: toml::Table = uncommented(sample).parse().expect("the sample is TOML, its optional keys too");
     let known = toml::Table::try_from(File::default()).unwrap();
-    let optional = ["public_url", "auth.api_token", "storage.url", "tokens.key_file"].map(str::to_owned);
+    let optional = [
+        "public_url",
+        "tls.certificate",
+        "tls.key",
+        "metrics.listen",
+        "auth.api_token",
+        "storage.url",
+        "tokens.key_file",
+    ]
+    .map(str::to_owned);
     let mut expected: Vec<String> = keys(&known).into_iter().chain(optional).collect();
     let mut found = keys(&shown);
     expected.sort();

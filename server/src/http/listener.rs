@@ -1,4 +1,4 @@
-//! Accepts TCP connections, so many at a time, and speaks HTTP/1.1 on them.
+//! Accepts TCP connections, so many at a time, and speaks HTTP/1.1 on them, through TLS when there is a certificate.
 //!
 //! in:  a bound listener
 //! out: requests to the router; the end once the process stops
@@ -13,10 +13,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use super::handshake::Handshakes;
 use crate::shutdown::Shutdown;
 
 /// A request head is complete within this, the first and the next ones on a kept connection.
@@ -35,41 +37,56 @@ const GOODBYE_TIME: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(super) struct Permit(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
 
-/// Serves until `shutdown` stops, then gives connections [`GOODBYE_TIME`] to end.
-pub(crate) async fn serve(listener: TcpListener, router: Router, max_connections: u32, shutdown: &Shutdown) {
-    let places = Arc::new(Semaphore::new(max_connections as usize));
-    accept(listener, router, &places, shutdown).await;
-    // All places are free again once the last connection, WebSockets included, is closed.
-    if timeout(GOODBYE_TIME, places.acquire_many(max_connections)).await.is_err() {
-        tracing::warn!("connections did not end in time");
-    }
+/// A TCP port and what is behind it.
+pub(crate) struct Port {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    /// Connections at the same time; more wait in the kernel's backlog.
+    pub(crate) max_connections: u32,
+    /// `None`: plain HTTP.
+    pub(crate) handshakes: Option<Handshakes>,
+    pub(crate) shutdown: Shutdown,
 }
 
-async fn accept(listener: TcpListener, router: Router, places: &Arc<Semaphore>, shutdown: &Shutdown) {
-    loop {
-        // Full: nothing more is accepted, the kernel's backlog holds and then refuses.
-        let place = tokio::select! {
-            place = Arc::clone(places).acquire_owned() => place,
-            () = shutdown.stopped() => return,
-        };
-        let Ok(place) = place else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.stopped() => return,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), Permit(Arc::new(place)), shutdown.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                sleep(ACCEPT_PAUSE).await;
+impl Port {
+    /// Serves until the process stops, then gives connections [`GOODBYE_TIME`] to end.
+    pub(crate) async fn serve(self) {
+        let places = Arc::new(Semaphore::new(self.max_connections as usize));
+        self.accept(&places).await;
+        // All places are free again once the last connection, WebSockets included, is closed.
+        if timeout(GOODBYE_TIME, places.acquire_many(self.max_connections)).await.is_err() {
+            tracing::warn!("connections did not end in time");
+        }
+    }
+
+    async fn accept(&self, places: &Arc<Semaphore>) {
+        loop {
+            // Full: nothing more is accepted, the kernel's backlog holds and then refuses.
+            let place = tokio::select! {
+                place = Arc::clone(places).acquire_owned() => place,
+                () = self.shutdown.stopped() => return,
+            };
+            let Ok(place) = place else { return };
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = self.shutdown.stopped() => return,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let router = self.router.clone().layer(axum::Extension(Permit(Arc::new(place))));
+                    let (handshakes, shutdown) = (self.handshakes.clone(), self.shutdown.clone());
+                    tokio::spawn(connection(stream, handshakes, router, shutdown));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections");
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, permit: Permit, shutdown: Shutdown) {
+async fn connection(stream: TcpStream, handshakes: Option<Handshakes>, router: Router, shutdown: Shutdown) {
     // Signalling is small messages that somebody waits for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
@@ -78,11 +95,25 @@ async fn connection(stream: TcpStream, router: Router, permit: Permit, shutdown:
     if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIME)) {
         tracing::debug!(%error, "no TCP_USER_TIMEOUT");
     }
-    let service = TowerToHyperService::new(router.layer(axum::Extension(permit)));
+    let Some(handshakes) = handshakes else { return requests(stream, router, shutdown).await };
+    let shaken = tokio::select! {
+        shaken = handshakes.shake(stream) => shaken,
+        () = shutdown.stopped() => None,
+    };
+    if let Some(stream) = shaken {
+        requests(stream, router, shutdown).await;
+    }
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    shutdown: Shutdown,
+) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {

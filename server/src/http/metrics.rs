@@ -37,6 +37,12 @@ pub(crate) struct Metrics {
     pub(crate) auth_failures: IntCounter,
     /// WebSockets closed by us, by reason.
     pub(crate) sockets_closed: IntCounterVec,
+    /// TLS handshakes, by how they went.
+    pub(crate) tls_handshakes: IntCounterVec,
+    /// Looks at changed certificate files, by result.
+    pub(crate) tls_reloads: IntCounterVec,
+    /// End of the certificate in use, unix seconds; 0 without TLS.
+    pub(crate) tls_expiry: IntGauge,
     /// Messages refused because a mailbox was full, by mailbox.
     pub(crate) mailbox_full: IntCounterVec,
 }
@@ -63,18 +69,33 @@ impl Metrics {
                 Opts::new("signalbox_sockets_closed_total", "WebSockets closed by the server, by reason."),
                 &["reason"],
             )?,
+            tls_handshakes: IntCounterVec::new(
+                Opts::new("signalbox_tls_handshakes_total", "TLS handshakes, by how they went."),
+                &["result"],
+            )?,
+            tls_reloads: IntCounterVec::new(
+                Opts::new("signalbox_tls_reloads_total", "Changed certificate files, taken or not."),
+                &["result"],
+            )?,
+            tls_expiry: IntGauge::new(
+                "signalbox_tls_certificate_expiry_timestamp_seconds",
+                "End of the certificate in use; 0 without TLS.",
+            )?,
             mailbox_full: IntCounterVec::new(
                 Opts::new("signalbox_mailbox_full_total", "Messages refused because a mailbox was full."),
                 &["mailbox"],
             )?,
         };
-        let all: [Box<dyn prometheus::core::Collector>; 7] = [
+        let all: Vec<Box<dyn prometheus::core::Collector>> = vec![
             Box::new(new.sockets.clone()),
             Box::new(new.sessions.clone()),
             Box::new(new.join_seconds.clone()),
             Box::new(new.room_tokens.clone()),
             Box::new(new.auth_failures.clone()),
             Box::new(new.sockets_closed.clone()),
+            Box::new(new.tls_handshakes.clone()),
+            Box::new(new.tls_reloads.clone()),
+            Box::new(new.tls_expiry.clone()),
             Box::new(new.mailbox_full.clone()),
         ];
         all.into_iter().try_for_each(|collector| new.registry.register(collector))?;

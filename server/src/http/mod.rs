@@ -5,8 +5,10 @@
 //!
 //! Every connection is bounded: their number, the time to send a request head, the time and size of a body.
 
+mod handshake;
 mod listener;
 mod metrics;
+mod origin;
 mod pages;
 mod rest;
 mod socket;
@@ -23,7 +25,8 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 
-pub(crate) use listener::serve;
+pub(crate) use handshake::Handshakes;
+pub(crate) use listener::Port;
 pub(crate) use metrics::Metrics;
 pub(crate) use rest::{check_room_name, permissions};
 
@@ -34,12 +37,12 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics::scrape))
+    let mut router = health()
         .route("/api/video/room_tokens", post(rest::room_tokens))
         .route("/api/{*path}", axum::routing::any(rest::unknown));
+    if app.config.metrics_listen.is_none() {
+        router = router.route("/metrics", get(metrics::scrape));
+    }
     if app.config.demo {
         router = router.route("/demo/tokens", post(rest::demo_tokens));
     }
@@ -47,9 +50,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(pages::page)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_time))
-        // Outermost, because SDKs open their socket on whatever path the application's `host` has.
+        // Outside the routes, because SDKs open their socket on whatever path the application's `host` has.
         .layer(middleware::from_fn_with_state(Arc::clone(&app), upgrade))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), origin::allow))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), origin::protect))
         .with_state(app)
+}
+
+/// What a metrics port of its own serves.
+pub(crate) fn metrics_router(app: Arc<App>) -> Router {
+    health().route("/metrics", get(metrics::scrape)).layer(middleware::from_fn(in_time)).with_state(app)
+}
+
+fn health() -> Router<Arc<App>> {
+    Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {

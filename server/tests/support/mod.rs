@@ -3,6 +3,7 @@
 
 pub(crate) mod offer;
 pub(crate) mod stun;
+pub(crate) mod tls;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// Longest wait for anything that must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +38,8 @@ pub(crate) struct Server {
     stdout: BufReader<ChildStdout>,
     /// `127.0.0.1:port`
     pub(crate) address: String,
+    /// `http` or `https`
+    scheme: String,
     data: tempfile::TempDir,
 }
 
@@ -49,9 +54,13 @@ impl Server {
 
     /// Keeps what it logs for [`Self::log`].
     pub(crate) fn start_logged() -> Self {
+        Self::start_logged_with(&[])
+    }
+
+    pub(crate) fn start_logged_with(variables: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let log = File::create(data.path().join(LOG)).unwrap();
-        Self::launch(&[], data, log.into())
+        Self::launch(variables, data, log.into())
     }
 
     fn launch(variables: &[(&str, &str)], data: tempfile::TempDir, log: Stdio) -> Self {
@@ -66,8 +75,9 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").expect(&line).to_owned();
-        Self { child, stdout, address, data }
+        let url = line.trim().strip_prefix("listening on ").expect(&line);
+        let (scheme, address) = url.split_once("://").expect(&line);
+        Self { child, stdout, address: address.to_owned(), scheme: scheme.to_owned(), data }
     }
 
     /// The next line of standard output.
@@ -78,7 +88,7 @@ impl Server {
     }
 
     pub(crate) fn http(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub(crate) fn data_dir(&self) -> &std::path::Path {
@@ -164,17 +174,30 @@ const SUBSCRIBED: [&str; 6] = [
     "video.layout.changed",
 ];
 
+/// A TCP or TLS connection.
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
 /// An SDK's socket.
 pub(crate) struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<Box<dyn Connection>>,
     /// Events that came while something else was waited for.
     pub(crate) events: Vec<Value>,
 }
 
 impl Client {
     pub(crate) async fn open(server: &Server, path: &str) -> Self {
-        let (socket, _) = connect_async(format!("ws://{}{path}", server.address)).await.unwrap();
-        Self { socket, events: Vec::new() }
+        let stream = TcpStream::connect(&server.address).await.unwrap();
+        Self::over(Box::new(stream), format!("ws://{}{path}", server.address)).await.unwrap()
+    }
+
+    /// A socket over a connection that is there; the request may carry headers.
+    pub(crate) async fn over(
+        stream: Box<dyn Connection>,
+        request: impl IntoClientRequest + Unpin,
+    ) -> Result<Self, tungstenite::Error> {
+        let (socket, _) = client_async(request, stream).await?;
+        Ok(Self { socket, events: Vec::new() })
     }
 
     /// Opened and connected with a room token.
