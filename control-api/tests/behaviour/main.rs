@@ -41,6 +41,9 @@ mod the_canvas_is_followed;
 mod hostile_json_is_an_error;
 
 #[cfg(test)]
+mod refused_params_change_nothing;
+
+#[cfg(test)]
 mod random_operations_keep_the_order;
 
 #[cfg(test)]

@@ -144,6 +144,40 @@ fn wrong_params_are_422_and_change_nothing() {
         ("video.set_position", json!({}), "422"),
         ("video.set_position", json!({"positions": {id: "standard-2", "self": "auto"}}), "404"),
         ("video.member.remove", json!({}), "422"),
+        ("video.member.set_input_volume", json!({"member_id": id}), "422"),
+        ("video.member.set_input_volume", json!({"member_id": id, "volume": 51}), "422"),
+        ("video.member.set_input_volume", json!({"member_id": id, "volume": "loud"}), "422"),
+        ("video.member.set_output_volume", json!({"member_id": id, "volume": -50.5}), "422"),
+        ("video.member.set_output_volume", json!({"member_id": id, "value": 5}), "422"),
+        ("video.member.set_input_sensitivity", json!({"member_id": id, "value": -1}), "422"),
+        ("video.member.set_input_sensitivity", json!({"member_id": id, "value": 101}), "422"),
+        ("video.member.set_input_sensitivity", json!({"member_id": id, "value": null}), "422"),
+        ("video.set_meta", json!({}), "422"),
+        ("video.set_meta", json!({"meta": []}), "422"),
+        ("video.set_meta", json!({"meta": null}), "422"),
+        ("video.update_meta", json!({"meta": "x"}), "422"),
+        ("video.delete_meta", json!({"keys": "x"}), "422"),
+        ("video.delete_meta", json!({"keys": [1]}), "422"),
+        ("video.member.set_meta", json!({"member_id": id}), "422"),
+        ("video.member.get_meta", json!({"member_id": "nobody"}), "404"),
+        ("video.prioritize_handraise", json!({"enable": "yes"}), "422"),
+        ("video.playback.start", json!({}), "422"),
+        ("video.playback.start", json!({"url": "film.mp4"}), "422"),
+        ("video.playback.start", json!({"url": "file:///etc/passwd"}), "422"),
+        ("video.playback.start", json!({"url": "https://a", "volume": 51}), "422"),
+        ("video.playback.start", json!({"url": "https://a", "layout": "sofa"}), "422"),
+        ("video.playback.start", json!({"url": "https://a", "positions": {"self": "sofa"}}), "422"),
+        ("video.playback.start", json!({"url": "https://a", "positions": {"nobody": "auto"}}), "404"),
+        ("video.playback.start", json!({"url": "https://a", "seek_position": -1}), "422"),
+        ("video.playback.start", json!({"url": "https://a", "seekPosition": -1}), "422"),
+        ("video.playback.seek_absolute", json!({"playback_id": "p", "position": -1}), "422"),
+        ("video.playback.seek_relative", json!({"playback_id": "p"}), "422"),
+        ("video.playback.set_volume", json!({"playback_id": "p", "volume": 99}), "422"),
+        ("video.playback.stop", json!({}), "422"),
+        ("video.recording.stop", json!({}), "422"),
+        ("video.stream.start", json!({}), "422"),
+        ("video.stream.start", json!({"url": "https://example.org/live"}), "422"),
+        ("video.stream.stop", json!({}), "422"),
     ];
     let before = world.rooms.values().next().unwrap().machine.revision();
     for (method, params, wanted) in rows {
@@ -259,4 +293,191 @@ fn all_are_removed_in_one_call_and_the_room_ends() {
     assert_eq!(world.event_names(caller), ["video.member.left", "video.member.left", "video.room.ended"]);
     assert!(!world.has_room());
     assert_eq!(code(&world.method(caller, "video.members.get", json!({}))), "404");
+}
+
+/// What one call after the other makes of a member, and what everybody hears of it.
+fn plays(steps: &[&str], deaf: bool, audio_muted: bool, heard: &[&[&str]]) {
+    let Scene { mut world, own, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    for step in steps {
+        let method = format!("video.member.{step}");
+        assert_eq!(code(&world.method(bot, &method, json!({"member_id": own.as_str()}))), "200");
+    }
+    let member = world.method(bot, "video.members.get", json!({}))["members"][0].take();
+    assert_eq!((&member["deaf"], &member["audio_muted"]), (&json!(deaf), &json!(audio_muted)), "{steps:?}");
+    let updated: Vec<Value> = world
+        .events
+        .iter()
+        .map(|event| {
+            serde_json::from_str::<Value>(&event.params).unwrap()["params"]["member"]["updated"].take()
+        })
+        .collect();
+    assert_eq!(json!(updated), json!(heard), "{steps:?}");
+    // The media plane ends up with the same.
+    let told = |read: fn(&MediaInstruction) -> Option<bool>| world.instructions.iter().rev().find_map(read);
+    let is_muted = told(|instruction| match instruction {
+        MediaInstruction::SetAudioMuted { muted, .. } => Some(*muted),
+        _ => None,
+    });
+    let is_deaf = told(|instruction| match instruction {
+        MediaInstruction::SetDeaf { deaf, .. } => Some(*deaf),
+        _ => None,
+    });
+    assert_eq!((is_deaf.unwrap_or(false), is_muted.unwrap_or(false)), (deaf, audio_muted), "{steps:?}");
+}
+
+#[test]
+fn deafness_takes_the_microphone_with_it() {
+    let both: &[&str] = &["deaf", "audio_muted"];
+    plays(&["deaf"], true, true, &[both]);
+    plays(&["deaf", "undeaf"], false, false, &[both, both]);
+    plays(&["deaf", "deaf"], true, true, &[both]);
+    // A deaf member may be unmuted by itself; then there is nothing left to unmute.
+    plays(&["deaf", "audio_unmute", "undeaf"], false, false, &[both, &["audio_muted"], &["deaf"]]);
+    // Who was muted before is told only what is new, and hearing again unmutes all the same.
+    plays(&["audio_mute", "deaf"], true, true, &[&["audio_muted"], &["deaf"]]);
+    plays(&["audio_mute", "deaf", "undeaf"], false, false, &[&["audio_muted"], &["deaf"], both]);
+    // Who hears anyway keeps its microphone closed.
+    plays(&["audio_mute", "undeaf"], false, true, &[&["audio_muted"]]);
+}
+
+#[test]
+fn a_member_on_hold_stays_silent_whatever_its_microphone() {
+    let Scene { mut world, own, caller, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    let call = format!("call-{}", caller.session.0);
+    let hold = |action: &str| json!({"dialogParams": {"callID": call}, "action": action});
+    world.verto(caller, "verto.modify", hold("hold"));
+    for method in ["video.member.deaf", "video.member.undeaf"] {
+        world.method(bot, method, json!({"member_id": own.as_str()}));
+    }
+    let is_heard = |instruction: &MediaInstruction| {
+        matches!(instruction, MediaInstruction::SetAudioMuted { muted: false, .. })
+    };
+    assert!(!world.instructions.iter().any(is_heard));
+    world.verto(caller, "verto.modify", hold("unhold"));
+    assert!(world.instructions.iter().any(is_heard));
+}
+
+#[test]
+fn levels_are_told_to_the_media_plane_and_to_everybody() {
+    let Scene { mut world, own, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    for (method, param, sent, level) in [
+        ("video.member.set_input_volume", "volume", json!(-50), -50),
+        ("video.member.set_input_volume", "volume", json!("25"), 25),
+        ("video.member.set_output_volume", "volume", json!(12.4), 12),
+        ("video.member.set_input_sensitivity", "value", json!(0), 0),
+        ("video.member.set_input_sensitivity", "value", json!("100"), 100),
+    ] {
+        world.forget_frames();
+        assert_eq!(code(&world.method(bot, method, json!({"member_id": own.as_str(), param: sent}))), "200");
+        let told = match world.instructions.as_slice() {
+            [
+                MediaInstruction::SetInputVolume { volume, .. }
+                | MediaInstruction::SetOutputVolume { volume, .. },
+            ] => i32::from(volume.steps()),
+            [MediaInstruction::SetInputSensitivity { value, .. }] => i32::from(value.value()),
+            other => panic!("{other:?}"),
+        };
+        let property = method.trim_start_matches("video.member.set_");
+        let members = world.method(bot, "video.members.get", json!({}))["members"].take();
+        assert_eq!((told, &members[0][property]), (level, &json!(level)), "{method}");
+    }
+}
+
+#[test]
+fn a_locked_room_lets_nobody_in_and_nobody_out() {
+    let Scene { mut world, bob, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    world.method(bot, "video.lock", json!({}));
+    let carol = world.browser("Carol", &[]);
+    assert_eq!(code(&world.invite(carol, "c")), "403");
+    assert_eq!(world.members(), ["Alice", "Bob"]);
+    // Who is in may load its page anew, and may come again under another call after losing the first one's answer.
+    let call = format!("call-{}", bob.session.0);
+    assert_eq!(code(&world.invite_from(bob, &call, "another page")), "200");
+    world.method(bot, "video.unlock", json!({}));
+    assert_eq!(code(&world.invite(carol, "c2")), "200");
+    assert_eq!(world.members(), ["Alice", "Bob", "Carol"]);
+}
+
+#[test]
+fn priority_of_raised_hands_is_switched_or_set() {
+    let Scene { mut world, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    for (params, expected) in [
+        (json!({}), true),
+        (json!({"enable": null}), false),
+        (json!({"enable": true}), true),
+        (json!({"enable": true}), true),
+        (json!({"enable": false}), false),
+    ] {
+        let result = world.method(bot, "video.prioritize_handraise", params.clone());
+        assert_eq!(result["prioritize_handraise"], expected, "{params}");
+        let room = world.method(bot, "video.room.get", json!({}))["room"].take();
+        assert_eq!(room["prioritize_handraise"], expected, "{params}");
+    }
+    let orders = world.instructions.iter().map(|instruction| match instruction {
+        MediaInstruction::SetPrioritizeHandraise { on } => *on,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(orders.collect::<Vec<_>>(), [true, false, true, false]);
+}
+
+#[test]
+fn meta_is_replaced_merged_and_taken_away() {
+    let Scene { mut world, own, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    for (prefix, get, property) in
+        [("video.", "video.get_meta", "room"), ("video.member.", "video.member.get_meta", "member")]
+    {
+        world.events.clear();
+        for (step, params, expected, is_news) in [
+            ("set_meta", json!({"meta": {"a": 1, "b": {"c": 2}}}), json!({"a": 1, "b": {"c": 2}}), true),
+            ("update_meta", json!({"meta": {"a": 1}}), json!({"a": 1, "b": {"c": 2}}), false),
+            // One key is one value: what was inside is replaced, not merged.
+            (
+                "update_meta",
+                json!({"meta": {"b": {"d": 3}, "e": null}}),
+                json!({"a": 1, "b": {"d": 3}, "e": null}),
+                true,
+            ),
+            ("delete_meta", json!({"keys": ["b", "e", "unknown"]}), json!({"a": 1}), true),
+            ("delete_meta", json!({"keys": ["b"]}), json!({"a": 1}), false),
+            ("set_meta", json!({"meta": {}}), json!({}), true),
+        ] {
+            let before = world.events.len();
+            let mut params = params;
+            params["member_id"] = json!(own.as_str());
+            let method = format!("{prefix}{step}");
+            assert_eq!(code(&world.method(bot, &method, params)), "200", "{method}");
+            let meta = world.method(bot, get, json!({"member_id": own.as_str()}))["meta"].take();
+            assert_eq!(meta, expected, "{method}");
+            assert_eq!(world.events.len() - before, usize::from(is_news), "{method}");
+            if is_news {
+                let event: Value = serde_json::from_str(&world.events[before].params).unwrap();
+                assert_eq!(event["params"][property]["meta"], expected, "{method}");
+            }
+        }
+    }
+}
+
+#[test]
+fn meta_grows_to_a_bound_and_not_beyond() {
+    let Scene { mut world, own, .. } = scene(Role::Nothing, "");
+    let bot = world.realtime();
+    for (prefix, most) in [("video.", 16 * 1024), ("video.member.", 4 * 1024)] {
+        let mut meta = |step: &str, meta: Value| {
+            let params = json!({"meta": meta, "member_id": own.as_str()});
+            world.method(bot, &format!("{prefix}{step}"), params)
+        };
+        let overhead = r#"{"k":""}"#.len();
+        let too_much = meta("set_meta", json!({"k": "x".repeat(most - overhead + 1)}));
+        assert_eq!(code(&too_much), "422");
+        assert!(too_much["message"].as_str().unwrap().contains(&most.to_string()), "{too_much}");
+        assert_eq!(code(&meta("set_meta", json!({"k": "x".repeat(most - overhead)}))), "200");
+        assert_eq!(code(&meta("update_meta", json!({"l": 1}))), "422");
+        assert_eq!(code(&meta("update_meta", json!({"k": 1}))), "200");
+    }
 }
