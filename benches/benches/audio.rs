@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane};
+use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, SoundKind};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 
 const ROOM: RoomKey = RoomKey(1);
@@ -47,7 +47,16 @@ impl Room {
         plane.handle(start, AudioInput::OpenRoom { room: ROOM });
         for number in 0..members {
             let (member, leg) = (MemberKey(number), LegKey(number));
-            plane.handle(start, AudioInput::AddMember { room: ROOM, member, parent: None, muted: false });
+            plane.handle(
+                start,
+                AudioInput::AddMember {
+                    room: ROOM,
+                    member,
+                    parent: None,
+                    sound: SoundKind::Voice,
+                    muted: false,
+                },
+            );
             plane.handle(start, AudioInput::AddListener { room: ROOM, leg, member: Some(member) });
         }
         // Who does not talk sends the noise of a quiet room: browsers do not pause by default.

@@ -3,6 +3,7 @@
 use layouts::{Millis, Position, Showing, Source, SourceKey, SourceKind};
 
 use super::command::{MemberConfig, MemberKind};
+use crate::mix::audio::SoundKind;
 use crate::units::{LegKey, MemberKey};
 
 /// One member; its camera and microphone come through `leg`.
@@ -42,6 +43,14 @@ impl Member {
     /// What it says is for nobody.
     pub(crate) fn is_silenced(&self) -> bool {
         self.config.audio_muted || self.config.audience
+    }
+
+    /// What comes through its microphone, or with its screen.
+    pub(crate) fn sound(&self) -> SoundKind {
+        match self.config.kind {
+            MemberKind::Member | MemberKind::Device => SoundKind::Voice,
+            MemberKind::Screen => SoundKind::Program,
+        }
     }
 
     /// What stands in its layer.

@@ -149,7 +149,8 @@ impl Room {
         self.order += 1;
         let member = Member::new(config, self.order);
         let (parent, muted) = (member.config.parent, member.is_silenced());
-        reach.audio(AudioInput::AddMember { room: self.key, member: key, parent, muted });
+        let sound = member.sound();
+        reach.audio(AudioInput::AddMember { room: self.key, member: key, parent, sound, muted });
         self.members.insert(key, member);
         self.arrangement.touch();
     }

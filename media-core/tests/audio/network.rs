@@ -1,6 +1,6 @@
 //! What the network does must not be heard.
 
-use media_core::mix::audio::AudioInput;
+use media_core::mix::audio::{AudioInput, SoundKind};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, SeqNo};
 
 use super::world::{
@@ -179,7 +179,13 @@ fn packet(seq: u64, ticks: u64, payload: Vec<u8>, world: &World) -> AudioInput {
 #[test]
 fn any_bytes_are_harmless() {
     let mut world = World::new();
-    world.input(AudioInput::AddMember { room: ROOM, member: MemberKey(1), parent: None, muted: false });
+    world.input(AudioInput::AddMember {
+        room: ROOM,
+        member: MemberKey(1),
+        parent: None,
+        sound: SoundKind::Voice,
+        muted: false,
+    });
     world.listen(2, Some(2));
     let mut seed = Seed(7);
     for round in 0..6 {
@@ -215,7 +221,13 @@ fn a_flood_drops_the_oldest_and_the_voice_comes_back() {
 #[test]
 fn wild_timestamps_are_harmless() {
     let mut world = World::new();
-    world.input(AudioInput::AddMember { room: ROOM, member: MemberKey(1), parent: None, muted: false });
+    world.input(AudioInput::AddMember {
+        room: ROOM,
+        member: MemberKey(1),
+        parent: None,
+        sound: SoundKind::Voice,
+        muted: false,
+    });
     world.listen(2, Some(2));
     let mut seed = Seed(11);
     for number in 0..2000 {

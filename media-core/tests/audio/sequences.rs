@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane};
+use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, SoundKind};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 use proptest::prelude::*;
 
@@ -117,9 +117,13 @@ fn apply(plane: &mut AudioPlane, model: &mut Model, now: &mut Instant, step: Ste
             model.last.remove(&RoomKey(room));
             AudioInput::CloseRoom { room: RoomKey(room) }
         }
-        Step::Join(room, member, muted) => {
-            AudioInput::AddMember { room: RoomKey(room), member: MemberKey(member), parent: None, muted }
-        }
+        Step::Join(room, member, muted) => AudioInput::AddMember {
+            room: RoomKey(room),
+            member: MemberKey(member),
+            parent: None,
+            sound: SoundKind::Voice,
+            muted,
+        },
         Step::Leave(room, member) => {
             AudioInput::RemoveMember { room: RoomKey(room), member: MemberKey(member) }
         }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
-use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane};
+use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, SoundKind};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 
 pub(crate) const FRAME: usize = 960;
@@ -171,7 +171,13 @@ impl World {
         let member = MemberKey(number);
         let seed = Seed(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         self.sources.insert(member, Source { encoder, sound, link, seed, sent: 0, losing: 0 });
-        self.input(AudioInput::AddMember { room: ROOM, member, parent, muted: false });
+        self.input(AudioInput::AddMember {
+            room: ROOM,
+            member,
+            parent,
+            sound: SoundKind::Voice,
+            muted: false,
+        });
         // Microphones are not in step with the room's clock.
         self.at(self.now + Duration::from_micros(3_700 + u64::from(number) * 1_900), Due::Speak(member));
     }

@@ -9,11 +9,13 @@
 //!         │ audible┄┄┄┄┄┄┄┄┄┄┄┄┄┄  above: mixed; 3 s below: left out, and shares the encode of all who are silent
 //!         │ floor ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
 //!
-//! The thresholds follow the noise of the room around the source, within bounds, so that a loud fan is not speech and
+//! The thresholds follow the sensitivity somebody chose and the noise of the room around the source, within bounds, so that a loud fan is not speech and
 //! a steady tone is not noise.
 
+use super::SoundKind;
 use super::fader::Volume;
 use super::opus::Frame;
+use super::sensitivity::{Ear, Sensitivity};
 
 /// Frames above the threshold, of the last [`RECENT`], that begin talking.
 const START: u32 = 5;
@@ -24,26 +26,17 @@ const RECENT: u32 = 10;
 /// Frames (800 ms) below the threshold that end talking.
 const STOP: u32 = 40;
 
-/// At the default sensitivity speech is this much above the noise (10 dB) …
-const OVER_NOISE: f32 = 3.2;
-
-/// … and within these bounds (−50 and −34 dBFS).
-const SPEECH: std::ops::RangeInclusive<f32> = 0.003..=0.02;
-
-/// Below the default, each step asks for so much more (dB) …
-const DEAFER: f32 = 1.0;
-
-/// … and above, for so much less, so that 100 hears a whisper (−71 dBFS) …
-const KEENER: f32 = 0.3;
-
-/// … that stands out from the noise, in the end by 4 dB. What may be noise at all stays as it was.
-const KEENER_OVER_NOISE: f32 = 6.0 / 70.0;
-
 /// One frame this much above the threshold (16 dB) is enough to begin.
 const FAR: f32 = 6.3;
 
 /// The mix takes part from this share of the speech threshold on (−10 dB).
 const AUDIBLE: f32 = 0.316;
+
+/// A program takes part from here on (−90 dBFS): what 16 bits hold is all heard, what a codec makes of silence is not.
+const PROGRAM: f32 = 3.2e-5;
+
+/// The noise assumed before anything was heard (−60 dBFS).
+const QUIET_ROOM: f32 = 0.000_94;
 
 /// Frames (3 s) below the audible threshold before a source is left out of the mix again.
 const HANG: u32 = 150;
@@ -51,62 +44,11 @@ const HANG: u32 = 150;
 /// The noise estimate falls at once and rises by 1.7 dB per second.
 const FLOOR_RISE: f32 = 1.004;
 
-/// How little sound counts as speech: 0 … 100, 30 unless somebody chose. At 0 nothing does, and nothing is heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sensitivity(u8);
-
-impl Default for Sensitivity {
-    fn default() -> Self {
-        Self(30)
-    }
-}
-
-impl Sensitivity {
-    /// The sensitivity nearest to this.
-    #[must_use]
-    pub fn saturating(value: u8) -> Self {
-        Self(value.min(100))
-    }
-
-    /// What counts as speech, if anything.
-    fn speech(self) -> Option<Threshold> {
-        let steps = f32::from(self.0) - f32::from(Self::default().0);
-        let (most, least) = (*SPEECH.end(), *SPEECH.start());
-        match self.0 {
-            0 => None,
-            1..=29 => {
-                let shift = factor(-steps * DEAFER);
-                Some(Threshold { over_noise: OVER_NOISE * shift, least: least * shift, most: most * shift })
-            }
-            30.. => Some(Threshold {
-                over_noise: OVER_NOISE * factor(-steps * KEENER_OVER_NOISE),
-                least: least * factor(-steps * KEENER),
-                most,
-            }),
-        }
-    }
-}
-
-fn factor(db: f32) -> f32 {
-    10_f32.powf(db / 20.0)
-}
-
-/// Where speech begins.
-#[derive(Clone, Copy, Debug)]
-struct Threshold {
-    /// Times the noise, …
-    over_noise: f32,
-    /// but not below this …
-    least: f32,
-    /// nor above this.
-    most: f32,
-}
-
 /// The activity of one source.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// None: whatever comes is not speech.
-    threshold: Option<Threshold>,
+    sound: SoundKind,
+    ear: Ear,
     floor: f32,
     /// The last frames, newest in the lowest bit: above the threshold or not.
     above: u32,
@@ -129,26 +71,25 @@ pub(super) enum Hearing {
     Inaudible { frames: u32 },
 }
 
-impl Default for Activity {
-    fn default() -> Self {
-        Self {
-            threshold: Sensitivity::default().speech(),
-            floor: *SPEECH.start() / OVER_NOISE,
-            above: 0,
-            speech: Speech::Silent,
-            hearing: Hearing::Inaudible { frames: u32::MAX },
-        }
-    }
-}
-
 /// Root mean square.
 pub(super) fn level(frame: &Frame) -> f32 {
     (frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32).sqrt()
 }
 
 impl Activity {
+    pub(super) fn new(sound: SoundKind) -> Self {
+        Self {
+            sound,
+            ear: Ear::new(sound, Sensitivity::default()),
+            floor: QUIET_ROOM,
+            above: 0,
+            speech: Speech::Silent,
+            hearing: Hearing::Inaudible { frames: u32::MAX },
+        }
+    }
+
     pub(super) fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
-        self.threshold = sensitivity.speech();
+        self.ear = Ear::new(self.sound, sensitivity);
     }
 
     /// The source becomes louder or quieter with all its noise.
@@ -160,11 +101,19 @@ impl Activity {
 
     /// Learns the level of the next frame.
     pub(super) fn update(&mut self, level: f32) {
-        let Some(Threshold { over_noise, least, most }) = self.threshold else {
-            return self.silence();
-        };
-        let threshold = (self.floor * over_noise).clamp(least, most);
-        self.floor = level.min(self.floor * FLOOR_RISE).max(1e-6);
+        match self.ear {
+            Ear::Voice(speech) => {
+                let threshold = speech.over(self.floor);
+                self.floor = level.min(self.floor * FLOOR_RISE).max(1e-6);
+                self.judge_speech(level, threshold);
+                self.judge_hearing(level > threshold * AUDIBLE);
+            }
+            Ear::Program => self.judge_hearing(level > PROGRAM),
+            Ear::Closed => self.silence(),
+        }
+    }
+
+    fn judge_speech(&mut self, level: f32, threshold: f32) {
         let above = level > threshold;
         self.above = (self.above << 1) | u32::from(above);
         let recent = (self.above & ((1 << RECENT) - 1)).count_ones();
@@ -177,8 +126,11 @@ impl Activity {
             Speech::Talking { frames_below } if frames_below + 1 >= STOP => Speech::Silent,
             Speech::Talking { frames_below } => Speech::Talking { frames_below: frames_below + 1 },
         };
+    }
+
+    fn judge_hearing(&mut self, audible: bool) {
         self.hearing = match self.hearing {
-            _ if level > threshold * AUDIBLE => Hearing::Audible { frames_left: HANG },
+            _ if audible => Hearing::Audible { frames_left: HANG },
             Hearing::Audible { frames_left: 0 } => Hearing::Inaudible { frames: 0 },
             Hearing::Audible { frames_left } => Hearing::Audible { frames_left: frames_left - 1 },
             Hearing::Inaudible { frames } => Hearing::Inaudible { frames: frames.saturating_add(1) },
@@ -214,7 +166,7 @@ mod tests {
 
     /// Levels as (level, frames); expected: frames after which talking began and ended.
     fn check(levels: &[(f32, usize)], began: Option<usize>, ended: Option<usize>) {
-        let mut activity = Activity::default();
+        let mut activity = Activity::new(SoundKind::Voice);
         let (mut from, mut to) = (None, None);
         let frames = levels.iter().flat_map(|&(level, frames)| std::iter::repeat_n(level, frames));
         for (index, level) in frames.enumerate() {
@@ -242,17 +194,17 @@ mod tests {
 
     #[test]
     fn a_steady_tone_is_sound_however_long_and_a_fan_is_not() {
-        let mut tone = Activity::default();
+        let mut tone = Activity::new(SoundKind::Voice);
         (0..3000).for_each(|_| tone.update(LOUD));
         assert!(tone.is_talking());
-        let mut fan = Activity::default();
+        let mut fan = Activity::new(SoundKind::Voice);
         (0..3000).for_each(|_| fan.update(0.005));
         assert!(!fan.is_talking(), "steady noise of −46 dBFS is learnt");
     }
 
     #[test]
     fn a_source_is_heard_at_once_and_left_out_after_three_seconds() {
-        let mut activity = Activity::default();
+        let mut activity = Activity::new(SoundKind::Voice);
         (0..50).for_each(|_| activity.update(QUIET));
         assert!(matches!(activity.hearing(), Hearing::Inaudible { .. }));
         activity.update(0.002);

@@ -21,7 +21,9 @@ use super::opus::{FRAME, Frame};
 pub struct Volume(i8);
 
 impl Volume {
-    /// The lowest, and silence.
+    /// Nothing is heard.
+    pub const SILENT: Self = Self(Self::LOWEST);
+
     const LOWEST: i8 = -50;
 
     const HIGHEST: i8 = 50;
@@ -34,7 +36,7 @@ impl Volume {
 
     /// Whether nothing is heard.
     pub(super) fn is_silent(self) -> bool {
-        self.0 == Self::LOWEST
+        self == Self::SILENT
     }
 
     /// Factor for samples; exactly 1 at 0.
@@ -59,13 +61,12 @@ pub(super) struct Fader {
     limiter: Limiter,
 }
 
-impl Default for Fader {
-    fn default() -> Self {
-        Self { volume: Volume::default(), gain: 1.0, reached: 1.0, limiter: Limiter::default() }
-    }
-}
-
 impl Fader {
+    pub(super) fn at(volume: Volume) -> Self {
+        let gain = volume.gain();
+        Self { volume, gain, reached: gain, limiter: Limiter::default() }
+    }
+
     /// From the next frame on.
     pub(super) fn set(&mut self, volume: Volume) {
         self.volume = volume;
@@ -83,6 +84,12 @@ impl Fader {
         } else {
             self.slide(frame);
         }
+    }
+
+    /// Nobody can hear this frame: the volume is there at once.
+    pub(super) fn rest(&mut self) {
+        self.reached = self.gain;
+        self.limiter = Limiter::default();
     }
 
     fn hold(&mut self, frame: &mut Frame) {

@@ -7,18 +7,19 @@
 //! member is muted, leaves or falls silent; while it is closed the frame is exactly zero, so that all silent members
 //! hear the same mix.
 
-use super::AudioCounters;
-use super::activity::{self, Activity, Hearing, Sensitivity};
+use super::activity::{self, Activity, Hearing};
 use super::fader::{Fader, Volume};
 use super::opus::{FRAME, Frame};
 use super::playout::{Arrival, Playout};
+use super::sensitivity::Sensitivity;
+use super::{AudioCounters, SoundKind};
 
 /// Samples in which the gate opens: 5 ms, shorter than the onset of any consonant.
 const OPENING: usize = 240;
 
 /// Frames for which a member keeps its own encode after it has become inaudible: one in which its voice fades, then
 /// 100 ms in which both encoders are fed the same, so that changing from one to the other is not heard.
-const SAME_INPUT: u32 = 6;
+pub(super) const SAME_INPUT: u32 = 6;
 
 /// One member of a room.
 pub(super) struct Member {
@@ -48,11 +49,11 @@ enum Gate {
 }
 
 impl Member {
-    pub(super) fn new(muted: bool) -> Self {
+    pub(super) fn new(sound: SoundKind, muted: bool) -> Self {
         Self {
             playout: Playout::default(),
-            fader: Fader::default(),
-            activity: Activity::default(),
+            fader: Fader::at(Volume::default()),
+            activity: Activity::new(sound),
             microphone: if muted { Microphone::Muted } else { Microphone::Open },
             gate: Gate::Closed,
             frame: Box::new([0.0; FRAME]),
@@ -104,6 +105,7 @@ impl Member {
     pub(super) fn render(&mut self, now: i64, counters: &mut AudioCounters) {
         if self.microphone == Microphone::Muted {
             self.activity.silence();
+            self.fader.rest();
             self.frame.fill(0.0);
             self.heard = None;
             return;

@@ -15,11 +15,13 @@ mod activity;
 mod delay;
 mod fader;
 mod limiter;
+mod listening;
 mod member;
 mod opus;
 mod playout;
 mod rendition;
 mod room;
+mod sensitivity;
 mod stretch;
 mod tone;
 
@@ -30,10 +32,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-pub use self::activity::Sensitivity;
 pub use self::fader::Volume;
 use self::playout::Arrival;
 use self::room::Room;
+pub use self::sensitivity::Sensitivity;
 pub use self::tone::Tone;
 use crate::units::{LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 
@@ -46,6 +48,15 @@ const MAX_LATE: u32 = 3;
 
 /// Nothing to do for so long when there are no rooms.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// What a member's sound is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SoundKind {
+    /// A microphone: what is no louder than the room around it is left out, and speech is told.
+    Voice,
+    /// Music, a film: heard down to what can be heard at all, and never speech.
+    Program,
+}
 
 /// What happens to the audio plane.
 #[derive(Debug)]
@@ -68,6 +79,8 @@ pub enum AudioInput {
         member: MemberKey,
         /// Whose screen or device it is; that one's listeners do not hear it either.
         parent: Option<MemberKey>,
+        /// What it sends.
+        sound: SoundKind,
         /// Not heard at first.
         muted: bool,
     },
@@ -278,8 +291,8 @@ impl AudioPlane {
         match input {
             AudioInput::OpenRoom { room } => self.open(now, room),
             AudioInput::CloseRoom { room } => self.close(room),
-            AudioInput::AddMember { room, member, parent, muted } => {
-                self.with(room, |room| room.add_member(member, parent, muted))
+            AudioInput::AddMember { room, member, parent, sound, muted } => {
+                self.with(room, |room| room.add_member(member, parent, sound, muted))
             }
             AudioInput::RemoveMember { room, member } => self.with(room, |room| room.remove_member(member)),
             AudioInput::SetMuted { room, member, muted } => {
@@ -291,8 +304,11 @@ impl AudioPlane {
             AudioInput::SetInputSensitivity { room, member, sensitivity } => {
                 self.with(room, |room| room.set_input_sensitivity(member, sensitivity))
             }
-            AudioInput::SetDeaf { .. } | AudioInput::SetOutputVolume { .. } | AudioInput::PlayTone { .. } => {
+            AudioInput::SetDeaf { room, member, deaf } => self.with(room, |room| room.set_deaf(member, deaf)),
+            AudioInput::SetOutputVolume { room, member, volume } => {
+                self.with(room, |room| room.set_output_volume(member, volume))
             }
+            AudioInput::PlayTone { room, tone } => self.with(room, |room| room.play_tone(tone)),
             AudioInput::AddListener { room, leg, member } => {
                 self.with(room, |room| room.add_listener(leg, member))
             }

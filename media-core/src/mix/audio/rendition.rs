@@ -1,6 +1,6 @@
 //! One mix, encoded once for all who hear it.
 //!
-//! in:  the frames of the mix, who listens
+//! in:  the frames of the mix, how loud, who listens
 //! out: payloads
 //!
 //! Silence costs nothing: when a mix has been silent long enough for the encoder to have come to rest, its last
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::AudioCounters;
+use super::fader::{Fader, Volume};
 use super::limiter::Limiter;
 use super::opus::{Encoder, Frame};
 use crate::units::LegKey;
@@ -23,6 +24,7 @@ const AT_REST: u32 = 10;
 pub(super) struct Rendition {
     encoder: Encoder,
     limiter: Limiter,
+    fader: Fader,
     legs: Arc<[LegKey]>,
     silent_frames: u32,
     /// Of the last frame.
@@ -33,10 +35,11 @@ pub(super) struct Rendition {
 
 impl Rendition {
     /// For listeners who have heard nothing yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(volume: Volume) -> Self {
         Self {
             encoder: Encoder::new(),
             limiter: Limiter::default(),
+            fader: Fader::at(volume),
             legs: Arc::default(),
             silent_frames: 0,
             payload: Bytes::new(),
@@ -49,6 +52,7 @@ impl Rendition {
         Self {
             encoder: self.encoder.fork(),
             limiter: self.limiter.clone(),
+            fader: self.fader.clone(),
             legs: Arc::default(),
             silent_frames: self.silent_frames,
             payload: self.payload.clone(),
@@ -67,6 +71,11 @@ impl Rendition {
         }
     }
 
+    /// How loud it is from the next frame on.
+    pub(super) fn set_volume(&mut self, volume: Volume) {
+        self.fader.set(volume);
+    }
+
     /// Somebody comes over whose decoder has followed another encoder, or none.
     pub(super) fn join(&mut self) {
         self.independent = true;
@@ -75,6 +84,9 @@ impl Rendition {
     /// The payload of the next frame of the mix.
     pub(super) fn encode(&mut self, mut mix: Frame, counters: &mut AudioCounters) -> Bytes {
         let silent = mix.iter().all(|sample| *sample == 0.0);
+        if silent {
+            self.fader.rest();
+        }
         if silent && self.silent_frames >= AT_REST && !self.independent {
             return self.payload.clone();
         }
@@ -83,7 +95,10 @@ impl Rendition {
             self.independent = true;
         }
         self.silent_frames = if silent { self.silent_frames.saturating_add(1) } else { 0 };
+        // What fits into full scale for all is then made as loud as it is wanted here, so that the first gain is the
+        // same wherever the same is heard.
         self.limiter.apply(&mut mix);
+        self.fader.apply(&mut mix);
         counters.encodes += 1;
         self.payload = self.encoder.encode(&mix, std::mem::take(&mut self.independent)).into();
         self.payload.clone()

@@ -1,30 +1,28 @@
 //! The mix of one room, on its own clock of 20 ms.
 //!
-//! in:  members' packets, who listens, ticks
+//! in:  members' packets, who listens and how loud, ticks
 //! out: one packet per listener and tick, who talks, what is heard when
 //!
 //! ```text
-//!   member ─► frame ─┐                  ┌─► shared rendition ──────────► all who are silent
-//!   member ─► frame ─┼─► total ─────────┤
-//!   member ─► frame ─┘        − own ────┴─► own rendition of a member ─► its legs, while it is heard
+//!   member ─► frame ─┐                  ┌─► rendition ────────────────► all who are silent
+//!   member ─► frame ─┼─► total ─────────┼─► rendition at another volume ► those who chose it
+//!   tones ───────────┘        − own ────┴─► rendition of a member ──────► its legs, while it is heard
+//!                                           rendition of silence ───────► the deaf
 //! ```
 //!
-//! So the cost is one decode per member who sends and one encode per member who is heard, plus one.
-//!
-//! A listener who leaves a rendition that stays as it is forks it: the new encoder goes on from the very state the
-//! listener's decoder follows. One who comes back to a rendition others follow finds an encoder that has been fed the
-//! same for 100 ms, and one frame without prediction.
+//! So the cost is one decode per member who sends and one encode per member who is heard, plus one per volume in use.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use super::activity::Sensitivity;
 use super::fader::Volume;
+use super::listening::{Listening, Wanted};
 use super::member::Member;
 use super::opus::{FRAME, Frame};
 use super::playout::Arrival;
-use super::rendition::Rendition;
-use super::{AudioCounters, AudioOutput};
+use super::sensitivity::Sensitivity;
+use super::tone::{Tone, Tones};
+use super::{AudioCounters, AudioOutput, SoundKind};
 use crate::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey};
 
 /// Ticks between two reports of what is heard: 100 ms.
@@ -33,106 +31,108 @@ const PLAYING_TICKS: u64 = 5;
 /// The audio of one room.
 pub(super) struct Room {
     key: RoomKey,
-    members: BTreeMap<MemberKey, Seat>,
-    listeners: BTreeMap<LegKey, Listener>,
-    shared: Rendition,
-    own: BTreeMap<MemberKey, Rendition>,
+    seats: Seats,
+    listening: Listening,
+    tones: Tones,
     ticks: u64,
+}
+
+/// Who is there.
+#[derive(Default)]
+struct Seats {
+    members: BTreeMap<MemberKey, Seat>,
+    /// Screens and devices, after whose they are.
+    children: BTreeSet<(MemberKey, MemberKey)>,
 }
 
 struct Seat {
     member: Member,
-    /// Those whose parent this is, in the order of their keys.
-    children: Vec<MemberKey>,
     /// As last told.
     talking: bool,
+    /// Its listeners hear nothing.
+    deaf: bool,
+    /// How loud its listeners hear.
+    output: Volume,
 }
 
-struct Listener {
-    /// Whose voice is left out, with that of its children.
-    member: Option<MemberKey>,
-    hears: Option<Hears>,
-}
-
-/// Which rendition a listener follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Hears {
-    /// The mix without this member and its children. First in order, so that forks are taken before the shared rendition changes.
-    AllBut(MemberKey),
-    /// The mix of all.
-    All,
-}
-
-/// A listener who changes rendition.
-#[derive(Clone, Copy, Debug)]
-struct Move {
-    to: Hears,
-    from: Option<Hears>,
+impl Seat {
+    fn new(sound: SoundKind, muted: bool) -> Self {
+        Self { member: Member::new(sound, muted), talking: false, deaf: false, output: Volume::default() }
+    }
 }
 
 impl Room {
     pub(super) fn new(key: RoomKey) -> Self {
         Self {
             key,
-            members: BTreeMap::new(),
-            listeners: BTreeMap::new(),
-            shared: Rendition::new(),
-            own: BTreeMap::new(),
+            seats: Seats::default(),
+            listening: Listening::default(),
+            tones: Tones::default(),
             ticks: 0,
         }
     }
 
     /// A second time for the same member is ignored, except that a member on its way out comes back afresh.
-    pub(super) fn add_member(&mut self, member: MemberKey, parent: Option<MemberKey>, muted: bool) {
-        let seat = || Seat { member: Member::new(muted), children: Vec::new(), talking: false };
-        let known = self.members.entry(member).or_insert_with(seat);
+    pub(super) fn add_member(
+        &mut self,
+        member: MemberKey,
+        parent: Option<MemberKey>,
+        sound: SoundKind,
+        muted: bool,
+    ) {
+        let known = self.seats.members.entry(member).or_insert_with(|| Seat::new(sound, muted));
         if known.member.is_leaving() {
-            known.member = Member::new(muted);
+            *known = Seat { talking: known.talking, ..Seat::new(sound, muted) };
         }
-        if let Some(parent) = parent.and_then(|parent| self.members.get_mut(&parent))
-            && let Err(at) = parent.children.binary_search(&member)
-        {
-            parent.children.insert(at, member);
+        if let Some(parent) = parent {
+            self.seats.children.insert((parent, member));
         }
     }
 
     pub(super) fn remove_member(&mut self, member: MemberKey) {
-        if let Some(seat) = self.members.get_mut(&member) {
-            seat.member.leave();
-        }
+        self.with(member, |seat| seat.member.leave());
     }
 
     pub(super) fn set_muted(&mut self, member: MemberKey, muted: bool) {
-        if let Some(seat) = self.members.get_mut(&member) {
-            seat.member.set_muted(muted);
-        }
+        self.with(member, |seat| seat.member.set_muted(muted));
+    }
+
+    pub(super) fn set_deaf(&mut self, member: MemberKey, deaf: bool) {
+        self.with(member, |seat| seat.deaf = deaf);
     }
 
     pub(super) fn set_input_volume(&mut self, member: MemberKey, volume: Volume) {
-        if let Some(seat) = self.members.get_mut(&member) {
-            seat.member.set_volume(volume);
-        }
+        self.with(member, |seat| seat.member.set_volume(volume));
+    }
+
+    pub(super) fn set_output_volume(&mut self, member: MemberKey, volume: Volume) {
+        self.with(member, |seat| seat.output = volume);
     }
 
     pub(super) fn set_input_sensitivity(&mut self, member: MemberKey, sensitivity: Sensitivity) {
-        if let Some(seat) = self.members.get_mut(&member) {
-            seat.member.set_sensitivity(sensitivity);
+        self.with(member, |seat| seat.member.set_sensitivity(sensitivity));
+    }
+
+    fn with(&mut self, member: MemberKey, act: impl FnOnce(&mut Seat)) {
+        if let Some(seat) = self.seats.members.get_mut(&member) {
+            act(seat);
         }
+    }
+
+    pub(super) fn play_tone(&mut self, tone: Tone) {
+        self.tones.play(tone, self.ticks);
     }
 
     pub(super) fn add_listener(&mut self, leg: LegKey, member: Option<MemberKey>) {
-        let hears = self.listeners.get(&leg).and_then(|listener| listener.hears);
-        self.listeners.insert(leg, Listener { member, hears });
+        self.listening.add(leg, member);
     }
 
     pub(super) fn remove_listener(&mut self, leg: LegKey) {
-        if self.listeners.remove(&leg).is_some() {
-            self.seat_listeners(&[]);
-        }
+        self.listening.remove(leg);
     }
 
     pub(super) fn accept(&mut self, member: MemberKey, packet: Arrival, counters: &mut AudioCounters) {
-        match self.members.get_mut(&member) {
+        match self.seats.members.get_mut(&member) {
             Some(seat) => seat.member.accept(packet, counters),
             None => counters.unknown += 1,
         }
@@ -151,30 +151,17 @@ impl Room {
         counters: &mut AudioCounters,
         out: &mut VecDeque<AudioOutput>,
     ) {
-        self.forget_who_has_left();
-        for seat in self.members.values_mut() {
+        self.seats.forget_who_has_left();
+        for seat in self.seats.members.values_mut() {
             seat.member.render(now, counters);
         }
         self.report(at, out);
-        self.move_listeners();
         self.send(at, counters, out);
         self.ticks += 1;
     }
 
-    fn forget_who_has_left(&mut self) {
-        let before = self.members.len();
-        self.members.retain(|_, seat| !seat.member.has_left());
-        if self.members.len() == before {
-            return;
-        }
-        let here: BTreeSet<MemberKey> = self.members.keys().copied().collect();
-        for seat in self.members.values_mut() {
-            seat.children.retain(|child| here.contains(child));
-        }
-    }
-
     fn report(&mut self, at: Instant, out: &mut VecDeque<AudioOutput>) {
-        for (&member, seat) in &mut self.members {
+        for (&member, seat) in &mut self.seats.members {
             let talking = seat.member.is_talking();
             if talking != seat.talking {
                 seat.talking = talking;
@@ -189,83 +176,64 @@ impl Room {
         }
     }
 
-    /// Brings every listener to the rendition it must hear now.
-    fn move_listeners(&mut self) {
-        let mut moves = Vec::new();
-        for listener in self.listeners.values_mut() {
-            let own =
-                |member: &MemberKey| family(&self.members, *member).any(|seat| seat.member.needs_own_mix());
-            let to = listener.member.filter(own).map_or(Hears::All, Hears::AllBut);
-            if listener.hears != Some(to) {
-                moves.push(Move { to, from: listener.hears.replace(to) });
-            }
+    fn send(&mut self, at: Instant, counters: &mut AudioCounters, out: &mut VecDeque<AudioOutput>) {
+        if self.listening.is_empty() {
+            return self.tones.stop();
         }
-        if !moves.is_empty() {
-            moves.sort_unstable_by_key(|moved| moved.to);
-            self.seat_listeners(&moves);
-        }
-    }
-
-    /// Makes and drops renditions so that each has exactly the listeners that hear it.
-    fn seat_listeners(&mut self, moves: &[Move]) {
-        let mut made: BTreeMap<Hears, Option<Hears>> = BTreeMap::new();
-        for &Move { to, from } in moves {
-            match made.get(&to) {
-                // Its decoder has followed the very encoder that was forked.
-                Some(origin) if *origin == from => {}
-                None if !self.is_followed(to) => {
-                    self.make(to, from);
-                    made.insert(to, from);
-                }
-                Some(_) | None => self.join(to),
-            }
-        }
-        let shared: Vec<LegKey> = self.followers(Hears::All).collect();
-        self.shared.set_legs(&shared);
-        let mut own = std::mem::take(&mut self.own);
-        own.retain(|&member, rendition| {
-            let legs: Vec<LegKey> = self.followers(Hears::AllBut(member)).collect();
-            rendition.set_legs(&legs);
-            !legs.is_empty()
+        let seats = &self.seats;
+        self.listening.follow(self.ticks, |member| seats.wanted(member));
+        let mut total = seats.mix();
+        self.tones.add_to(&mut total);
+        let (room, ticks) = (self.key, self.ticks * FRAME as u64);
+        let timestamp = MediaTime { ticks, rate: ClockRate::OPUS };
+        let mix = |without: Option<MemberKey>| {
+            without.map_or_else(|| total, |member| seats.without_family(&total, member))
+        };
+        self.listening.encode(counters, mix, |listeners, payload| {
+            out.push_back(AudioOutput::Packet { room, listeners, timestamp, payload, at });
         });
-        self.own = own;
     }
+}
 
-    /// A rendition for listeners who have followed `from` until now.
-    fn make(&mut self, which: Hears, from: Option<Hears>) {
-        let rendition =
-            from.and_then(|from| self.rendition(from)).map_or_else(Rendition::new, Rendition::fork);
-        match which {
-            Hears::AllBut(member) => drop(self.own.insert(member, rendition)),
-            Hears::All => self.shared = rendition,
+impl Seats {
+    fn forget_who_has_left(&mut self) {
+        let before = self.members.len();
+        self.members.retain(|_, seat| !seat.member.has_left());
+        if self.members.len() != before {
+            self.children.retain(|(_, child)| self.members.contains_key(child));
         }
     }
 
-    /// Whether somebody hears this rendition and stays.
-    fn is_followed(&self, which: Hears) -> bool {
-        let stays =
-            |leg: &LegKey| self.listeners.get(leg).is_some_and(|listener| listener.hears == Some(which));
-        self.rendition(which).is_some_and(|rendition| rendition.legs().iter().any(stays))
+    /// What the listeners of a member are to hear.
+    fn wanted(&self, member: Option<MemberKey>) -> Wanted {
+        let seat = member.and_then(|member| self.members.get(&member));
+        let volume =
+            seat.map_or(Volume::default(), |seat| if seat.deaf { Volume::SILENT } else { seat.output });
+        let own = |member: &MemberKey| self.family(*member).any(|seat| seat.member.needs_own_mix());
+        Wanted { without: member.filter(own), volume }
     }
 
-    fn followers(&self, which: Hears) -> impl Iterator<Item = LegKey> {
-        let follows =
-            move |(&leg, listener): (&LegKey, &Listener)| (listener.hears == Some(which)).then_some(leg);
-        self.listeners.iter().filter_map(follows)
+    /// A member and its children; in the order of the mix, because parents come first.
+    fn family(&self, parent: MemberKey) -> impl Iterator<Item = &Seat> {
+        let children = self.children.range((parent, MemberKey(0))..=(parent, MemberKey(u32::MAX)));
+        let all = std::iter::once(parent).chain(children.map(|(_, child)| *child));
+        all.filter_map(|member| self.members.get(&member))
     }
 
-    fn rendition(&self, which: Hears) -> Option<&Rendition> {
-        match which {
-            Hears::AllBut(member) => self.own.get(&member),
-            Hears::All => Some(&self.shared),
+    /// The sum of all who are heard.
+    fn mix(&self) -> Frame {
+        let mut total: Frame = [0.0; FRAME];
+        for seat in self.members.values().filter(|seat| seat.member.is_heard()) {
+            add(&mut total, seat.member.frame());
         }
+        total
     }
 
     /// What is left is exactly silent when nobody else is heard, because then the sum is made of the same frames in the
     /// same order.
     fn without_family(&self, total: &Frame, member: MemberKey) -> Frame {
         let mut own: Frame = [0.0; FRAME];
-        for seat in family(&self.members, member).filter(|seat| seat.member.is_heard()) {
+        for seat in self.family(member).filter(|seat| seat.member.is_heard()) {
             add(&mut own, seat.member.frame());
         }
         let mut rest = *total;
@@ -274,44 +242,6 @@ impl Room {
         }
         rest
     }
-
-    fn join(&mut self, which: Hears) {
-        match which {
-            Hears::AllBut(member) => self.own.get_mut(&member).into_iter().for_each(Rendition::join),
-            Hears::All => self.shared.join(),
-        }
-    }
-
-    fn send(&mut self, at: Instant, counters: &mut AudioCounters, out: &mut VecDeque<AudioOutput>) {
-        if self.listeners.is_empty() {
-            return;
-        }
-        let mut total: Frame = [0.0; FRAME];
-        for seat in self.members.values().filter(|seat| seat.member.is_heard()) {
-            add(&mut total, seat.member.frame());
-        }
-        let timestamp = MediaTime { ticks: self.ticks * FRAME as u64, rate: ClockRate::OPUS };
-        let mut packet = |rendition: &mut Rendition, mix: Frame| {
-            let listeners = rendition.legs().clone();
-            let payload = rendition.encode(mix, counters);
-            out.push_back(AudioOutput::Packet { room: self.key, listeners, timestamp, payload, at });
-        };
-        if !self.shared.legs().is_empty() {
-            packet(&mut self.shared, total);
-        }
-        let mut own = std::mem::take(&mut self.own);
-        for (member, rendition) in &mut own {
-            packet(rendition, self.without_family(&total, *member));
-        }
-        self.own = own;
-    }
-}
-
-/// A member and its children; in the order of the mix, because parents come first.
-fn family(members: &BTreeMap<MemberKey, Seat>, parent: MemberKey) -> impl Iterator<Item = &Seat> {
-    let parent = members.get(&parent);
-    let children = parent.into_iter().flat_map(|seat| &seat.children);
-    parent.into_iter().chain(children.filter_map(|child| members.get(child)))
 }
 
 fn add(total: &mut Frame, frame: &Frame) {

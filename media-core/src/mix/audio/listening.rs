@@ -1,0 +1,201 @@
+//! Who hears which encode.
+//!
+//! in:  legs, what each is to hear, the mixes
+//! out: one payload per mix, with the legs that get it
+//!
+//! ```text
+//!   all who hear the same ────► one rendition ──────────────────► one encode
+//!   somebody's volume changes ─► fork, 120 ms on its own ─► the rendition of all who hear that
+//! ```
+//!
+//! A listener who leaves a rendition that stays as it is forks it: the new encoder goes on from the very state the
+//! listener's decoder follows. One who comes to a rendition others follow finds an encoder that has been fed the same
+//! for 100 ms, and one frame without prediction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::AudioCounters;
+use super::fader::Volume;
+use super::member::SAME_INPUT;
+use super::opus::{FRAME, Frame};
+use super::rendition::Rendition;
+use crate::units::{LegKey, MemberKey};
+
+/// The listeners of one room.
+#[derive(Default)]
+pub(super) struct Listening {
+    listeners: BTreeMap<LegKey, Listener>,
+    renditions: BTreeMap<Hears, Rendition>,
+}
+
+struct Listener {
+    /// Whose sound is left out.
+    member: Option<MemberKey>,
+    hears: Option<Hears>,
+}
+
+/// What a listener is to hear.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// All but this member's sound, when it makes a difference.
+    pub(super) without: Option<MemberKey>,
+    /// How loud.
+    pub(super) volume: Volume,
+}
+
+/// A rendition, by what is heard in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Hears {
+    /// Nothing. Whoever is deaf, or at the lowest volume, hears the same.
+    Silence,
+    Mix {
+        without: Option<MemberKey>,
+        volume: Volume,
+    },
+    /// Of those whose volume changes in one tick in the same way.
+    Change {
+        without: Option<MemberKey>,
+        from: Volume,
+        to: Volume,
+        since: u64,
+    },
+}
+
+/// A listener who changes rendition.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    to: Hears,
+    from: Option<Hears>,
+}
+
+/// A rendition made for listeners who have followed `origin` until now.
+struct Made {
+    origin: Option<Hears>,
+    rendition: Rendition,
+}
+
+impl Wanted {
+    /// What it comes to at `tick` for a listener who has heard `hears` until now.
+    fn after(self, hears: Option<Hears>, tick: u64) -> Hears {
+        let Self { without, volume } = self;
+        match hears {
+            Some(hears) if hears.volume() != volume => {
+                Hears::Change { without, from: hears.volume(), to: volume, since: tick }
+            }
+            Some(Hears::Change { from, to, since, .. }) if tick - since < u64::from(SAME_INPUT) => {
+                Hears::Change { without, from, to, since }
+            }
+            Some(_) | None if volume.is_silent() => Hears::Silence,
+            Some(_) | None => Hears::Mix { without, volume },
+        }
+    }
+}
+
+impl Hears {
+    fn volume(self) -> Volume {
+        match self {
+            Self::Silence => Volume::SILENT,
+            Self::Mix { volume, .. } => volume,
+            Self::Change { to, .. } => to,
+        }
+    }
+
+    /// For somebody who has followed `origin`, if anything.
+    fn rendition(self, origin: Option<&Rendition>) -> Rendition {
+        let mut rendition = origin.map_or_else(|| Rendition::new(self.volume()), Rendition::fork);
+        rendition.set_volume(self.volume());
+        rendition
+    }
+}
+
+impl Listening {
+    pub(super) fn is_empty(&self) -> bool {
+        self.listeners.is_empty()
+    }
+
+    /// A leg that is there already goes on from what it heard.
+    pub(super) fn add(&mut self, leg: LegKey, member: Option<MemberKey>) {
+        let hears = self.listeners.get(&leg).and_then(|listener| listener.hears);
+        self.listeners.insert(leg, Listener { member, hears });
+    }
+
+    pub(super) fn remove(&mut self, leg: LegKey) {
+        if self.listeners.remove(&leg).is_some() {
+            self.seat();
+        }
+    }
+
+    /// Brings every listener to the rendition it must hear from this tick on.
+    pub(super) fn follow(&mut self, tick: u64, wanted: impl Fn(Option<MemberKey>) -> Wanted) {
+        let mut moves = Vec::new();
+        for listener in self.listeners.values_mut() {
+            let to = wanted(listener.member).after(listener.hears, tick);
+            if listener.hears != Some(to) {
+                moves.push(Move { to, from: listener.hears.replace(to) });
+            }
+        }
+        if !moves.is_empty() {
+            self.make(&moves);
+            self.seat();
+        }
+    }
+
+    /// Makes the renditions that are moved to and nobody follows yet. All forks are taken before one of them takes the
+    /// place of a rendition that has been left.
+    fn make(&mut self, moves: &[Move]) {
+        let mut made: BTreeMap<Hears, Made> = BTreeMap::new();
+        for &Move { to, from } in moves {
+            match made.get_mut(&to) {
+                // Its decoder has followed the very encoder that was forked.
+                Some(made) if made.origin == from => {}
+                Some(made) => made.rendition.join(),
+                None if self.is_followed(to) => {
+                    self.renditions.get_mut(&to).into_iter().for_each(Rendition::join);
+                }
+                None => {
+                    let origin = from.and_then(|from| self.renditions.get(&from));
+                    made.insert(to, Made { origin: from, rendition: to.rendition(origin) });
+                }
+            }
+        }
+        self.renditions.extend(made.into_iter().map(|(hears, made)| (hears, made.rendition)));
+    }
+
+    /// Whether somebody hears this rendition and stays.
+    fn is_followed(&self, which: Hears) -> bool {
+        let stays =
+            |leg: &LegKey| self.listeners.get(leg).is_some_and(|listener| listener.hears == Some(which));
+        self.renditions.get(&which).is_some_and(|rendition| rendition.legs().iter().any(stays))
+    }
+
+    /// Tells each rendition who hears it, and drops those nobody hears.
+    fn seat(&mut self) {
+        let listeners = &self.listeners;
+        self.renditions.retain(|which, rendition| {
+            let hears =
+                |(leg, listener): (&LegKey, &Listener)| (listener.hears == Some(*which)).then_some(*leg);
+            let legs: Vec<LegKey> = listeners.iter().filter_map(hears).collect();
+            rendition.set_legs(&legs);
+            !legs.is_empty()
+        });
+    }
+
+    /// Encodes each mix that is heard; `mix` makes the one without somebody.
+    pub(super) fn encode(
+        &mut self,
+        counters: &mut AudioCounters,
+        mut mix: impl FnMut(Option<MemberKey>) -> Frame,
+        mut packet: impl FnMut(Arc<[LegKey]>, Bytes),
+    ) {
+        for (which, rendition) in &mut self.renditions {
+            let frame = match *which {
+                Hears::Silence => [0.0; FRAME],
+                Hears::Mix { without, .. } | Hears::Change { without, .. } => mix(without),
+            };
+            packet(rendition.legs().clone(), rendition.encode(frame, counters));
+        }
+    }
+}
