@@ -14,7 +14,7 @@ use layouts::Size;
 
 use super::counters::Counters;
 use super::job::{EncoderSlot, Job, canvas_bitrate};
-use super::key_demand::{CACHED_MAX_AGE, KeyDemand};
+use super::key_demand::{CACHED_MAX_AGE, Demand, KeyDemand};
 use crate::codec::{Encoded, EncoderConfig, Picture};
 use crate::forward::{EncodedPicture, MediaPacket, PacketCache, Packetizer};
 use crate::mix::video::{Compositor, Scene};
@@ -195,7 +195,7 @@ impl Canvas {
         });
         let cached: Vec<_> = rendition.cache.since_keyframe(now, CACHED_MAX_AGE).map(Arc::clone).collect();
         if cached.is_empty() {
-            rendition.demand.want();
+            rendition.demand.want(Demand::Newcomer);
             return FirstPicture::Coming;
         }
         FirstPicture::Cached(cached)
@@ -216,7 +216,7 @@ impl Canvas {
     /// A viewer lost more than retransmission can mend.
     pub(crate) fn want_key(&mut self, codec: VideoCodec) {
         if let Some(rendition) = self.renditions.get_mut(&codec) {
-            rendition.demand.want();
+            rendition.demand.want(Demand::Loss);
         }
     }
 

@@ -29,8 +29,8 @@ pub enum Action {
     AddMember { member: MemberKey, config: MemberConfig },
     /// A member leaves; its legs are closed.
     RemoveMember { member: MemberKey },
-    /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows. Answered, it takes the place of the member's
-    /// former leg, which ends silently.
+    /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows. The member's other legs go on. Of those that
+    /// send, the newest whose sound, or picture, has come counts.
     OpenLeg { member: MemberKey, leg: LegKey, offer: Box<Offer>, bundle: bool },
     /// Answer a new offer on a living leg (ICE restart, sections and directions that change): `LegAnswered` or `LegEnded`
     /// follows.

@@ -46,6 +46,8 @@ pub enum LegEnd {
     HandshakeFailed(String),
     /// Nobody came within the time for ICE and DTLS.
     NeverConnected,
+    /// Newer legs of the same member have pushed it out: nobody closed it in time.
+    Superseded,
     /// The offer cannot be answered; says why.
     Refused(String),
 }

@@ -171,6 +171,11 @@ impl Feed {
         self.current.is_some() || !self.pictures.is_empty()
     }
 
+    /// A picture has become due.
+    pub(crate) fn has_shown(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// Forgets what was to be shown: after a silence of the peer it is old. Decoding goes on where it was.
     pub(crate) fn forget_pictures(&mut self) {
         self.pictures.clear();

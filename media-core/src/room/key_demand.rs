@@ -2,6 +2,9 @@
 //!
 //! in:  "somebody needs a key frame", "a key frame was made", how many legs watch
 //! out: whether the next frame is to be one
+//!
+//! Who begins to watch is served as soon as a young key frame could not have served; who has lost something must let the
+//! others be, when they are many.
 
 use std::time::{Duration, Instant};
 
@@ -15,23 +18,36 @@ const GAP_MANY: Duration = Duration::from_secs(2);
 /// Demands of all legs of one rendition.
 #[derive(Debug, Default)]
 pub(crate) struct KeyDemand {
-    wanted: bool,
+    wanted: Option<Demand>,
     made_at: Option<Instant>,
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Demand {
+    /// A viewer who lost more than can be mended.
+    Loss,
+    /// A viewer who has seen nothing yet.
+    Newcomer,
+}
+
 impl KeyDemand {
-    pub(crate) fn want(&mut self) {
-        self.wanted = true;
+    pub(crate) fn want(&mut self, demand: Demand) {
+        self.wanted = self.wanted.max(Some(demand));
     }
 
     /// Whether the frame taken now is to be a key frame.
     pub(crate) fn is_due(&self, now: Instant, legs: usize) -> bool {
-        let gap = if legs >= MANY_LEGS { GAP_MANY } else { GAP_FEW };
-        self.wanted && self.made_at.is_none_or(|at| now.saturating_duration_since(at) >= gap)
+        let gap = match self.wanted {
+            None => return false,
+            Some(Demand::Loss) if legs >= MANY_LEGS => GAP_MANY,
+            Some(Demand::Loss | Demand::Newcomer) => GAP_FEW,
+        };
+        self.made_at.is_none_or(|at| now.saturating_duration_since(at) >= gap)
     }
 
     pub(crate) fn made(&mut self, now: Instant) {
-        self.wanted = false;
+        self.wanted = None;
         self.made_at = Some(now);
     }
 }
@@ -42,14 +58,22 @@ mod tests {
 
     #[test]
     fn many_demands_make_one_key_frame_per_gap() {
-        for (legs, gap) in [(1, GAP_FEW), (8, GAP_FEW), (9, GAP_MANY), (400, GAP_MANY)] {
+        use Demand::{Loss, Newcomer};
+        for (legs, who, gap) in [
+            (1, Loss, GAP_FEW),
+            (8, Loss, GAP_FEW),
+            (9, Loss, GAP_MANY),
+            (400, Loss, GAP_MANY),
+            (400, Newcomer, GAP_FEW),
+        ] {
             let start = Instant::now();
             let mut demand = KeyDemand::default();
             assert!(!demand.is_due(start, legs), "nobody asked");
             let mut made = Vec::new();
             for ms in (0..6000).step_by(33) {
                 let now = start + Duration::from_millis(ms);
-                demand.want();
+                demand.want(who);
+                demand.want(Loss);
                 if demand.is_due(now, legs) {
                     demand.made(now);
                     made.push(now);

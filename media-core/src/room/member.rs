@@ -6,15 +6,20 @@ use super::command::{MemberConfig, MemberKind};
 use crate::mix::audio::SoundKind;
 use crate::units::{LegKey, MemberKey};
 
-/// One member; its camera and microphone come through `leg`.
+/// Legs a member may have at a time: the one that plays, the one that takes over from it, and as many again for a client
+/// that tries once more. The oldest gives way.
+const LEGS_MAX: usize = 4;
+
+/// One member; its camera and microphone come through its legs.
 pub(crate) struct Member {
     pub(crate) config: MemberConfig,
     /// Order of joining.
     joined: u64,
     /// Order of the last position request.
     asked: u64,
-    /// The leg that speaks for it: the newest.
-    pub(crate) leg: Option<LegKey>,
+    legs: Vec<LegKey>,
+    /// The leg whose sound is in the mix.
+    pub(crate) voice: Option<LegKey>,
     last_spoke: Option<Millis>,
     /// Since when its hand is up.
     hand_raised: Option<Millis>,
@@ -23,7 +28,40 @@ pub(crate) struct Member {
 impl Member {
     pub(crate) fn new(config: MemberConfig, order: u64) -> Self {
         let asked = if config.position == Position::Auto { 0 } else { order };
-        Self { config, joined: order, asked, leg: None, last_spoke: None, hand_raised: None }
+        Self {
+            config,
+            joined: order,
+            asked,
+            legs: Vec::new(),
+            voice: None,
+            last_spoke: None,
+            hand_raised: None,
+        }
+    }
+
+    /// Its legs, the oldest first.
+    pub(crate) fn legs(&self) -> &[LegKey] {
+        &self.legs
+    }
+
+    /// A new leg; gives the one that is too many.
+    pub(crate) fn add_leg(&mut self, leg: LegKey) -> Option<LegKey> {
+        self.legs.push(leg);
+        (self.legs.len() > LEGS_MAX).then(|| self.legs.remove(0))
+    }
+
+    pub(crate) fn remove_leg(&mut self, leg: LegKey) {
+        self.legs.retain(|other| *other != leg);
+    }
+
+    /// One leg is taking over from another.
+    pub(crate) fn is_changing_legs(&self) -> bool {
+        self.legs.len() > 1
+    }
+
+    /// Nobody is to see its camera.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.config.video_muted || self.config.audience
     }
 
     pub(crate) fn request(&mut self, position: Position, order: u64) {

@@ -21,6 +21,7 @@ mod job;
 mod key_demand;
 mod leg;
 mod member;
+mod succession;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,9 +157,8 @@ impl Room {
     }
 
     fn remove_member(&mut self, reach: &mut Reach<'_>, key: MemberKey) {
-        let legs: Vec<LegKey> =
-            self.legs.iter().filter(|(_, leg)| leg.member() == key).map(|(key, _)| *key).collect();
-        for leg in legs {
+        let legs = self.members.get(&key).map(|member| member.legs().to_vec());
+        for leg in legs.unwrap_or_default() {
             self.close_leg(reach, leg);
         }
         if self.members.remove(&key).is_some() {
@@ -181,16 +181,16 @@ impl Room {
             return reach.event(Event::LegEnded { room, leg: key, why });
         };
         match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle) {
-            Ok((mut leg, sdp)) => {
-                leg.set_video_muted(reach, owner.config.video_muted);
-                let former = owner.leg.replace(key);
+            Ok((leg, sdp)) => {
+                let too_many = owner.add_leg(key);
                 if self.legs.is_empty() {
                     self.service_at = reach.next_multiple(SERVICE_EVERY);
                 }
                 self.legs.insert(key, leg);
-                if let Some(former) = former {
-                    self.close_leg(reach, former);
+                if let Some(oldest) = too_many {
+                    self.end_leg(reach, oldest, LegEnd::Superseded);
                 }
+                self.settle_succession(reach, member);
                 reach.event(Event::LegAnswered { room, leg: key, sdp });
             }
             Err(error) => {
@@ -207,11 +207,12 @@ impl Room {
             let why = LegEnd::Refused("the leg has ended".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });
         };
-        let before = leg.tuning();
+        let (member, before) = (leg.member(), leg.tuning());
         match leg.reoffer(reach, FeedKey { room, leg: key }, offer) {
             Ok(sdp) => {
                 reach.event(Event::LegAnswered { room, leg: key, sdp });
                 self.retune(reach, key, before);
+                self.settle_succession(reach, member);
                 self.arrangement.touch();
             }
             Err(error) => {
@@ -232,11 +233,10 @@ impl Room {
         {
             self.canvas.unwatch(codec);
         }
-        if let Some(owner) = self.members.get_mut(&leg.member())
-            && owner.leg == Some(key)
-        {
-            owner.leg = None;
+        if let Some(owner) = self.members.get_mut(&leg.member()) {
+            owner.remove_leg(key);
         }
+        self.settle_succession(reach, leg.member());
         self.arrangement.touch();
     }
 
@@ -257,9 +257,7 @@ impl Room {
     fn set_video_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
         let Some(member) = self.members.get_mut(&key) else { return };
         member.config.video_muted = muted;
-        if let Some(leg) = member.leg.and_then(|leg| self.legs.get_mut(&leg)) {
-            leg.set_video_muted(reach, muted);
-        }
+        self.settle_succession(reach, key);
         self.arrangement.touch();
     }
 
@@ -271,6 +269,7 @@ impl Room {
         if audience {
             self.arrangement.drop_floor(key);
         }
+        self.settle_succession(reach, key);
         self.arrangement.touch();
     }
 
@@ -436,7 +435,7 @@ impl Room {
                 }
             }
             AudioOutput::Playing { room: _, member, timestamp, at } => {
-                let leg = self.members.get(&member).and_then(|member| member.leg);
+                let leg = self.members.get(&member).and_then(|member| member.voice);
                 if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
                     leg.on_playing(timestamp, at);
                 }
@@ -477,6 +476,7 @@ impl Room {
         for key in over {
             self.end_leg(reach, key, LegEnd::NeverConnected);
         }
+        self.settle_successions(reach);
     }
 
     fn rearrange(&mut self, reach: &mut Reach<'_>) {
@@ -485,8 +485,8 @@ impl Room {
             members
                 .iter()
                 .filter_map(|(key, member)| {
-                    let leg = member.leg.and_then(|leg| legs.get(&leg));
-                    member.source(*key, leg.is_some_and(Leg::has_picture))
+                    let mut its_legs = member.legs().iter().filter_map(|leg| legs.get(leg));
+                    member.source(*key, its_legs.any(Leg::has_picture))
                 })
                 .collect()
         };
@@ -522,8 +522,8 @@ fn draw(
     canvas: layouts::Size,
 ) -> Option<SceneLayer> {
     let name = Arc::clone(&member.config.name);
-    let leg = member.leg.and_then(|leg| legs.get_mut(&leg));
-    let picture = leg.and_then(|leg| leg.picture(now));
+    // A newer leg is seen as soon as it has something to show, and the older one until then.
+    let picture = member.legs().iter().rev().find_map(|leg| legs.get_mut(leg)?.picture(now));
     let (content, banner) = match (member.showing(picture.is_some()), picture) {
         (Showing::Video, Some(picture)) => {
             // Without the orientation extension in the answer browsers send upright pictures.

@@ -247,19 +247,6 @@ fn a_page_stops_watching_and_watches_again() {
 }
 
 #[test]
-fn a_newer_leg_takes_the_place_of_the_former_one() {
-    let (mut it, ann, bob) = two(13);
-    let former = it.replace(bob, page(GREEN, 660.0));
-    it.warm_up();
-    assert_eq!(it.counters().legs, 2);
-    assert!(former.transports.iter().all(|transport| transport.closed), "the former page is told");
-    assert!(alike(it.sees(ann, bob), GREEN));
-    let from = it.seconds();
-    it.run(0.6);
-    assert!(it.hears(ann, 660.0, from, from + 0.4) > -20.0);
-}
-
-#[test]
 fn an_offer_for_a_room_that_has_ended_is_refused() {
     let (mut it, _, bob) = two(14);
     it.act(Action::CloseRoom);

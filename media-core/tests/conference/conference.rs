@@ -118,17 +118,12 @@ impl Conference {
 
     /// A member joins; gives its place in `pages`.
     pub fn join(&mut self, setup: Setup) -> usize {
+        self.join_as(person(), setup)
+    }
+
+    pub fn join_as(&mut self, config: MemberConfig, setup: Setup) -> usize {
         let index = self.pages.len();
         let key = MemberKey(u32::try_from(index).unwrap() + 1);
-        let config = MemberConfig {
-            name: format!("Member {index}").into(),
-            kind: MemberKind::Member,
-            parent: None,
-            audience: false,
-            audio_muted: false,
-            video_muted: false,
-            position: Position::Auto,
-        };
         self.act(Action::AddMember { member: key, config });
         let (leg, page) = self.open(key, setup);
         self.pages.push(Member { key, leg, page });
@@ -143,12 +138,12 @@ impl Conference {
         self.pages[member] = Member { key, leg, page };
     }
 
-    /// Another leg of the same member while the former one is there; gives the former page, after its goodbye.
-    pub fn replace(&mut self, member: usize, setup: Setup) -> Page {
+    /// Another leg of the same member while the former one is there; gives the place of its page.
+    pub fn another_leg(&mut self, member: usize, setup: Setup) -> usize {
         let key = self.pages[member].key;
         let (leg, page) = self.open(key, setup);
-        self.run(0.1);
-        std::mem::replace(&mut self.pages[member], Member { key, leg, page }).page
+        self.pages.push(Member { key, leg, page });
+        self.pages.len() - 1
     }
 
     fn open(&mut self, member: MemberKey, setup: Setup) -> (LegKey, Page) {
@@ -390,6 +385,19 @@ impl Workers {
         let Reverse((_, number)) = *self.busy.peek().filter(|Reverse((at, _))| *at <= now)?;
         self.busy.pop();
         self.done.remove(&number)
+    }
+}
+
+/// A member as most are.
+pub fn person() -> MemberConfig {
+    MemberConfig {
+        name: "Somebody".into(),
+        kind: MemberKind::Member,
+        parent: None,
+        audience: false,
+        audio_muted: false,
+        video_muted: false,
+        position: Position::Auto,
     }
 }
 

@@ -26,3 +26,4 @@ mod liveness;
 mod load;
 mod meeting;
 mod network;
+mod taking_over;

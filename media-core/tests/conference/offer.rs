@@ -3,6 +3,7 @@
 use media_core::transport::{Fingerprint, LocalIce};
 use media_core::units::{Pt, VideoCodec};
 
+use crate::page::Setup;
 use crate::sim::browser::Browser;
 
 /// Ids under which a page knows header extensions, as Chromium numbers them.
@@ -28,37 +29,39 @@ pub fn offer(
     session: u64,
     version: u64,
     transports: &[Browser],
-    video: &[VideoCodec],
+    setup: &Setup,
     video_direction: &str,
 ) -> String {
+    let video = &setup.video;
     let (audio, picture) = (transports.first().unwrap(), transports.last().unwrap());
     let mut sdp = format!("v=0\r\no=- {session} {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
     // Browsers always offer it, and take either answer.
-    sdp += if video.is_empty() { "a=group:BUNDLE 0\r\n" } else { "a=group:BUNDLE 0 1\r\n" };
-    sdp += &format!("m=audio 9 UDP/TLS/RTP/SAVPF {}\r\n", OPUS.0);
-    section(&mut sdp, "0", audio, "sendrecv");
-    sdp += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n";
+    let mut sound = format!("m=audio 9 UDP/TLS/RTP/SAVPF {}\r\n", OPUS.0);
+    section(&mut sound, "0", audio, setup.direction);
+    sound += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n";
     if video.is_empty() {
-        return sdp;
+        return sdp + "a=group:BUNDLE 0\r\n" + &sound;
     }
     let pts = video.iter().flat_map(|codec| [payload_type(*codec), rtx(payload_type(*codec))]);
     let pts: Vec<String> = pts.map(|pt| pt.0.to_string()).collect();
-    sdp += &format!("m=video 9 UDP/TLS/RTP/SAVPF {}\r\n", pts.join(" "));
-    section(&mut sdp, "1", picture, video_direction);
+    let mut pictures = format!("m=video 9 UDP/TLS/RTP/SAVPF {}\r\n", pts.join(" "));
+    section(&mut pictures, "1", picture, video_direction);
     for codec in video {
         let (pt, rtx) = (payload_type(*codec).0, rtx(payload_type(*codec)).0);
-        sdp += &match codec {
+        pictures += &match codec {
             VideoCodec::Vp8 => format!("a=rtpmap:{pt} VP8/90000\r\n"),
             VideoCodec::H264 => format!(
                 "a=rtpmap:{pt} H264/90000\r\na=fmtp:{pt} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
             ),
         };
         for feedback in ["transport-cc", "ccm fir", "nack", "nack pli"] {
-            sdp += &format!("a=rtcp-fb:{pt} {feedback}\r\n");
+            pictures += &format!("a=rtcp-fb:{pt} {feedback}\r\n");
         }
-        sdp += &format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={pt}\r\n");
+        pictures += &format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={pt}\r\n");
     }
-    sdp
+    // Browsers always offer it, and take either answer.
+    sdp += if setup.video_first { "a=group:BUNDLE 1 0\r\n" } else { "a=group:BUNDLE 0 1\r\n" };
+    if setup.video_first { sdp + &pictures + &sound } else { sdp + &sound + &pictures }
 }
 
 fn section(sdp: &mut String, mid: &str, transport: &Browser, direction: &str) {

@@ -17,6 +17,7 @@ use media_core::units::{
     Bitrate, ClockRate, MediaKind, MediaTime, Mid, Pt, SeqNo, Ssrc, TransportKey, VideoCodec,
 };
 
+use crate::conference::alike;
 use crate::offer::{self, MID, OPUS, TRANSPORT_CC, payload_type, rtx};
 use crate::sim::browser::Browser;
 use crate::sound::{FRAME, Sound, silence};
@@ -43,6 +44,12 @@ pub struct Setup {
     pub clock_ppm: i64,
     /// First RTP timestamp of the sound; else some number.
     pub audio_timestamp: Option<u32>,
+    /// Of both sections.
+    pub direction: &'static str,
+    /// The kinds it has a track of; an offer may have a section without one.
+    pub tracks: Vec<MediaKind>,
+    /// The order of its sections.
+    pub video_first: bool,
 }
 
 impl Default for Setup {
@@ -55,18 +62,37 @@ impl Default for Setup {
             microphone: silence(),
             clock_ppm: 0,
             audio_timestamp: None,
+            direction: "sendrecv",
+            tracks: vec![MediaKind::Audio, MediaKind::Video],
+            video_first: false,
         }
+    }
+}
+
+impl Setup {
+    fn films(&self) -> bool {
+        self.direction != "recvonly" && self.tracks.contains(&MediaKind::Video)
+    }
+
+    fn speaks(&self) -> bool {
+        self.direction != "recvonly" && self.tracks.contains(&MediaKind::Audio)
     }
 }
 
 /// A composed picture as the page has seen it.
 pub struct Seen {
+    pub at: Instant,
     pub timestamp: u32,
     points: Vec<Yuv>,
     width: u32,
 }
 
 impl Seen {
+    /// Whether the colour is anywhere in the picture.
+    pub fn has(&self, colour: Rgb) -> bool {
+        self.points.iter().any(|point| alike(Rgb::from(*point), colour))
+    }
+
     /// The colour near a pixel.
     pub fn colour(&self, x: u32, y: u32) -> Rgb {
         let at = y / POINTS_EVERY * (self.width / POINTS_EVERY) + x / POINTS_EVERY;
@@ -84,7 +110,8 @@ pub struct Noticed {
     pub plis_sent: usize,
     pub nacked: usize,
     pub recovered: u64,
-    pub audio_packets: u64,
+    /// When packets of sound came.
+    pub sounds: Vec<Instant>,
 }
 
 pub struct Page {
@@ -186,7 +213,7 @@ impl Page {
             noticed: Noticed::default(),
             cut_off: false,
             closed: false,
-            video_direction: "sendrecv",
+            video_direction: setup.direction,
             restarting: false,
             own: Ssrc(ssrc),
             transport_wide: 0,
@@ -195,7 +222,7 @@ impl Page {
     }
 
     pub fn offer(&self) -> String {
-        offer::offer(self.session, self.version, &self.transports, &self.setup.video, self.video_direction)
+        offer::offer(self.session, self.version, &self.transports, &self.setup, self.video_direction)
     }
 
     /// The same offer with new ICE credentials.
@@ -244,7 +271,8 @@ impl Page {
         }
         self.restarting = false;
         if self.camera.is_none() {
-            self.camera = self.setup.video.first().map(|codec| Camera::new(*codec, self.setup.fps, self.own));
+            let codec = self.setup.video.first().filter(|_| self.setup.films());
+            self.camera = codec.map(|codec| Camera::new(*codec, self.setup.fps, self.own));
         }
     }
 
@@ -266,8 +294,8 @@ impl Page {
             return transports;
         }
         let camera = self.camera.as_ref().map(|camera| self.ours(camera.due(self.setup.fps)));
-        let microphone = self.ours(self.microphone.due());
-        [transports, camera, Some(microphone), Some(self.service_at)].into_iter().flatten().min()
+        let microphone = self.setup.speaks().then(|| self.ours(self.microphone.due()));
+        [transports, camera, microphone, Some(self.service_at)].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -287,7 +315,7 @@ impl Page {
             let since = scaled(now - self.started, self.setup.clock_ppm);
             camera.frame = (since.as_secs_f64() * f64::from(self.setup.fps)) as u64 + 1;
         }
-        while self.ours(self.microphone.due()) <= now {
+        while self.setup.speaks() && self.ours(self.microphone.due()) <= now {
             self.speak(now);
         }
         while self.camera.as_ref().is_some_and(|camera| self.ours(camera.due(self.setup.fps)) <= now) {
@@ -428,7 +456,7 @@ impl Page {
     }
 
     fn listen(&mut self, now: Instant, packet: &RtpView<'_>) {
-        self.noticed.audio_packets += 1;
+        self.noticed.sounds.push(now);
         let receiver = &mut self.listener.receiver;
         let receiver = receiver.get_or_insert_with(|| AudioReceiver::new(packet.ssrc(), ClockRate::OPUS));
         assert_eq!(receiver.ssrc(), packet.ssrc(), "one stream for the life of the leg");
@@ -472,7 +500,7 @@ impl Page {
                 viewer.decoder.get_or_insert_with(|| (frame.codec, VideoDecoder::new(frame.codec).unwrap()));
             assert_eq!(*codec, frame.codec, "one codec for the life of the leg");
             let picture = decoder.decode(&frame.data).unwrap().expect("every frame is shown");
-            self.seen.push(Seen::new(frame.timestamp.wire(), &picture));
+            self.seen.push(Seen::new(now, frame.timestamp.wire(), &picture));
         }
     }
 
@@ -539,6 +567,16 @@ impl Page {
         }
     }
 
+    /// The longest time without a packet of sound, and without a picture, from one moment to another.
+    pub fn longest_stalls(&self, from: Instant, to: Instant) -> [Duration; 2] {
+        let longest = |came: Vec<Instant>| {
+            let came: Vec<Instant> = came.into_iter().filter(|at| (from..to).contains(at)).collect();
+            let marks: Vec<Instant> = [vec![from], came, vec![to]].concat();
+            marks.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+        };
+        [longest(self.noticed.sounds.clone()), longest(self.seen.iter().map(|seen| seen.at).collect())]
+    }
+
     /// A timestamp of what was received, on the server's clock by its latest sender report: seconds since `origin`.
     pub fn when(&self, kind: MediaKind, timestamp: u32, origin: NtpTime) -> f64 {
         let rate = match kind {
@@ -595,7 +633,7 @@ impl Microphone {
 }
 
 impl Seen {
-    fn new(timestamp: u32, picture: &Picture) -> Self {
+    fn new(at: Instant, timestamp: u32, picture: &Picture) -> Self {
         let Size { width, height } = picture.size();
         let points = |y| {
             (0..width / POINTS_EVERY)
@@ -603,7 +641,7 @@ impl Seen {
         };
         let points = (0..height / POINTS_EVERY).flat_map(points);
         let points = points.map(|(x, y)| picture.pixel(x, y).unwrap()).collect();
-        Self { timestamp, points, width }
+        Self { at, timestamp, points, width }
     }
 }
 

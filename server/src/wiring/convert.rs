@@ -248,7 +248,7 @@ fn alive(liveness: media_core::room::Liveness) -> Liveness {
 
 fn ended(why: &media_core::room::LegEnd) -> LegEnd {
     match why {
-        media_core::room::LegEnd::PeerClosed => LegEnd::PeerClosed,
+        media_core::room::LegEnd::PeerClosed | media_core::room::LegEnd::Superseded => LegEnd::PeerClosed,
         media_core::room::LegEnd::HandshakeFailed(_) | media_core::room::LegEnd::NeverConnected => {
             LegEnd::NeverConnected
         }

@@ -68,6 +68,11 @@ impl Links {
         self.iter().any(|link| link.keyed && link.carries(kind))
     }
 
+    /// Something can be sent.
+    pub(crate) fn any_keyed(&self) -> bool {
+        self.iter().any(|link| link.keyed)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {
         self.links.iter()
     }

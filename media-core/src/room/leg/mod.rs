@@ -22,6 +22,7 @@ use bytes::Bytes;
 use self::answer::Terms;
 use self::links::Links;
 use self::liveness::Watch;
+pub(crate) use self::receiving::Attention;
 use self::receiving::Receiving;
 use self::sending::Sending;
 use super::event::Liveness;
@@ -148,17 +149,14 @@ impl Leg {
         Tuning { hears: self.hears(), watches: self.watches() }
     }
 
-    /// It receives the mix.
+    /// It receives the mix. From the first keys on: to the SDKs two seconds without packets are a dead connection.
     fn hears(&self) -> bool {
-        self.is_connected() && self.links.is_keyed(MediaKind::Audio) && self.sending.has_audio()
+        self.links.is_keyed(MediaKind::Audio) && self.sending.has_audio()
     }
 
     /// The rendition it receives.
     pub(crate) fn watches(&self) -> Option<VideoCodec> {
-        if !self.is_connected() || !self.links.is_keyed(MediaKind::Video) {
-            return None;
-        }
-        self.sending.video_codec()
+        self.sending.video_codec().filter(|_| self.links.is_keyed(MediaKind::Video))
     }
 
     pub(crate) fn on_rtp(
@@ -223,10 +221,23 @@ impl Leg {
         self.receiving.on_playing(timestamp, at);
     }
 
-    /// A muted camera is not decoded; after the mute its first picture is a new one.
-    pub(crate) fn set_video_muted(&mut self, reach: &mut Reach<'_>, muted: bool) {
-        self.receiving.set_video_muted(reach.now, muted);
+    pub(crate) fn set_microphone(&mut self, attention: Attention) {
+        self.receiving.set_microphone(attention);
+    }
+
+    pub(crate) fn set_camera(&mut self, reach: &mut Reach<'_>, attention: Attention) {
+        self.receiving.set_camera(reach.now, attention);
         self.send_feedback(reach);
+    }
+
+    /// Sound has come of it.
+    pub(crate) fn has_sound(&self) -> bool {
+        self.receiving.has_sound()
+    }
+
+    /// Its camera has been shown, and still could be.
+    pub(crate) fn has_shown(&self) -> bool {
+        self.watch.now() == Liveness::Alive && self.receiving.has_shown()
     }
 
     /// The camera's picture due at `now`.
@@ -258,7 +269,7 @@ impl Leg {
 
     /// The periodic duties: feedback on what comes in, reports on what goes out.
     pub(crate) fn service(&mut self, reach: &mut Reach<'_>) {
-        if !self.is_connected() {
+        if !self.links.any_keyed() {
             return;
         }
         self.send_feedback(reach);

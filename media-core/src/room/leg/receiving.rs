@@ -33,9 +33,19 @@ pub(crate) struct Receiving {
     formats: Vec<(Pt, Format)>,
     clock: SenderClock,
     feed: Feed,
-    video_muted: bool,
+    microphone: Attention,
+    camera: Attention,
     /// Lost in streams that are over.
     lost_before: u64,
+}
+
+/// What is made of a stream that comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attention {
+    /// It is heard, or seen.
+    Taken,
+    /// It is received and dropped.
+    Ignored,
 }
 
 /// An m-section that the peer sends.
@@ -70,7 +80,8 @@ impl Receiving {
             formats: Vec::new(),
             clock: SenderClock::new(now),
             feed: Feed::new(key),
-            video_muted: false,
+            microphone: Attention::Taken,
+            camera: Attention::Taken,
             lost_before: 0,
         };
         receiving.renew(negotiated);
@@ -156,6 +167,9 @@ impl Receiving {
         };
         let Some((seq, timestamp)) = receiver.handle_rtp(reach.now, packet) else { return };
         self.clock.handle_packet(reach.now, MediaKind::Audio, timestamp);
+        if self.microphone == Attention::Ignored {
+            return;
+        }
         reach.audio(AudioInput::Packet {
             room: self.key.room,
             member: self.member,
@@ -188,7 +202,7 @@ impl Receiving {
             self.clock.handle_packet(reach.now, MediaKind::Video, timestamp);
         }
         while let Some(frame) = receiver.poll_frame() {
-            if self.video_muted {
+            if self.camera == Attention::Ignored {
                 continue;
             }
             if let Some(job) = self.feed.on_frame(frame) {
@@ -228,7 +242,7 @@ impl Receiving {
         if let Some(job) = self.feed.on_decoded(decoder, timestamp, result) {
             reach.job(job);
         }
-        if self.video_muted {
+        if self.camera == Attention::Ignored {
             self.feed.clear();
         }
         before != self.feed.has_picture()
@@ -238,16 +252,31 @@ impl Receiving {
         self.feed.on_playing(&self.clock, timestamp, at);
     }
 
-    pub(crate) fn set_video_muted(&mut self, now: Instant, muted: bool) {
-        if self.video_muted == muted {
+    pub(crate) fn set_microphone(&mut self, attention: Attention) {
+        self.microphone = attention;
+    }
+
+    /// A camera that is ignored is not decoded; after that its first picture is a new one.
+    pub(crate) fn set_camera(&mut self, now: Instant, attention: Attention) {
+        if std::mem::replace(&mut self.camera, attention) == attention {
             return;
         }
-        self.video_muted = muted;
-        if muted {
-            self.feed.clear();
-        } else if let Some(receiver) = self.video_receiver() {
-            receiver.request_keyframe(now);
+        match attention {
+            Attention::Ignored => self.feed.clear(),
+            Attention::Taken => {
+                self.video_receiver().into_iter().for_each(|receiver| receiver.request_keyframe(now));
+            }
         }
+    }
+
+    /// Sound has come.
+    pub(crate) fn has_sound(&self) -> bool {
+        self.audio.as_ref().is_some_and(|section| section.receiver.is_some())
+    }
+
+    /// A picture has been shown, or could have been.
+    pub(crate) fn has_shown(&self) -> bool {
+        self.feed.has_shown()
     }
 
     /// The peer has gone silent: what it showed is not to come back when it does.
