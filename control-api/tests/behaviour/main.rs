@@ -50,4 +50,7 @@ mod random_operations_keep_the_order;
 mod wire_is_as_recorded;
 
 #[cfg(test)]
+mod documents_name_everything;
+
+#[cfg(test)]
 mod the_fuzz_corpus_is_harmless;
