@@ -10,7 +10,7 @@ use crate::identity::Identity;
 use crate::shutdown::Shutdown;
 use crate::storage::Storage;
 use crate::tls::Tls;
-use crate::tokens::{Key, Tokens};
+use crate::tokens::Tokens;
 use crate::wiring::{MediaRoutes, Registry};
 
 /// Name of this server on the wire; browsers echo it in calls about a leg.
@@ -41,7 +41,8 @@ impl App {
     ) -> Result<Arc<Self>, Box<dyn std::error::Error>> {
         let tls =
             config.tls.as_ref().map(|files| Tls::open(files, config.public_host().as_deref())).transpose()?;
-        let key = Key::open_or_make(&config.tokens.key_file)?;
+        let tokens = Tokens::open(&config.tokens, &config.project.id)?;
+        let identity = Identity::open(&config.data_dir)?;
         let metrics = Arc::new(Metrics::new()?);
         let storage = Storage::open(config.storage.place.clone()).await?;
         if let Some((_, certificate)) = &tls {
@@ -52,8 +53,8 @@ impl App {
         let routes = Arc::clone(&media_routes);
         let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
         Ok(Arc::new(Self {
-            tokens: Tokens::new(&key, &config.project.id, config.tokens.ttl),
-            identity: Identity::new(&key),
+            tokens,
+            identity,
             storage,
             registry: Registry::new(&config),
             config,

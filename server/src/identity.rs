@@ -6,12 +6,17 @@
 //! Nothing is stored: a session that was forgotten, even by a restart, is still recognised by its signature, and its
 //! client goes on with an empty session instead of failing for good (the SDKs of servers take any refusal as final).
 
+use std::path::Path;
+
 use aws_lc_rs::hmac;
 use control_api::{Authority, ProjectId, Protocol, RoomId};
 use uuid::Uuid;
 
-use crate::random;
-use crate::tokens::Key;
+use crate::config::ConfigError;
+use crate::{random, secret_file};
+
+/// The secret's file in the data directory. It is not the tokens' key: that one may be shared and changed.
+const FILE: &str = "identity.key";
 
 /// Signs and recognises. Each purpose has its own first part, so that no text passes for another.
 pub(crate) struct Identity {
@@ -19,8 +24,19 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new(key: &Key) -> Self {
-        Self { key: key.derived("identity") }
+    /// Reads the secret, and makes it at first start.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, ConfigError> {
+        let wrong = |reason: String| ConfigError::new("data_dir", reason);
+        let path = data_dir.join(FILE);
+        let secret = secret_file::open_or_make(&path).map_err(|error| wrong(error.to_string()))?;
+        match <[u8; secret_file::MADE_BYTES]>::try_from(secret) {
+            Ok(secret) => Ok(Self::new(&secret)),
+            Err(other) => Err(wrong(format!("{}: has {} bytes", path.display(), other.len()))),
+        }
+    }
+
+    fn new(secret: &[u8; secret_file::MADE_BYTES]) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret) }
     }
 
     /// A new session's name.
@@ -101,7 +117,7 @@ mod tests {
 
     #[test]
     fn our_protocols_are_known_again_and_no_others() {
-        let (key, acme) = (Key::random(), ProjectId::new("acme"));
+        let (key, acme) = (random::bytes(), ProjectId::new("acme"));
         let identity = Identity::new(&key);
         let protocol = identity.new_protocol(&acme);
         assert_eq!(
@@ -110,7 +126,11 @@ mod tests {
             "after a restart"
         );
         assert_eq!(identity.protocol(protocol.as_str(), &ProjectId::new("other")), None);
-        assert_eq!(Identity::new(&Key::random()).protocol(protocol.as_str(), &acme), None, "another server");
+        assert_eq!(
+            Identity::new(&random::bytes()).protocol(protocol.as_str(), &acme),
+            None,
+            "another server"
+        );
         let other = identity.new_protocol(&acme);
         let mixed = Protocol::new(protocol.signature(), other.uuid(), &acme).unwrap();
         assert_eq!(identity.protocol(mixed.as_str(), &acme), None, "another's signature");
@@ -121,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_resume_state_is_good_for_its_session_and_party() {
-        let identity = Identity::new(&Key::random());
+        let identity = Identity::new(&random::bytes());
         let [protocol, other] = [(); 2].map(|()| identity.new_protocol(&ProjectId::new("acme")));
         let alice = party("lounge", "Alice");
         let state = identity.state(&protocol, &alice).unwrap();
@@ -137,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_room_keeps_its_id() {
-        let identity = Identity::new(&Key::random());
+        let identity = Identity::new(&random::bytes());
         let acme = ProjectId::new("acme");
         assert_eq!(identity.room_id(&acme, "lounge"), identity.room_id(&acme, "lounge"));
         assert_ne!(identity.room_id(&acme, "lounge"), identity.room_id(&acme, "hall"));

@@ -10,6 +10,7 @@ mod config;
 
 mod app;
 mod http;
+mod reload;
 mod shutdown;
 mod wiring;
 
@@ -22,6 +23,7 @@ mod tokens;
 mod url_policy;
 
 mod random;
+mod secret_file;
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
@@ -40,7 +42,7 @@ use cli::{Cli, Command};
 use config::{Config, ConfigError, Overrides, PublicUrl, Scheme};
 use http::{Handshakes, Port};
 use tls::Tls;
-use tokens::{Grant, Key, Tokens};
+use tokens::{Grant, Tokens};
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
 
 fn check_config(file: &std::path::Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(file, &Overrides::default())?;
+    Tokens::check(&config.tokens)?;
     let mut warnings = config.warnings();
     if let Some(files) = &config.tls {
         let (_, certificate) = Tls::open(files, config.public_host().as_deref())?;
@@ -91,8 +94,7 @@ fn token_command(args: cli::Token) -> Result<(), Box<dyn Error>> {
         none if none.is_empty() => Permission::DEFAULT.iter().map(ToString::to_string).collect(),
         names => http::permissions(names)?,
     };
-    let tokens =
-        Tokens::new(&Key::open_or_make(&config.tokens.key_file)?, &config.project.id, config.tokens.ttl);
+    let tokens = Tokens::open(&config.tokens, &config.project.id)?;
     // Where a server listens is known only when it is configured; without, the SDK takes its `host` option.
     let url = config.public_url.as_ref().map(PublicUrl::ws);
     let grant = Grant::new(args.room, args.user, permissions);
@@ -136,7 +138,7 @@ async fn serve(config: Config, dev: bool) -> Result<(), Box<dyn Error>> {
     };
     let signals = app.shutdown.on_signals(|| app.registry.rooms_running());
     let ((), (), signalled, refreshed) =
-        tokio::join!(main.serve(), serve_metrics(metrics), signals, tls::keep_fresh(&app));
+        tokio::join!(main.serve(), serve_metrics(metrics), signals, reload::keep_fresh(&app));
     tracing::info!("stopped");
     Ok(signalled.and(refreshed)?)
 }

@@ -6,7 +6,11 @@ mod support;
 
 use std::io::Write;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 use support::{Client, Server, signalbox};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -87,6 +91,49 @@ async fn health_is_told() {
     for path in ["/livez", "/readyz"] {
         assert_eq!(reqwest::get(server.http(path)).await.unwrap().status(), 200);
     }
+}
+
+#[tokio::test]
+async fn a_hangup_takes_new_token_keys_and_ends_nothing() {
+    let server = Server::start();
+    let (mut watcher, _) = Client::realtime(&server).await;
+    let old = server.token("lounge", "Alice").await;
+    let (mut alice, connected) = Client::browser(&server, &old).await;
+    let former = STANDARD.encode(std::fs::read(server.data_dir().join("token.key")).unwrap());
+    let new = STANDARD.encode([7; 64]);
+    let keys = async |content: String, expected: &str| {
+        std::fs::write(server.data_dir().join("token.key"), content).unwrap();
+        server.signal("HUP");
+        // The new key signs as soon as it is there.
+        let begin = Instant::now();
+        loop {
+            let header = server.token("lounge", "Bob").await.split('.').next().unwrap().to_owned();
+            let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+            if header["kid"] == expected {
+                return;
+            }
+            assert!(begin.elapsed() < support::PATIENCE, "{expected} does not sign: {header}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // Both verify.
+    keys(format!("HS512 {new} b\nHS512 {former} a\n"), "b").await;
+    let (_again, result) = Client::browser(&server, &old).await;
+    assert_eq!(result["authorization"]["user_name"], "Alice");
+    // Then only the new one; who is connected stays.
+    keys(format!("HS512 {new} c\n"), "c").await;
+    let mut late = Client::open(&server, "/").await;
+    let refused = late.connect(json!({"jwt_token": old}), json!({})).await;
+    assert_eq!(refused["error"]["code"], -32002);
+    assert_eq!(watcher.call("video.rooms.get", json!({})).await["result"]["code"], "200");
+    let pong = alice.call("signalwire.ping", json!({"timestamp": 7})).await;
+    assert_eq!(pong["result"]["timestamp"], 7);
+    // Sessions are named by another secret: the name is still known.
+    let (fresh, protocol) = (server.token("lounge", "Alice").await, connected["protocol"].clone());
+    drop(alice);
+    let mut back = Client::open(&server, "/").await;
+    let reply = back.connect(json!({"jwt_token": fresh}), json!({"protocol": protocol})).await;
+    assert_eq!(reply["result"]["protocol"], protocol);
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ pub(crate) struct RoomDefaults {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    /// Where the server keeps its files.
+    pub(crate) data_dir: PathBuf,
     /// `None`: the address that was bound.
     pub(crate) public_url: Option<PublicUrl>,
     /// `None`: plain HTTP.
@@ -185,6 +187,7 @@ impl Config {
             room: room(&file.room)?,
             max_connections: within("limits.max_connections", file.limits.max_connections, 1, 1_000_000)?,
             demo: file.demo.enabled,
+            data_dir,
         })
     }
 }

@@ -7,7 +7,6 @@
 //! taken away. Connections that are open do not notice.
 
 mod files;
-mod refresh;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,8 +15,6 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use crate::config::{ConfigError, TlsFiles};
-
-pub(crate) use refresh::keep_fresh;
 
 /// What handshakes are made with.
 pub(crate) struct Tls {
@@ -49,7 +46,7 @@ impl Tls {
     }
 
     /// Takes what the files hold now; they stay without effect when they are wrong.
-    fn reload(&self, host: Option<&str>) -> Result<Certificate, ConfigError> {
+    pub(crate) fn reload(&self, host: Option<&str>) -> Result<Certificate, ConfigError> {
         let certificate = files::load(&self.files, host, SystemTime::now())?;
         self.current.send_replace(Arc::clone(&certificate.config));
         Ok(certificate)

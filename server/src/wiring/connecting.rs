@@ -4,6 +4,7 @@
 //! out: the session that has taken the socket, or the reply that refuses
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use control_api::{
     Authenticated, Authority, ConnectRefusal, ConnectRequest, Credentials, ProjectGrant, ProjectId, Protocol,
@@ -62,7 +63,7 @@ pub(super) fn authenticated(app: &App, protocol: &Protocol, authority: Arc<Autho
 /// Whom these credentials are.
 pub(super) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<Authority>, ConnectRefusal> {
     match credentials {
-        Credentials::RoomToken(token) => match app.tokens.verify(token) {
+        Credentials::RoomToken(token) => match app.tokens.verify(token, SystemTime::now()) {
             Ok(claims) => Ok(Arc::new(Authority::Room(grant(claims)))),
             Err(error) => {
                 tracing::debug!(%error, "room token refused");
@@ -92,7 +93,7 @@ fn protocol(app: &App, request: &ConnectRequest, authority: &Authority) -> Resul
 }
 
 fn grant(claims: Claims) -> RoomGrant {
-    let Claims { sub, exp, grant, .. } = claims;
+    let Claims { project, expires_at, grant, .. } = claims;
     RoomGrant {
         room_display_name: grant.room_display_name.map(Into::into),
         scopes: grant.permissions,
@@ -108,8 +109,8 @@ fn grant(claims: Claims) -> RoomGrant {
         meta: grant.meta,
         room_meta: grant.room_meta,
         auto_create_room: grant.auto_create_room,
-        expires_at: Some(seconds(exp)),
-        ..RoomGrant::new(ProjectId::new(sub), grant.room, grant.user)
+        expires_at: Some(seconds(expires_at)),
+        ..RoomGrant::new(ProjectId::new(project), grant.room, grant.user)
     }
 }
 

@@ -1,52 +1,57 @@
-//! Notices that certificate files changed.
+//! What changes without a restart: certificate files and token keys.
 //!
-//! in:  SIGHUP; a look at the files every [`LOOK_EVERY`]
-//! out: the new certificate in use, or an error in the log and the former one still in use
+//! in:  SIGHUP; a look at the certificate files every [`LOOK_EVERY`]
+//! out: the new ones in use, or an error in the log and the former ones still in use
 //!
 //! Looking is enough: it works on every file system and through links that are exchanged, as orchestrators and ACME
-//! clients do it.
+//! clients do it. Token keys wait for SIGHUP: taking one away too early puts people out of their meetings.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
-use super::Tls;
 use crate::app::App;
 use crate::config::TlsFiles;
 
 /// Certificates live for days at least.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Reloads until the process stops. Without TLS, SIGHUP does nothing; without this it would end the process.
-pub(crate) async fn keep_fresh(app: &Arc<App>) -> std::io::Result<()> {
+/// Reloads until the process stops.
+pub(crate) async fn keep_fresh(app: &App) -> std::io::Result<()> {
+    // Without a handler of ours SIGHUP would end the process.
     let mut hangup = signal(SignalKind::hangup())?;
-    let Some(tls) = &app.tls else {
-        app.shutdown.stopped().await;
-        return Ok(());
-    };
-    let mut changes = Changes::since(Stamp::of(&tls.files));
+    let stamp = || app.config.tls.as_ref().map(Stamp::of);
+    let mut changes = Changes::since(stamp());
     loop {
-        let asked = tokio::select! {
-            _ = hangup.recv() => true,
-            () = sleep(LOOK_EVERY) => false,
+        tokio::select! {
+            _ = hangup.recv() => {
+                changes = Changes::since(stamp());
+                reload_keys(app);
+                reload_certificate(app);
+            }
+            () = sleep(LOOK_EVERY), if app.tls.is_some() => {
+                if changes.settled(stamp()) {
+                    reload_certificate(app);
+                }
+            }
             () = app.shutdown.stopped() => return Ok(()),
-        };
-        let now = Stamp::of(&tls.files);
-        if asked {
-            changes = Changes::since(now);
-            reload(app, tls);
-        } else if changes.settled(now) {
-            reload(app, tls);
         }
     }
 }
 
-fn reload(app: &App, tls: &Tls) {
+fn reload_keys(app: &App) {
+    match app.tokens.reload() {
+        Ok(()) => tracing::info!("token keys read again"),
+        Err(error) => tracing::error!(%error, "the former token keys stay in use"),
+    }
+}
+
+fn reload_certificate(app: &App) {
+    let Some(tls) = &app.tls else { return };
     match tls.reload(app.config.public_host().as_deref()) {
         Ok(certificate) => {
             app.metrics.tls_reloads.with_label_values(&["done"]).inc();
