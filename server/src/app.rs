@@ -24,7 +24,6 @@ pub(crate) struct App {
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) tokens: Tokens,
     pub(crate) identity: Identity,
-    #[allow(dead_code, reason = "its callers land after it")]
     pub(crate) storage: Storage,
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
@@ -44,7 +43,7 @@ impl App {
         let tokens = Tokens::open(&config.tokens, &config.project.id)?;
         let identity = Identity::open(&config.data_dir)?;
         let metrics = Arc::new(Metrics::new()?);
-        let storage = Storage::open(config.storage.place.clone()).await?;
+        let storage = Storage::open(config.storage.place.clone(), Arc::clone(&metrics)).await?;
         if let Some((_, certificate)) = &tls {
             metrics.tls_expiry.set(certificate.not_after);
             certificate.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

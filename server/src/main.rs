@@ -53,6 +53,9 @@ const MAX_SCRAPERS: u32 = 64;
 /// How long tasks have after the last word of [`serve`].
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long the database has to take what happened last.
+const STORE_TIME: Duration = Duration::from_secs(5);
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve_command(args),
@@ -139,6 +142,7 @@ async fn serve(config: Config, dev: bool) -> Result<(), Box<dyn Error>> {
     let signals = app.shutdown.on_signals(|| app.registry.rooms_running());
     let ((), (), signalled, refreshed) =
         tokio::join!(main.serve(), serve_metrics(metrics), signals, reload::keep_fresh(&app));
+    app.storage.close(STORE_TIME).await;
     tracing::info!("stopped");
     Ok(signalled.and(refreshed)?)
 }

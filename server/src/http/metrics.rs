@@ -22,6 +22,9 @@ use crate::app::App;
 /// From a loopback join (12 ms to DTLS) to the 3 s after which SDKs restart ICE.
 const JOIN_BUCKETS_S: [f64; 11] = [0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 3.0, 6.0];
 
+/// From a commit in memory to the 10 s after which one is given up.
+const COMMIT_BUCKETS_S: [f64; 8] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0];
+
 /// What the control plane counts.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -45,6 +48,14 @@ pub(crate) struct Metrics {
     pub(crate) tls_expiry: IntGauge,
     /// Messages refused because a mailbox was full, by mailbox.
     pub(crate) mailbox_full: IntCounterVec,
+    /// Whether the database took the last rows.
+    pub(crate) storage_up: IntGauge,
+    /// What waits for the database.
+    pub(crate) storage_queue: IntGauge,
+    /// Rows that were not written, by kind.
+    pub(crate) storage_dropped: IntCounterVec,
+    /// One transaction of the writer, attempts included that failed.
+    pub(crate) storage_commit_seconds: Histogram,
 }
 
 impl Metrics {
@@ -85,6 +96,22 @@ impl Metrics {
                 Opts::new("signalbox_mailbox_full_total", "Messages refused because a mailbox was full."),
                 &["mailbox"],
             )?,
+            storage_up: IntGauge::new("signalbox_storage_up", "1 while the database can be written.")?,
+            storage_queue: IntGauge::new("signalbox_storage_queue", "Entries that wait for the database.")?,
+            storage_dropped: IntCounterVec::new(
+                Opts::new(
+                    "signalbox_storage_dropped_total",
+                    "Rows not written: `event` and `needed` for want of place in the queue, `unstorable` by nature.",
+                ),
+                &["kind"],
+            )?,
+            storage_commit_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "signalbox_storage_commit_duration_seconds",
+                    "One transaction of history, failed ones included.",
+                )
+                .buckets(COMMIT_BUCKETS_S.to_vec()),
+            )?,
         };
         let all: Vec<Box<dyn prometheus::core::Collector>> = vec![
             Box::new(new.sockets.clone()),
@@ -97,6 +124,10 @@ impl Metrics {
             Box::new(new.tls_reloads.clone()),
             Box::new(new.tls_expiry.clone()),
             Box::new(new.mailbox_full.clone()),
+            Box::new(new.storage_up.clone()),
+            Box::new(new.storage_queue.clone()),
+            Box::new(new.storage_dropped.clone()),
+            Box::new(new.storage_commit_seconds.clone()),
         ];
         all.into_iter().try_for_each(|collector| new.registry.register(collector))?;
         Ok(new)

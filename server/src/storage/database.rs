@@ -73,9 +73,7 @@ pub(crate) enum StorageError {
     #[error("database {place}: {source}")]
     File { place: Place, source: io::Error },
     #[error("database {place}: {source}")]
-    Connect { place: Place, source: sqlx::Error },
-    #[error("database {place}: no answer in {} s", CONNECT_TIME.as_secs())]
-    NoAnswer { place: Place },
+    Use { place: Place, source: sqlx::Error },
     #[error("database {place}: its tables are not those of this version: {source}")]
     Migrate { place: Place, source: MigrateError },
 }
@@ -101,9 +99,9 @@ impl Database {
         };
         let options = url
             .and_then(|url| AnyConnectOptions::from_url(&url))
-            .map_err(|source| StorageError::Connect { place: place.clone(), source })?;
+            .map_err(|source| StorageError::Use { place: place.clone(), source })?;
         let database = Self { place, options };
-        let mut connection = database.connect().await?;
+        let mut connection = database.connect().await.map_err(|source| database.error(source))?;
         MIGRATIONS
             .run_direct(None, &mut connection, false)
             .await
@@ -113,18 +111,22 @@ impl Database {
     }
 
     /// A connection of its own, outside pools.
-    pub(super) async fn connect(&self) -> Result<AnyConnection, StorageError> {
+    pub(super) async fn connect(&self) -> sqlx::Result<AnyConnection> {
         let connecting = async {
             let mut connection = self.options.connect().await?;
             set_up(&mut connection, self.is_file()).await?;
             Ok(connection)
         };
-        match timeout(CONNECT_TIME, connecting).await {
-            Ok(connected) => {
-                connected.map_err(|source| StorageError::Connect { place: self.place.clone(), source })
-            }
-            Err(_) => Err(StorageError::NoAnswer { place: self.place.clone() }),
+        timeout(CONNECT_TIME, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// A connection for the writer, which would rather try again than sit in SQLite's wait for a lock.
+    pub(super) async fn connect_writer(&self) -> sqlx::Result<AnyConnection> {
+        let mut connection = self.connect().await?;
+        if self.is_file() {
+            connection.execute("PRAGMA busy_timeout = 250").await?;
         }
+        Ok(connection)
     }
 
     /// Connections that are made as they are needed.
@@ -135,6 +137,10 @@ impl Database {
             .acquire_timeout(CONNECT_TIME)
             .after_connect(move |connection, _| Box::pin(set_up(connection, is_file)))
             .connect_lazy_with(self.options.clone())
+    }
+
+    pub(super) fn error(&self, source: sqlx::Error) -> StorageError {
+        StorageError::Use { place: self.place.clone(), source }
     }
 
     pub(super) fn place(&self) -> &Place {

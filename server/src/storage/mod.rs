@@ -4,24 +4,46 @@
 //! out: rows that answer REST, messages that are due
 //!
 //! ```text
-//!   room tasks ──try──► queue ──► writer: one transaction per ≤ 50 ms ──► database ◄── readers: REST
+//!   room tasks ──try──► queue ──► writer: one transaction per ≤ 50 ms ──► database ◄── readers: REST, delivery
 //! ```
 //!
 //! A SQLite file or PostgreSQL, by the same statements and the same migrations. Rooms never wait for it: what they
-//! report goes into a bounded queue.
+//! report goes into a bounded queue, or is counted as lost (see [`queue`]). One database belongs to one server.
 
 mod database;
 mod query;
 mod time;
 
+mod history;
+mod outbox;
+
+mod heartbeat;
+mod queue;
+mod running;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use sqlx::{Any, AnyPool, Transaction};
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 pub(crate) use database::{Place, StorageError};
+pub(crate) use history::{RoomHistory, SessionInfo};
+#[allow(unused_imports, reason = "its callers land after it")]
+pub(crate) use outbox::{Busy, NewMessage, Outbox, OutboxMessage, Outcome};
 #[allow(unused_imports, reason = "its callers land after it")]
 pub(crate) use query::{Cursor, Query};
 pub(crate) use time::UnixMs;
 
+use crate::http::Metrics;
 use database::Database;
+use queue::Queue;
+use writer::Writer;
 
 /// Readers beside the writer: REST is asked by few at a time.
 const READERS: u32 = 8;
@@ -35,14 +57,44 @@ pub(crate) struct Storage {
     database: Database,
     readers: AnyPool,
     writers: AnyPool,
+    queue: Queue,
+    added: Arc<Notify>,
+    /// Received by the writer alone, so its receivers are gone when the writer has ended.
+    closing: Arc<watch::Sender<()>>,
 }
 
 impl Storage {
-    /// Opens the database; makes it and brings its tables up to date where needed.
-    pub(crate) async fn open(place: Place) -> Result<Self, StorageError> {
+    /// Opens the database, makes it and brings its tables up to date where needed, ends what a crash cut off, and starts
+    /// the writer.
+    pub(crate) async fn open(place: Place, metrics: Arc<Metrics>) -> Result<Self, StorageError> {
         let database = Database::open(place).await?;
+        let (ended, next_message) = take_over(&database).await.map_err(|source| database.error(source))?;
         tracing::info!(database = %database.place(), "storage is open");
-        Ok(Self { readers: database.pool(READERS), writers: database.pool(WRITERS), database })
+        if ended > 0 {
+            tracing::warn!(sessions = ended, "ended what the last run of the server left open");
+        }
+        let (queue, inbox) = queue::queue(Arc::clone(&metrics));
+        let (closing, close) = watch::channel(());
+        let added = Arc::new(Notify::new());
+        let writer = Writer::new(database.clone(), inbox, close, Arc::clone(&added), metrics, next_message);
+        tokio::spawn(writer.run());
+        Ok(Self {
+            readers: database.pool(READERS),
+            writers: database.pool(WRITERS),
+            database,
+            queue,
+            added,
+            closing: Arc::new(closing),
+        })
+    }
+
+    /// Writes what was reported until now, and takes no more. Gives up after `patience`: the next start then ends what is
+    /// still open.
+    pub(crate) async fn close(&self, patience: Duration) {
+        self.closing.send_replace(());
+        if timeout(patience, self.closing.closed()).await.is_err() {
+            tracing::warn!("the history of the last moments is not written");
+        }
     }
 
     /// For queries.
@@ -55,4 +107,27 @@ impl Storage {
     pub(crate) async fn begin(&self) -> sqlx::Result<Transaction<'static, Any>> {
         self.writers.begin_with(self.database.begin()).await
     }
+
+    /// What a room session reports to.
+    pub(crate) fn room(&self, session: SessionInfo) -> RoomHistory {
+        RoomHistory::new(session, self.queue.clone())
+    }
+
+    /// So much waits to be written that a command which makes messages should be answered *busy*.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.queue.is_pressed()
+    }
+
+    /// Messages on their way out.
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox { reader: self.readers.clone(), queue: self.queue.clone(), added: Arc::clone(&self.added) }
+    }
+}
+
+/// What must be done before the writer begins.
+async fn take_over(database: &Database) -> sqlx::Result<(usize, i64)> {
+    let mut connection = database.connect().await?;
+    let ended = heartbeat::end_cut_off(&mut connection, database.begin()).await?;
+    let next_message = outbox::next_id(&mut connection).await?;
+    Ok((ended, next_message))
 }

@@ -26,6 +26,7 @@ use super::registry::{RoomHandle, SessionMail};
 use super::{now, sleep_until};
 use crate::app::{App, NODE};
 use crate::random;
+use crate::storage::{RoomHistory, SessionInfo};
 
 /// Requests and notices for one room: 300 members that all press a button at once, thrice.
 const MAILBOX: usize = 1024;
@@ -106,6 +107,14 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
         mailbox,
         snapshot,
     };
+    let history = app.storage.room(SessionInfo {
+        id: id.clone(),
+        project: grant.project.clone(),
+        room_id: app.identity.room_id(&grant.project, &grant.room_name),
+        name: Arc::clone(&grant.room_name),
+        display_name: Arc::clone(grant.display_name()),
+        settings: serde_json::json!({"max_members": room.max_members, "fps": room.fps}).to_string(),
+    });
     let config = RoomConfig {
         project: grant.project.clone(),
         room_id: app.identity.room_id(&grant.project, &grant.room_name),
@@ -129,6 +138,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
         snapshots,
         shown: 0,
         returned: Vec::new(),
+        history,
         handle: handle.clone(),
     };
     tokio::spawn(task.drive(inbox, media));
@@ -145,6 +155,7 @@ struct RoomTask {
     shown: u64,
     /// Requests that came after the end.
     returned: Vec<RoomRequest>,
+    history: RoomHistory,
     handle: RoomHandle,
 }
 
@@ -182,6 +193,7 @@ impl RoomTask {
             match output {
                 RoomOutput::Send { to, message } => self.deliver(to, message).await,
                 RoomOutput::Event { to, event } => {
+                    self.history.event(&event, Vec::new());
                     for session in self.recipients(to) {
                         self.deliver(session, RoomMessage::Event(Arc::clone(&event))).await;
                     }

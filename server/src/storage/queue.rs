@@ -1,0 +1,178 @@
+//! The way from rooms to the writer: a queue that nobody waits at.
+//!
+//! in:  what rooms report, what happened to messages
+//! out: the same in order, or a count of what found no place
+//!
+//! What when full, from the least to the most important:
+//!
+//! | entry | finds no place when |
+//! |---|---|
+//! | an event that only adds a line to a session's history | [`ROWS`] entries or [`BYTES`] wait |
+//! | who came and went, beginning and end, messages to deliver | [`ROWS`] + [`RESERVE`] entries wait |
+//!
+//! From [`ROWS`] on the queue is *pressed*, and commands that would make messages are answered *busy*: what still comes
+//! is what happens by itself, at most a departure of everybody and the end of every room, which the reserve holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use control_api::{Event, EventKind};
+use tokio::sync::{mpsc, oneshot};
+
+use super::history::SessionInfo;
+use super::outbox::{NewMessage, Outcome};
+use crate::http::Metrics;
+
+/// Some seconds of the busiest server.
+pub(super) const ROWS: usize = 10_000;
+
+/// Departures of all that 4096 connections can be, and the ends of their rooms, twice over.
+const RESERVE: usize = 20_000;
+
+/// Of events' text that waits.
+const BYTES: usize = 64 << 20;
+
+/// What the writer is given.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Event(Report),
+    Settle { id: i64, outcome: Outcome, done: oneshot::Sender<()> },
+}
+
+/// One event of a room session.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) session: Arc<SessionInfo>,
+    pub(super) event: Arc<Event>,
+    pub(super) messages: Vec<NewMessage>,
+    /// Given by the writer when it takes the report: the id of its first message; the others follow.
+    pub(super) first_message: i64,
+}
+
+impl Report {
+    /// Without it the history would be wrong, not only shorter.
+    fn is_needed(&self) -> bool {
+        let tells_who_is_there = matches!(
+            self.event.kind,
+            EventKind::RoomStarted | EventKind::RoomEnded | EventKind::MemberJoined | EventKind::MemberLeft
+        );
+        tells_who_is_there || !self.messages.is_empty()
+    }
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(report) => {
+                let bodies = report.messages.iter().map(|message| message.body.len());
+                report.event.params.len() + bodies.sum::<usize>()
+            }
+            Self::Settle { .. } => 0,
+        }
+    }
+
+    fn is_needed(&self) -> bool {
+        match self {
+            Self::Event(report) => report.is_needed(),
+            Self::Settle { .. } => true,
+        }
+    }
+}
+
+/// Makes both ends.
+pub(super) fn queue(metrics: Arc<Metrics>) -> (Queue, Inbox) {
+    let (sender, receiver) = mpsc::channel(ROWS + RESERVE);
+    let load = Arc::new(Load::default());
+    let queue = Queue { sender, load: Arc::clone(&load), metrics: Arc::clone(&metrics) };
+    (queue, Inbox { receiver, load, metrics })
+}
+
+#[derive(Debug, Default)]
+struct Load {
+    bytes: AtomicUsize,
+    /// Rows were dropped since the queue was last empty.
+    dropping: AtomicBool,
+}
+
+/// Where entries go in.
+#[derive(Clone)]
+pub(super) struct Queue {
+    sender: mpsc::Sender<Entry>,
+    load: Arc<Load>,
+    metrics: Arc<Metrics>,
+}
+
+impl Queue {
+    /// Takes the entry if there is place for one of its importance; else counts it.
+    pub(super) fn push(&self, entry: Entry) {
+        let (bytes, needed) = (entry.bytes(), entry.is_needed());
+        let crowded = self.is_pressed() || self.load.bytes.load(Ordering::Relaxed) + bytes > BYTES;
+        if crowded && !needed {
+            return self.drop_one("event");
+        }
+        self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.sender.try_send(entry).is_err() {
+            self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.drop_one("needed");
+        }
+    }
+
+    /// So much waits that nothing should be done that makes more.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.sender.max_capacity() - self.sender.capacity() >= ROWS
+    }
+
+    fn drop_one(&self, kind: &str) {
+        self.metrics.storage_dropped.with_label_values(&[kind]).inc();
+        if !self.load.dropping.swap(true, Ordering::Relaxed) {
+            tracing::warn!("history is incomplete from now: the database is slower than what happens");
+        }
+    }
+}
+
+/// Where the writer takes them out.
+pub(super) struct Inbox {
+    receiver: mpsc::Receiver<Entry>,
+    load: Arc<Load>,
+    metrics: Arc<Metrics>,
+}
+
+impl Inbox {
+    /// Waits for entries and adds up to `limit`; adds none when no more can come.
+    pub(super) async fn take(&mut self, into: &mut Vec<Entry>, limit: usize) {
+        let known = into.len();
+        self.receiver.recv_many(into, limit).await;
+        self.took(into.get(known..).unwrap_or_default());
+    }
+
+    /// Adds what is there, until there are `limit`.
+    pub(super) fn take_waiting(&mut self, into: &mut Vec<Entry>, limit: usize) {
+        let known = into.len();
+        while into.len() < limit {
+            match self.receiver.try_recv() {
+                Ok(entry) => into.push(entry),
+                Err(_) => break,
+            }
+        }
+        self.took(into.get(known..).unwrap_or_default());
+    }
+
+    fn took(&self, entries: &[Entry]) {
+        let bytes = entries.iter().map(Entry::bytes).sum();
+        self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let waiting = self.receiver.len();
+        self.metrics.storage_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        if waiting == 0 && self.load.dropping.swap(false, Ordering::Relaxed) {
+            tracing::info!("history is complete again");
+        }
+    }
+
+    /// Takes no more from outside; what waits can still be taken.
+    pub(super) fn close(&mut self) {
+        self.receiver.close();
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.receiver.len()
+    }
+}

@@ -1,0 +1,4 @@
+//! The same on both databases.
+
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
