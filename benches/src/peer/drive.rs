@@ -1,5 +1,6 @@
 //! The task of a peer: drives its transports, sends its clips, looks at what it gets.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use media_core::codec::{CodecError, Picture, Rgb, VideoDecoder};
@@ -53,7 +54,7 @@ struct Sending {
 }
 
 impl Drive {
-    pub(super) async fn offer(config: PeerConfig) -> Result<(Self, String), PeerError> {
+    pub(super) async fn offer(config: PeerConfig, address: IpAddr) -> Result<(Self, String), PeerError> {
         let kinds: &[&[MediaKind]] = match config.bundle {
             true => &[&[MediaKind::Audio, MediaKind::Video]],
             false => &[&[MediaKind::Audio], &[MediaKind::Video]],
@@ -61,7 +62,7 @@ impl Drive {
         let mut transports = Vec::new();
         let mut offers = Vec::new();
         for kinds in kinds {
-            let (transport, offer) = Transport::offer(&config, kinds).await?;
+            let (transport, offer) = Transport::offer(&config, address, kinds).await?;
             transports.push(Link { transport, has_ice: false, is_connected: false });
             offers.push(offer);
         }

@@ -13,6 +13,7 @@ mod sdp;
 mod transport;
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +113,15 @@ impl Offering {
     /// # Errors
     /// [`PeerError`]
     pub async fn new(config: PeerConfig) -> Result<Self, PeerError> {
-        let (drive, offer) = Drive::offer(config).await?;
+        Self::from(config, IpAddr::V4(Ipv4Addr::LOCALHOST)).await
+    }
+
+    /// Binds sockets to that address and makes the offer.
+    ///
+    /// # Errors
+    /// [`PeerError`]
+    pub async fn from(config: PeerConfig, address: IpAddr) -> Result<Self, PeerError> {
+        let (drive, offer) = Drive::offer(config, address).await?;
         Ok(Self { drive, offer })
     }
 

@@ -1,7 +1,7 @@
 //! One str0m session on a socket of its own.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,8 +33,12 @@ pub(super) struct Transport {
 
 impl Transport {
     /// Binds a socket and makes the transport's own offer.
-    pub(super) async fn offer(peer: &PeerConfig, kinds: &[MediaKind]) -> Result<(Self, String), PeerError> {
-        let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    pub(super) async fn offer(
+        peer: &PeerConfig,
+        address: IpAddr,
+        kinds: &[MediaKind],
+    ) -> Result<(Self, String), PeerError> {
+        let socket = UdpSocket::bind((address, 0)).await?;
         let local = socket.local_addr()?;
         let config = RtcConfig::new().clear_codecs().enable_opus(true, false);
         let config = match peer.camera.codec {

@@ -63,15 +63,28 @@ impl Server {
         Self::launch(variables, data, log.into())
     }
 
+    /// A production server: `config` says all but where the data are, and has the project of `--dev`.
+    pub(crate) fn production(config: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let file = data.path().join("config.toml");
+        let dir = data.path().join("data");
+        std::fs::write(&file, format!("data_dir = {:?}\n{config}", dir.to_str().unwrap())).unwrap();
+        let mut command = signalbox();
+        command.args(["serve", "--config"]).arg(file);
+        Self::spawn(command, data, Stdio::inherit())
+    }
+
     fn launch(variables: &[(&str, &str)], data: tempfile::TempDir, log: Stdio) -> Self {
-        let mut child = signalbox()
+        let mut command = signalbox();
+        command
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path())
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .envs(variables.iter().copied());
+        Self::spawn(command, data, log)
+    }
+
+    fn spawn(mut command: Command, data: tempfile::TempDir, log: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
