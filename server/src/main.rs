@@ -9,6 +9,7 @@ mod cli;
 mod config;
 
 mod app;
+mod descriptors;
 mod http;
 mod reload;
 mod shutdown;
@@ -114,6 +115,7 @@ fn serve_command(args: cli::Serve) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new("info,rtc_dtls=error"))?;
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(config, args.dev));
     runtime.shutdown_timeout(GRACE);

@@ -27,6 +27,10 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Bytes of ours wait so long for a peer that takes none; then the kernel ends the connection.
 const UNREAD_TIME: Duration = Duration::from_secs(30);
 
+/// Bytes of ours that the kernel holds for a peer. By itself it would let them grow to megabytes, times the peers that
+/// stop reading, and a peer that does would be found out that much later.
+const SEND_BUFFER: usize = 256 * 1024;
+
 /// Pause after `accept` failed: the machine has no file descriptor left, and asking again at once helps nobody.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,6 +98,9 @@ async fn connection(stream: TcpStream, handshakes: Option<Handshakes>, router: R
     // A peer that takes nothing of an answer would otherwise hold its place for ever.
     if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIME)) {
         tracing::debug!(%error, "no TCP_USER_TIMEOUT");
+    }
+    if let Err(error) = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER) {
+        tracing::debug!(%error, "no SO_SNDBUF");
     }
     let Some(handshakes) = handshakes else { return requests(stream, router, shutdown).await };
     let shaken = tokio::select! {

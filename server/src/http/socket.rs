@@ -30,17 +30,24 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 const CONNECT_ATTEMPTS: usize = 3;
 
 /// One frame is written within this, or the peer is not reading.
-const WRITE_TIME: Duration = Duration::from_secs(10);
+const WRITE_TIME: Duration = Duration::from_secs(4);
 
 /// How long a peer has to read our close frame before the connection goes.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
-/// Frames on their way to a peer. A layout change of a full room is some dozens.
-const OUTBOX: usize = 256;
+/// The same for a peer that did not read: much is in front of the close frame.
+const SLOW_CLOSE_TIME: Duration = Duration::from_secs(5);
+
+/// The close code of a peer that did not read what it was sent: of our own, so that nobody takes it for a server in
+/// trouble. The client resumes by its `protocol`.
+const SLOW: CloseCode = 4008;
+
+/// Read at a time from a peer. Allocated at once for every socket, and most never send more than a few hundred bytes.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// Unfinished frames and control frames of the peer are held in memory up to here.
 pub(super) fn limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade.max_frame_size(MAX_FRAME).max_message_size(MAX_FRAME)
+    upgrade.max_frame_size(MAX_FRAME).max_message_size(MAX_FRAME).read_buffer_size(READ_BUFFER)
 }
 
 /// Why a socket ends.
@@ -86,7 +93,7 @@ async fn first(
 ) -> Result<(SessionHandle, Outgoing), End> {
     for _ in 0..CONNECT_ATTEMPTS {
         let text = next_text(frames).await?;
-        let (outbox, queue) = outbox(OUTBOX);
+        let (outbox, queue) = outbox();
         let reply = match ConnectRequest::parse(&text) {
             Ok(request) => match connect(app, id, outbox, request).await {
                 Ok(session) => return Ok((session, queue)),
@@ -108,7 +115,7 @@ async fn attached(
     writer: &mut Writer,
     frames: &mut Frames,
 ) -> End {
-    let Outgoing { frames: mut queue, cut } = outgoing;
+    let (cut, mut queue) = (outgoing.cut(), outgoing);
     let reading = async {
         loop {
             let text = match next_text(frames).await {
@@ -123,11 +130,11 @@ async fn attached(
         }
     };
     let writing = async {
-        while let Some(text) = queue.recv().await {
+        while let Some(text) = queue.next().await {
             match timeout(WRITE_TIME, writer.send(Message::text(text))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return End::Peer,
-                Err(_) => return End::Ours(close_code::AGAIN, "slow"),
+                Err(_) => return End::Ours(SLOW, "slow"),
             }
         }
         // The session let go of us: the process stops, or another socket took our place.
@@ -139,7 +146,7 @@ async fn attached(
     let end = tokio::select! {
         end = reading => end,
         end = writing => end,
-        () = cut.notified() => End::Ours(close_code::AGAIN, "slow"),
+        () = cut.notified() => End::Ours(SLOW, "slow"),
     };
     // Only fails when the session is over, which needs no news.
     let _ = session.mailbox.send(SessionMail::Input(SessionInput::SocketLost { socket: id })).await;
@@ -172,8 +179,9 @@ fn refusal(error: axum::Error) -> End {
 
 async fn close(code: CloseCode, reason: &'static str, writer: &mut Writer, frames: &mut Frames) {
     let frame = CloseFrame { code, reason: reason.into() };
+    let patience = if code == SLOW { SLOW_CLOSE_TIME } else { CLOSE_TIME };
     // Best effort towards a peer that may be gone or hostile.
-    let told = timeout(CLOSE_TIME, writer.send(Message::Close(Some(frame)))).await;
+    let told = timeout(patience, writer.send(Message::Close(Some(frame)))).await;
     if matches!(told, Ok(Ok(()))) {
         // Closing at once with unread bytes would reset the connection, and the close frame would be lost.
         let _ = timeout(CLOSE_TIME, async {

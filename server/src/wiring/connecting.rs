@@ -11,8 +11,9 @@ use control_api::{
     RoomGrant, SocketId,
 };
 
+use super::outbox::Outbox;
 use super::registry::{SessionHandle, SessionMail};
-use super::session_task::{self, Outbox};
+use super::session_task;
 use crate::app::App;
 use crate::tokens::Claims;
 

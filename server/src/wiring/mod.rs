@@ -17,7 +17,7 @@
 //! | session | sockets, rooms | they wait; a session's task never does |
 //! | room | sessions | requests are answered *busy*, notices wait in the session |
 //! | room's media events | shard threads | the room ends: it no longer knows its legs |
-//! | socket | session | the socket is closed; its client resumes by `protocol` |
+//! | socket | session | the socket is closed with 4008; its client resumes by `protocol` |
 //! | engine | rooms | the room tries again for a second, then ends |
 //!
 //! No reference into a map is held across an await.
@@ -25,14 +25,15 @@
 mod connecting;
 mod convert;
 mod media_routes;
+mod outbox;
 mod registry;
 mod room_task;
 mod session_task;
 
 pub(crate) use connecting::connect;
 pub(crate) use media_routes::MediaRoutes;
+pub(crate) use outbox::{Outgoing, outbox};
 pub(crate) use registry::{Registry, SessionHandle, SessionMail};
-pub(crate) use session_task::{Outgoing, outbox};
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -15,7 +15,7 @@ use dashmap::mapref::entry::Entry;
 use media_core::units::{LegKey, MemberKey, RoomKey};
 use tokio::sync::{mpsc, watch};
 
-use super::session_task::Outbox;
+use super::outbox::Outbox;
 use crate::config::Config;
 
 /// Sessions per allowed connection: each lives up to a minute longer than its socket.

@@ -14,11 +14,11 @@ use control_api::{
     SessionConfig, SessionInput, SessionOutput, SocketId,
 };
 use media_core::sdp::Offer;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::connecting::{authenticate, authenticated};
+use super::outbox::{Outbox, Untaken};
 use super::registry::{LateNotice, SessionHandle, SessionMail};
 use super::{now, room_task, sleep_until};
 use crate::app::{App, NODE};
@@ -28,28 +28,6 @@ const MAILBOX: usize = 256;
 
 /// When a notice found a room's mailbox full, it is tried again after this.
 const NOTICE_PAUSE: Duration = Duration::from_millis(20);
-
-/// The session's end of a socket's queue.
-#[derive(Clone)]
-pub(crate) struct Outbox {
-    frames: mpsc::Sender<String>,
-    cut: Arc<Notify>,
-}
-
-/// The socket's end of it.
-pub(crate) struct Outgoing {
-    /// What to write; its end is a friendly close.
-    pub(crate) frames: mpsc::Receiver<String>,
-    /// Told when the peer does not read: what is queued is given up.
-    pub(crate) cut: Arc<Notify>,
-}
-
-/// A queue of that many frames.
-pub(crate) fn outbox(capacity: usize) -> (Outbox, Outgoing) {
-    let (sender, frames) = mpsc::channel(capacity);
-    let cut = Arc::new(Notify::new());
-    (Outbox { frames: sender, cut: Arc::clone(&cut) }, Outgoing { frames, cut })
-}
 
 /// Starts the task of a new session. The caller enters it in the registry.
 pub(super) fn spawn(app: &Arc<App>, protocol: Protocol, authority: &Arc<Authority>) -> SessionHandle {
@@ -161,11 +139,10 @@ impl SessionTask {
 
     fn send(&mut self, socket: SocketId, text: String) {
         let Some(outbox) = self.outboxes.get(&socket) else { return };
-        match outbox.frames.try_send(text) {
+        match outbox.push(text) {
             Ok(()) => {}
-            Err(TrySendError::Closed(_)) => {} // its `SocketLost` is on the way
-            Err(TrySendError::Full(_)) => {
-                outbox.cut.notify_one();
+            Err(Untaken::Closed) => {} // its `SocketLost` is on the way
+            Err(Untaken::Full) => {
                 self.outboxes.remove(&socket);
                 self.session.handle(now(), SessionInput::SocketLost { socket });
             }
