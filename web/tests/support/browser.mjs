@@ -39,11 +39,13 @@ export const BLUE = { colour: [40, 60, 200], tone: 1150 };
 export const GREEN = { colour: [30, 150, 60], tone: 2100 };
 export const YELLOW = { colour: [190, 170, 40], tone: 3300 };
 
-export async function startBrowser() {
+/** `home` is the home directory whose certificate store it trusts, if not that of the user. */
+export async function startBrowser({ home } = {}) {
   const profile = await mkdtemp(join(tmpdir(), 'signalbox-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     args: FLAGS,
+    env: { ...process.env, ...(home && { HOME: home }) },
     viewport: { width: 1280, height: 800 },
     permissions: ['camera', 'microphone', 'clipboard-read', 'clipboard-write'],
   });
