@@ -16,6 +16,7 @@ mod time;
 
 mod history;
 mod outbox;
+pub(crate) mod sessions;
 
 mod heartbeat;
 mod queue;
@@ -37,7 +38,7 @@ pub(crate) use history::{RoomHistory, SessionInfo};
 #[allow(unused_imports, reason = "its callers land after it")]
 pub(crate) use outbox::{Busy, NewMessage, Outbox, OutboxMessage, Outcome};
 #[allow(unused_imports, reason = "its callers land after it")]
-pub(crate) use query::{Cursor, Query};
+pub(crate) use query::{Cursor, Page, Query, Slice, Turn};
 pub(crate) use time::UnixMs;
 
 use crate::http::Metrics;

@@ -70,3 +70,53 @@ impl FromStr for Cursor {
         Ok(Self { at: UnixMs(at.parse().map_err(|_| ())?), id: id.to_owned() })
     }
 }
+
+/// Which part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Turn<C> {
+    /// From its beginning.
+    First,
+    /// What follows the last row of a page.
+    After(C),
+    /// What precedes the first row of a page.
+    Before(C),
+}
+
+/// A part of a list, and how long it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slice<C> {
+    pub(crate) turn: Turn<C>,
+    pub(crate) limit: u32,
+}
+
+/// Some rows in the order of their list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Page<T> {
+    pub(crate) rows: Vec<T>,
+    /// Rows precede these.
+    pub(crate) is_preceded: bool,
+    /// Rows follow these.
+    pub(crate) is_followed: bool,
+}
+
+impl<C> Slice<C> {
+    /// Runs a query that begins at the slice's cursor and goes away from it.
+    pub(super) async fn page<T>(&self, query: Query, from: &AnyPool) -> sqlx::Result<Page<T>>
+    where
+        T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        // One more than asked for tells whether there is more.
+        let mut rows: Vec<T> = query.add(" LIMIT ").value(i64::from(self.limit) + 1).all(from).await?;
+        let limit = self.limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(match self.turn {
+            Turn::First => Page { rows, is_preceded: false, is_followed: more },
+            Turn::After(_) => Page { rows, is_preceded: true, is_followed: more },
+            Turn::Before(_) => {
+                rows.reverse();
+                Page { rows, is_preceded: more, is_followed: true }
+            }
+        })
+    }
+}
