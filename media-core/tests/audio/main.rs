@@ -6,7 +6,10 @@
     reason = "tests compute with numbers of their own making"
 )]
 
+mod loudness;
 mod mixing;
 mod network;
 mod sequences;
+mod speech;
+mod tones;
 mod world;

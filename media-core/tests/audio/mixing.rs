@@ -44,8 +44,8 @@ fn who_shares_a_screen_does_not_hear_it_and_all_others_do() {
     let mut world = World::new();
     world.join(1, between(0.0, 4.0, tone(440.0, 0.2)), Link::default());
     world.join(2, tone(700.0, 0.2), Link::default());
-    world.child(3, 1, tone(1000.0, 0.2), Link::default());
-    world.child(4, 1, between(2.0, 60.0, tone(1500.0, 0.2)), Link::default());
+    world.screen(3, 1, tone(1000.0, 0.2), Link::default());
+    world.screen(4, 1, between(2.0, 60.0, tone(1500.0, 0.2)), Link::default());
     world.listen(9, None);
     world.run(12.0);
     for (from, to, sounds) in [(0.5, 2.0, [440.0, 700.0, 1000.0]), (8.0, 12.0, [700.0, 1000.0, 1500.0])] {
@@ -112,7 +112,10 @@ fn a_packet_leaves_every_20_ms_whoever_is_there() {
     assert_eq!(heard.times.len(), 2001);
     assert!(heard.times.windows(2).all(|pair| (pair[1] - pair[0]).as_millis() == 20));
     assert!(heard.timestamps.windows(2).all(|pair| pair[1] - pair[0] == 960));
-    assert!(heard.sizes.iter().all(|size| *size > 2), "a packet of one or two bytes would be DTX");
+    assert!(
+        heard.payloads.iter().all(|payload| payload.len() > 2),
+        "a packet of one or two bytes would be DTX"
+    );
     assert!(rms(&heard.pcm) < 1e-4);
 }
 

@@ -1,12 +1,14 @@
-//! Whatever is done to the plane, in whatever order, each listener gets one packet per tick.
+//! Whatever is done to the plane, in whatever order, each listener gets one packet per tick, and never its own voice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, SoundKind};
+use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, Sensitivity, SoundKind, Tone, Volume};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 use proptest::prelude::*;
+
+use super::world::{Link, ROOM, World, strength, tone};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -15,8 +17,12 @@ enum Step {
     Join(u32, u32, bool),
     Leave(u32, u32),
     Mute(u32, u32, bool),
+    Deafen(u32, u32, bool),
+    Volume(u32, u32, i8, bool),
+    Sensitivity(u32, u32, u8),
+    Tone(u32, bool),
     Listen(u32, u32, Option<u32>),
-    Deafen(u32, u32),
+    Unlisten(u32, u32),
     Packets(u32, u32, Vec<(u16, i16, Vec<u8>)>),
     Wait(u16),
 }
@@ -31,7 +37,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (room.clone(), member.clone()).prop_map(|(r, m)| Step::Leave(r, m)),
         3 => (room.clone(), member.clone(), any::<bool>()).prop_map(|(r, m, b)| Step::Mute(r, m, b)),
         4 => (room.clone(), leg.clone(), prop::option::of(member.clone())).prop_map(|(r, l, m)| Step::Listen(r, l, m)),
-        2 => (room.clone(), leg).prop_map(|(r, l)| Step::Deafen(r, l)),
+        2 => (room.clone(), leg).prop_map(|(r, l)| Step::Unlisten(r, l)),
+        2 => (room.clone(), member.clone(), any::<bool>()).prop_map(|(r, m, b)| Step::Deafen(r, m, b)),
+        4 => (room.clone(), member.clone(), any::<i8>(), any::<bool>())
+            .prop_map(|(r, m, v, input)| Step::Volume(r, m, v, input)),
+        1 => (room.clone(), member.clone(), any::<u8>()).prop_map(|(r, m, s)| Step::Sensitivity(r, m, s)),
+        1 => (room.clone(), any::<bool>()).prop_map(|(r, entry)| Step::Tone(r, entry)),
         8 => (room, member, prop::collection::vec(packet, 1..12)).prop_map(|(r, m, p)| Step::Packets(r, m, p)),
         8 => (0..120_u16).prop_map(Step::Wait),
     ]
@@ -136,7 +147,27 @@ fn apply(plane: &mut AudioPlane, model: &mut Model, now: &mut Instant, step: Ste
             }
             AudioInput::AddListener { room: RoomKey(room), leg: LegKey(leg), member: member.map(MemberKey) }
         }
-        Step::Deafen(room, leg) => {
+        Step::Deafen(room, member, deaf) => {
+            AudioInput::SetDeaf { room: RoomKey(room), member: MemberKey(member), deaf }
+        }
+        Step::Volume(room, member, steps, input) => {
+            let (room, member, volume) = (RoomKey(room), MemberKey(member), Volume::saturating(steps));
+            if input {
+                AudioInput::SetInputVolume { room, member, volume }
+            } else {
+                AudioInput::SetOutputVolume { room, member, volume }
+            }
+        }
+        Step::Sensitivity(room, member, value) => AudioInput::SetInputSensitivity {
+            room: RoomKey(room),
+            member: MemberKey(member),
+            sensitivity: Sensitivity::saturating(value),
+        },
+        Step::Tone(room, entry) => {
+            let tone = if entry { Tone::Entry } else { Tone::Exit };
+            AudioInput::PlayTone { room: RoomKey(room), tone }
+        }
+        Step::Unlisten(room, leg) => {
             if let Some(legs) = model.rooms.get_mut(&RoomKey(room)) {
                 legs.remove(&LegKey(leg));
             }
@@ -155,6 +186,125 @@ proptest! {
         let (mut plane, mut model) = (AudioPlane::new(now), Model::default());
         for step in steps {
             apply(&mut plane, &mut model, &mut now, step);
+        }
+    }
+}
+
+/// What happens to one of four members who all sound all the time.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Mute(bool),
+    Deafen(bool),
+    Input(i8),
+    Output(i8),
+    Sensitivity(u8),
+    Hold,
+    Unhold,
+    Leave,
+    Return,
+    Tone,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let input = prop::sample::select(vec![-6, 0, 6]);
+    let output = prop::sample::select(vec![-50, -10, 0, 6]);
+    let sensitivity = prop::sample::select(vec![0, 30, 100]);
+    prop_oneof![
+        2 => any::<bool>().prop_map(Act::Mute),
+        3 => any::<bool>().prop_map(Act::Deafen),
+        2 => input.prop_map(Act::Input),
+        4 => output.prop_map(Act::Output),
+        1 => sensitivity.prop_map(Act::Sensitivity),
+        2 => Just(Act::Hold),
+        2 => Just(Act::Unhold),
+        1 => Just(Act::Leave),
+        2 => Just(Act::Return),
+        1 => Just(Act::Tone),
+    ]
+}
+
+/// Far from each other, and from each other's harmonics.
+const VOICES: [f64; 4] = [437.0, 641.0, 983.0, 1499.0];
+
+fn perform(world: &mut World, listening: &mut [bool; 4], number: u32, act: Act) {
+    let (member, leg, room) = (MemberKey(number), LegKey(number), ROOM);
+    let hears = &mut listening[number as usize];
+    match act {
+        Act::Mute(muted) => world.mute(number, muted),
+        Act::Deafen(deaf) => world.deafen(number, deaf),
+        Act::Input(steps) => world.input_volume(number, steps),
+        Act::Output(steps) => world.output_volume(number, steps),
+        Act::Sensitivity(value) => world.sensitivity(number, value),
+        Act::Hold => {
+            *hears = false;
+            world.input(AudioInput::RemoveListener { room, leg });
+            world.mute(number, true);
+        }
+        Act::Unhold => {
+            *hears = true;
+            world.input(AudioInput::AddListener { room, leg, member: Some(member) });
+            world.mute(number, false);
+        }
+        Act::Leave => {
+            *hears = false;
+            world.input(AudioInput::RemoveListener { room, leg });
+            world.input(AudioInput::RemoveMember { room, member });
+        }
+        Act::Return => {
+            *hears = true;
+            let (parent, sound, muted) = (None, SoundKind::Voice, false);
+            world.input(AudioInput::AddMember { room, member, parent, sound, muted });
+            world.input(AudioInput::AddListener { room, leg, member: Some(member) });
+        }
+        Act::Tone => world.input(AudioInput::PlayTone { room, tone: Tone::Exit }),
+    }
+}
+
+/// Runs for some ticks; who listens got a packet in each, and nobody else any.
+fn listen(world: &mut World, listening: &[bool; 4], ticks: u32) {
+    let received = |world: &World| [0, 1, 2, 3].map(|leg| world.heard[&LegKey(leg)].times.len());
+    let before = received(world);
+    world.run(f64::from(ticks) * 0.02);
+    for (leg, (before, after)) in before.into_iter().zip(received(world)).enumerate() {
+        assert_eq!(after - before, if listening[leg] { ticks as usize } else { 0 }, "leg {leg}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_ever_hears_oneself_and_all_hear_all_in_the_end(
+        acts in prop::collection::vec((0..4_u32, act(), 0..12_u32), 1..30),
+    ) {
+        let mut world = World::new();
+        for (number, hz) in (0..).zip(VOICES) {
+            world.join(number, tone(hz, 0.15), Link::default());
+        }
+        // Between two ticks.
+        world.run(0.01);
+        let mut listening = [true; 4];
+        for (number, act, ticks) in acts {
+            perform(&mut world, &mut listening, number, act);
+            listen(&mut world, &listening, ticks);
+        }
+        let usual = [
+            Act::Return, Act::Unhold, Act::Deafen(false), Act::Input(0), Act::Output(0), Act::Sensitivity(30),
+        ];
+        for (number, act) in (0..4).flat_map(|number| usual.map(|act| (number, act))) {
+            perform(&mut world, &mut listening, number, act);
+        }
+        listen(&mut world, &listening, 50);
+        for (leg, own) in (0..).zip(VOICES) {
+            let pcm = &world.heard[&LegKey(leg)].pcm;
+            for (piece, sound) in pcm.chunks_exact(9600).enumerate() {
+                let found = strength(sound, own);
+                prop_assert!(found < 0.01, "leg {leg} hears itself at {found} in its piece {piece}");
+            }
+            let end = &pcm[pcm.len() - 19_200..];
+            for hz in VOICES.iter().filter(|hz| **hz != own) {
+                prop_assert!(strength(end, *hz) > 0.1, "leg {leg} hears {hz} Hz at {}", strength(end, *hz));
+            }
         }
     }
 }

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
-use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, SoundKind};
+use bytes::Bytes;
+use media_core::mix::audio::{AudioInput, AudioOutput, AudioPlane, Sensitivity, SoundKind, Volume};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey, SeqNo};
 
 pub(crate) const FRAME: usize = 960;
@@ -75,6 +76,12 @@ pub(crate) fn vowel(hz: f64) -> Sound {
     })
 }
 
+/// The noise of a whisper, or of a room, at this root mean square.
+pub(crate) fn noise(rms: f64) -> Sound {
+    let mut seed = Seed(0x5EED);
+    Box::new(move |_| (rms * 3.0_f64.sqrt() * (2.0 * seed.share() - 1.0)) as f32)
+}
+
 /// Something like a voice: a gliding fundamental with harmonics, in syllables.
 pub(crate) fn voice(hz: f64) -> Sound {
     let mut phase = 0.0_f64;
@@ -103,7 +110,7 @@ pub(crate) struct Heard {
     pub(crate) pcm: Vec<f32>,
     pub(crate) times: Vec<Instant>,
     pub(crate) timestamps: Vec<u64>,
-    pub(crate) sizes: Vec<usize>,
+    pub(crate) payloads: Vec<Bytes>,
 }
 
 enum Due {
@@ -154,15 +161,20 @@ impl World {
 
     /// A member that speaks.
     pub(crate) fn member(&mut self, number: u32, sound: Sound, link: Link) {
-        self.source(number, None, sound, link);
+        self.source(number, None, SoundKind::Voice, sound, link);
     }
 
-    /// A screen or device of a member.
-    pub(crate) fn child(&mut self, number: u32, parent: u32, sound: Sound, link: Link) {
-        self.source(number, Some(MemberKey(parent)), sound, link);
+    /// The screen of a member.
+    pub(crate) fn screen(&mut self, number: u32, parent: u32, sound: Sound, link: Link) {
+        self.source(number, Some(MemberKey(parent)), SoundKind::Program, sound, link);
     }
 
-    fn source(&mut self, number: u32, parent: Option<MemberKey>, sound: Sound, link: Link) {
+    /// A further microphone of a member.
+    pub(crate) fn device(&mut self, number: u32, parent: u32, sound: Sound, link: Link) {
+        self.source(number, Some(MemberKey(parent)), SoundKind::Voice, sound, link);
+    }
+
+    fn source(&mut self, number: u32, parent: Option<MemberKey>, kind: SoundKind, sound: Sound, link: Link) {
         let mut encoder = opus::Encoder::new(48_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
         encoder.set_bitrate(opus::Bitrate::Bits(40_000)).unwrap();
         encoder.set_inband_fec(true).unwrap();
@@ -171,13 +183,7 @@ impl World {
         let member = MemberKey(number);
         let seed = Seed(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         self.sources.insert(member, Source { encoder, sound, link, seed, sent: 0, losing: 0 });
-        self.input(AudioInput::AddMember {
-            room: ROOM,
-            member,
-            parent,
-            sound: SoundKind::Voice,
-            muted: false,
-        });
+        self.input(AudioInput::AddMember { room: ROOM, member, parent, sound: kind, muted: false });
         // Microphones are not in step with the room's clock.
         self.at(self.now + Duration::from_micros(3_700 + u64::from(number) * 1_900), Due::Speak(member));
     }
@@ -196,6 +202,32 @@ impl World {
 
     pub(crate) fn mute(&mut self, number: u32, muted: bool) {
         self.input(AudioInput::SetMuted { room: ROOM, member: MemberKey(number), muted });
+    }
+
+    pub(crate) fn deafen(&mut self, number: u32, deaf: bool) {
+        self.input(AudioInput::SetDeaf { room: ROOM, member: MemberKey(number), deaf });
+    }
+
+    pub(crate) fn input_volume(&mut self, number: u32, steps: i8) {
+        let (member, volume) = (MemberKey(number), Volume::saturating(steps));
+        self.input(AudioInput::SetInputVolume { room: ROOM, member, volume });
+    }
+
+    pub(crate) fn output_volume(&mut self, number: u32, steps: i8) {
+        let (member, volume) = (MemberKey(number), Volume::saturating(steps));
+        self.input(AudioInput::SetOutputVolume { room: ROOM, member, volume });
+    }
+
+    pub(crate) fn sensitivity(&mut self, number: u32, value: u8) {
+        let (member, sensitivity) = (MemberKey(number), Sensitivity::saturating(value));
+        self.input(AudioInput::SetInputSensitivity { room: ROOM, member, sensitivity });
+    }
+
+    /// Encodes made in the next second.
+    pub(crate) fn encodes_in_a_second(&mut self) -> u64 {
+        let before = self.plane.counters().encodes;
+        self.run(1.0);
+        self.plane.counters().encodes - before
     }
 
     pub(crate) fn link(&mut self, number: u32) -> &mut Link {
@@ -277,7 +309,7 @@ impl World {
                         heard.pcm.extend_from_slice(&pcm[..samples]);
                         heard.times.push(self.now);
                         heard.timestamps.push(timestamp.ticks);
-                        heard.sizes.push(payload.len());
+                        heard.payloads.push(payload.clone());
                     }
                 }
                 AudioOutput::Talking { member, talking, .. } => {

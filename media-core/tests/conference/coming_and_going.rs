@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use media_core::codec::Rgb;
+use media_core::mix::audio::{Sensitivity, Tone, Volume};
 use media_core::room::{Action, LegEnd};
 use media_core::sdp::Offer;
 use media_core::units::LegKey;
@@ -141,6 +142,38 @@ fn a_muted_microphone_is_not_heard() {
     it.run(1.0);
     let (muted, loud) = (it.hears(bob, 440.0, from, from + 0.6), it.hears(bob, 440.0, again, again + 0.6));
     assert!(muted < -80.0 && loud > -20.0, "{muted} dB, then {loud} dB");
+}
+
+#[test]
+fn volumes_deafness_and_tones_are_heard_where_they_belong() {
+    let (mut it, ann, bob) = two(7);
+    let hears = |it: &mut Conference, hz: f64, action: Action| {
+        it.act(action);
+        it.run(0.2);
+        let from = it.seconds();
+        it.run(0.6);
+        it.hears(bob, hz, from, from + 0.4)
+    };
+    let (speaker, listener) = (it.pages[ann].key, it.pages[bob].key);
+    let usual = hears(&mut it, 440.0, Action::SetDeaf { member: listener, deaf: false });
+    let deaf = hears(&mut it, 440.0, Action::SetDeaf { member: listener, deaf: true });
+    assert!(deaf < -80.0, "{deaf} dB");
+    it.act(Action::SetDeaf { member: listener, deaf: false });
+    for (steps, action) in [
+        (-12.0, Action::SetOutputVolume { member: listener, volume: Volume::saturating(-12) }),
+        (-18.0, Action::SetInputVolume { member: speaker, volume: Volume::saturating(-6) }),
+    ] {
+        let found = hears(&mut it, 440.0, action) - usual;
+        assert!((found - steps).abs() < 1.0, "{found} dB instead of {steps}");
+    }
+    let nothing = Action::SetInputSensitivity { member: speaker, sensitivity: Sensitivity::saturating(0) };
+    let closed = hears(&mut it, 440.0, nothing);
+    assert!(closed < -80.0, "{closed} dB");
+    it.act(Action::PlayTone { tone: Tone::Entry });
+    let from = it.seconds();
+    it.run(0.6);
+    let note = it.hears(bob, 587.33, from + 0.02, from + 0.2);
+    assert!((-45.0..-30.0).contains(&note), "{note} dB: −20, falling, at −12");
 }
 
 #[test]

@@ -345,6 +345,40 @@ mod tests {
     }
 
     #[test]
+    fn loudness_is_the_same_number_on_both_sides() {
+        let registry = registry();
+        let (mut keys, alice, key, ..) = room(&registry);
+        let mut action = |instruction| keys.action(&registry, &instruction, false).ok().unwrap();
+        for steps in [-50, -1, 0, 50] {
+            let volume = Volume::new(steps).unwrap();
+            let input = action(MediaInstruction::SetInputVolume { member: alice.clone(), volume });
+            let output = action(MediaInstruction::SetOutputVolume { member: alice.clone(), volume });
+            let loud = audio::Volume::saturating(steps);
+            assert!(
+                matches!(input, Action::SetInputVolume { member, volume } if (member, volume) == (key, loud))
+            );
+            assert!(
+                matches!(output, Action::SetOutputVolume { member, volume } if (member, volume) == (key, loud))
+            );
+        }
+        for value in [0, 30, 100] {
+            let instruction = MediaInstruction::SetInputSensitivity {
+                member: alice.clone(),
+                value: control_api::Sensitivity::new(value).unwrap(),
+            };
+            let keen = audio::Sensitivity::saturating(value);
+            assert!(matches!(
+                action(instruction),
+                Action::SetInputSensitivity { member, sensitivity } if (member, sensitivity) == (key, keen)
+            ));
+        }
+        let deaf = action(MediaInstruction::SetDeaf { member: alice, deaf: true });
+        assert!(matches!(deaf, Action::SetDeaf { member, deaf: true } if member == key));
+        let exit = action(MediaInstruction::PlayTone { tone: Tone::Exit });
+        assert!(matches!(exit, Action::PlayTone { tone: audio::Tone::Exit }));
+    }
+
+    #[test]
     fn who_has_left_is_neither_commanded_nor_heard() {
         let registry = registry();
         let (mut keys, member, key, leg, leg_key) = room(&registry);

@@ -13,7 +13,6 @@
 //! a steady tone is not noise.
 
 use super::SoundKind;
-use super::fader::Volume;
 use super::opus::Frame;
 use super::sensitivity::{Ear, Sensitivity};
 
@@ -34,9 +33,6 @@ const AUDIBLE: f32 = 0.316;
 
 /// A program takes part from here on (−90 dBFS): what 16 bits hold is all heard, what a codec makes of silence is not.
 const PROGRAM: f32 = 3.2e-5;
-
-/// The noise assumed before anything was heard (−60 dBFS).
-const QUIET_ROOM: f32 = 0.000_94;
 
 /// Frames (3 s) below the audible threshold before a source is left out of the mix again.
 const HANG: u32 = 150;
@@ -81,7 +77,7 @@ impl Activity {
         Self {
             sound,
             ear: Ear::new(sound, Sensitivity::default()),
-            floor: QUIET_ROOM,
+            floor: 0.0,
             above: 0,
             speech: Speech::Silent,
             hearing: Hearing::Inaudible { frames: u32::MAX },
@@ -92,11 +88,9 @@ impl Activity {
         self.ear = Ear::new(self.sound, sensitivity);
     }
 
-    /// The source becomes louder or quieter with all its noise.
-    pub(super) fn follow_volume(&mut self, from: Volume, to: Volume) {
-        if !from.is_silent() && !to.is_silent() {
-            self.floor *= to.gain() / from.gain();
-        }
+    /// From now on levels are this much higher, those of the noise, too.
+    pub(super) fn louder(&mut self, factor: f32) {
+        self.floor *= factor;
     }
 
     /// Learns the level of the next frame.
@@ -104,7 +98,7 @@ impl Activity {
         match self.ear {
             Ear::Voice(speech) => {
                 let threshold = speech.over(self.floor);
-                self.floor = level.min(self.floor * FLOOR_RISE).max(1e-6);
+                self.floor = level.min(self.floor * FLOOR_RISE).max(speech.quiet());
                 self.judge_speech(level, threshold);
                 self.judge_hearing(level > threshold * AUDIBLE);
             }
@@ -200,6 +194,14 @@ mod tests {
         let mut fan = Activity::new(SoundKind::Voice);
         (0..3000).for_each(|_| fan.update(0.005));
         assert!(!fan.is_talking(), "steady noise of −46 dBFS is learnt");
+    }
+
+    #[test]
+    fn a_fan_is_learnt_soon_after_total_silence() {
+        let mut activity = Activity::new(SoundKind::Voice);
+        (0..500).for_each(|_| activity.update(0.0));
+        (0..250).for_each(|_| activity.update(0.005));
+        assert!(!activity.is_talking());
     }
 
     #[test]

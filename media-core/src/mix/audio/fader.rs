@@ -77,6 +77,11 @@ impl Fader {
         self.volume
     }
 
+    /// What frames are multiplied with, if that makes them louder.
+    pub(super) fn boost(&self) -> f32 {
+        self.gain.max(1.0)
+    }
+
     /// At volume 0 the frame stays as it is, bit for bit.
     pub(super) fn apply(&mut self, frame: &mut Frame) {
         if self.reached == self.gain {

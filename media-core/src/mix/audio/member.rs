@@ -77,10 +77,11 @@ impl Member {
         };
     }
 
-    /// How loud it is heard. Speech is judged by what is heard, and so is the noise around it.
+    /// How loud it is heard. Who is made louder counts as so loud, with all noise; who is made quieter still speaks.
     pub(super) fn set_volume(&mut self, volume: Volume) {
-        self.activity.follow_volume(self.fader.volume(), volume);
+        let before = self.fader.boost();
         self.fader.set(volume);
+        self.activity.louder(self.fader.boost() / before);
     }
 
     pub(super) fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
@@ -111,12 +112,12 @@ impl Member {
             return;
         }
         self.heard = self.playout.render(now, &mut self.frame, counters);
-        self.fader.apply(&mut self.frame);
         match self.microphone {
             Microphone::Open if self.fader.volume().is_silent() => self.activity.silence(),
-            Microphone::Open => self.activity.update(activity::level(&self.frame)),
+            Microphone::Open => self.activity.update(activity::level(&self.frame) * self.fader.boost()),
             Microphone::Muting | Microphone::Muted | Microphone::Leaving => self.activity.silence(),
         }
+        self.fader.apply(&mut self.frame);
         self.turn_gate();
         if self.microphone == Microphone::Muting {
             self.microphone = Microphone::Muted;

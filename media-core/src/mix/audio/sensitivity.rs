@@ -96,6 +96,11 @@ pub(super) struct Threshold {
 }
 
 impl Threshold {
+    /// Noise below this makes no difference, nor should it take long to learn of louder noise after total silence.
+    pub(super) fn quiet(self) -> f32 {
+        self.least / self.over_noise
+    }
+
     /// Over noise of this level.
     pub(super) fn over(self, noise: f32) -> f32 {
         (noise * self.over_noise).clamp(self.least, self.most)
