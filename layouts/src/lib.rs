@@ -10,12 +10,14 @@ mod position;
 mod source;
 
 mod catalogue;
+mod slots;
 
 mod layer;
 mod place;
 mod queue;
 
 mod headroom;
+mod lead;
 mod stage;
 
 pub use catalogue::LayoutId;

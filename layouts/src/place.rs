@@ -4,15 +4,15 @@
 //! out: the layers, each with the source in it
 //!
 //! A function of its arguments and nothing else. Each step works on the slots and the guests that the former left:
-//! full-screen requests, playbacks, requested slots, then the remaining slots from the queue.
+//! full-screen requests, playbacks, requested slots, screens and who belongs to them, the floor, then the remaining slots
+//! from the queue.
 
 use std::cmp::Reverse;
 
-use crate::catalogue::{Fixed, Slot};
-use crate::grid::GridRect;
 use crate::layer::{Fit, Layer};
 use crate::position::Position;
 use crate::queue::{Guest, Standing};
+use crate::slots::{Fixed, Holds, Slot};
 use crate::source::{Millis, SourceKey, SourceKind};
 
 /// Where the guests sat before.
@@ -34,22 +34,25 @@ pub(crate) struct Floor {
     pub(crate) takes_from_shown_before: Option<Millis>,
 }
 
-/// Fills the layout. `shown_since` tells since when a source has been in the picture.
+/// Fills the layout. `lead` is in the slot that follows the floor. `shown_since` tells since when a source has been in the picture.
 pub(crate) fn place(
     layout: Fixed,
     guests: &[Guest],
     former: Former<'_>,
     floor: Option<Floor>,
+    lead: Option<SourceKey>,
     shown_since: impl Fn(SourceKey) -> Option<Millis>,
 ) -> Vec<Layer> {
     let mut table = Table::new(layout, guests);
     table.seat_full_screen_and_playbacks(former);
     table.honour_requests(|_| true);
     table.dismiss(SourceKind::Playback);
+    table.seat_leaders(lead);
     match former {
         Former::Nobody => table.deal(&[], floor),
         Former::Elsewhere(layers) => table.deal(layers, floor),
         Former::Here(layers) => {
+            table.swap(layers);
             table.keep(layers);
             table.fill(floor);
             table.give_way_to_floor(floor, shown_since);
@@ -62,11 +65,11 @@ pub(crate) fn place(
 /// How many slots of the layout are left for members once the playbacks sit.
 pub(crate) fn room_for_members(layout: Fixed, guests: &[Guest]) -> usize {
     if guests.iter().all(|guest| guest.kind != SourceKind::Playback) {
-        return layout.slot_count();
+        return layout.seats();
     }
     let mut table = Table::new(layout, guests);
     table.seat_full_screen_and_playbacks(Former::Nobody);
-    table.free_standard().count()
+    table.places.iter().filter(|place| place.seat == Seat::Empty && place.slot.seats_members()).count()
 }
 
 /// The slots being filled, with the two layers that every layout has, and who has no seat yet.
@@ -84,22 +87,33 @@ struct Place {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seat {
     Empty,
-    /// By request, or by a playback: nobody takes it away.
+    /// By request, by its role, or by a playback: nobody takes it away.
     Held(SourceKey),
     /// From the queue.
     Given(SourceKey),
 }
 
 impl Place {
-    fn is_free_standard(&self) -> bool {
-        self.seat == Seat::Empty && matches!(self.slot.position, Position::Standard(_))
+    /// The queue may fill it.
+    fn is_free(&self) -> bool {
+        self.seat == Seat::Empty && self.slot.takes_from_queue()
+    }
+
+    fn occupant(&self) -> Option<SourceKey> {
+        match self.seat {
+            Seat::Held(source) | Seat::Given(source) => Some(source),
+            Seat::Empty => None,
+        }
+    }
+
+    fn is_standard(&self) -> bool {
+        matches!(self.slot.position, Position::Standard(_))
     }
 }
 
 impl<'a> Table<'a> {
     fn new(layout: Fixed, guests: &'a [Guest]) -> Self {
-        let above = [Position::Playback, Position::FullScreen]
-            .map(|position| Slot { position, rect: GridRect::WHOLE });
+        let above = [Position::Playback, Position::FullScreen].map(Slot::above_all);
         let places =
             layout.slots().into_iter().chain(above).map(|slot| Place { slot, seat: Seat::Empty }).collect();
         Self { places, guests, waiting: guests.iter().collect() }
@@ -122,9 +136,78 @@ impl<'a> Table<'a> {
         let mut asking: Vec<_> = self.waiting.iter().copied().filter(|guest| whose(guest)).collect();
         asking.sort_by_key(|guest| Reverse((guest.asked, guest.key)));
         for guest in asking {
-            let wanted = |p: &Place| p.slot.position == guest.requested && p.seat == Seat::Empty;
+            let position = self.wanted_by(guest);
+            let wanted = |p: &Place| p.slot.position == position && p.seat == Seat::Empty;
             if let Some(index) = self.places.iter().position(wanted) {
                 self.seat(index, Seat::Held(guest.key));
+            }
+        }
+    }
+
+    /// Applications ask for `reserved-1` for a screen and expect the large picture. The place of screens is for nobody
+    /// else.
+    fn wanted_by(&self, guest: &Guest) -> Position {
+        let has_screen = || self.places.iter().any(|place| place.slot.position == Position::Screen);
+        match (guest.kind, guest.requested) {
+            (SourceKind::Screen, Position::Reserved(1)) if has_screen() => Position::Screen,
+            (SourceKind::Member | SourceKind::Playback, Position::Screen) => Position::Auto,
+            (SourceKind::Member | SourceKind::Playback | SourceKind::Screen, requested) => requested,
+        }
+    }
+
+    /// Fills the slots that follow a role.
+    fn seat_leaders(&mut self, lead: Option<SourceKey>) {
+        for index in 0..self.places.len() {
+            let Some(place) = self.places.get(index).filter(|place| place.seat == Seat::Empty) else {
+                continue;
+            };
+            let source = match place.slot.holds {
+                Holds::Screen => self.newest_screen().or_else(|| self.leader(lead)),
+                Holds::Floor => self.leader(lead),
+                Holds::Sharer => self.screen_shown().and_then(|screen| screen.parent),
+                Holds::Speaker => lead.filter(|lead| self.screen_shown().is_some() && self.has_spoken(*lead)),
+                Holds::Queue | Holds::Nobody | Holds::Tagged(_) => None,
+            };
+            if let Some(source) = source.filter(|source| self.is_waiting(*source)) {
+                self.seat(index, Seat::Held(source));
+            }
+        }
+    }
+
+    fn newest_screen(&self) -> Option<SourceKey> {
+        let screens = self.waiting.iter().filter(|guest| guest.kind == SourceKind::Screen);
+        screens.max_by_key(|guest| (guest.joined, guest.key)).map(|guest| guest.key)
+    }
+
+    /// The one who leads; sitting where it asked to, the first of the others.
+    fn leader(&self, lead: Option<SourceKey>) -> Option<SourceKey> {
+        lead.filter(|lead| self.is_waiting(*lead)).or_else(|| self.waiting.first().map(|guest| guest.key))
+    }
+
+    /// The screen in the place of screens.
+    fn screen_shown(&self) -> Option<&'a Guest> {
+        let place = self.places.iter().find(|place| place.slot.holds == Holds::Screen)?;
+        place
+            .occupant()
+            .and_then(|source| self.guest(source))
+            .filter(|guest| guest.kind == SourceKind::Screen)
+    }
+
+    fn has_spoken(&self, source: SourceKey) -> bool {
+        self.guest(source).is_some_and(|guest| guest.last_spoke.is_some())
+    }
+
+    /// Who had a leader's slot gets the one its follower comes from; nobody else moves.
+    fn swap(&mut self, former: &[Layer]) {
+        for (index, before) in former.iter().enumerate() {
+            let Some(leader) = self.places.get(index).filter(|place| place.slot.holds == Holds::Floor) else {
+                continue;
+            };
+            let (Some(old), Some(new)) = (before.source, leader.occupant()) else { continue };
+            let Some(left) = former.iter().position(|layer| layer.source == Some(new)) else { continue };
+            let is_free = self.places.get(left).is_some_and(Place::is_free);
+            if is_free && self.is_waiting(old) {
+                self.seat(left, Seat::Given(old));
             }
         }
     }
@@ -157,7 +240,7 @@ impl<'a> Table<'a> {
     /// Who stayed keeps the slot of before.
     fn keep(&mut self, former: &[Layer]) {
         for (index, layer) in former.iter().enumerate() {
-            let is_free = self.places.get(index).is_some_and(Place::is_free_standard);
+            let is_free = self.places.get(index).is_some_and(Place::is_free);
             if let Some(source) = layer.source.filter(|source| is_free && self.is_waiting(*source)) {
                 self.seat(index, Seat::Given(source));
             }
@@ -166,14 +249,14 @@ impl<'a> Table<'a> {
 
     /// Gives free slots to the first of the queue.
     fn fill(&mut self, floor: Option<Floor>) {
-        let free: Vec<_> = self.free_standard().collect();
+        let free = self.free();
         self.put_in_turn(free.len(), floor);
         self.seat_waiting(free);
     }
 
     /// Deals all free slots anew. Of those who find room, who sat in `former` comes first, in that order.
     fn deal(&mut self, former: &[Layer], floor: Option<Floor>) {
-        let free: Vec<_> = self.free_standard().collect();
+        let free = self.free();
         self.put_in_turn(free.len(), floor);
         self.waiting.truncate(free.len());
         let seat_before = |source| former.iter().position(|l| l.source == Some(source)).unwrap_or(usize::MAX);
@@ -249,7 +332,15 @@ impl<'a> Table<'a> {
     }
 
     fn free_standard(&self) -> impl Iterator<Item = usize> {
-        self.places.iter().enumerate().filter(|(_, place)| place.is_free_standard()).map(|(index, _)| index)
+        let is_free = |place: &Place| place.is_free() && place.is_standard();
+        self.places.iter().enumerate().filter(move |(_, place)| is_free(place)).map(|(index, _)| index)
+    }
+
+    /// What the queue may fill, ordinary slots first.
+    fn free(&self) -> Vec<usize> {
+        let others =
+            self.places.iter().enumerate().filter(|(_, place)| place.is_free() && !place.is_standard());
+        self.free_standard().chain(others.map(|(index, _)| index)).collect()
     }
 
     /// The seats that came from the queue, with who sits there.
@@ -266,20 +357,29 @@ impl<'a> Table<'a> {
 
     fn into_layers(self) -> Vec<Layer> {
         let is_covered = self.places.last().is_some_and(|full_screen| full_screen.seat != Seat::Empty);
+        // Where slots lie on each other their own order counts, else that of the list; the two layers are above all.
+        let top = self.places.iter().map(|place| place.slot.z).max().unwrap_or(0);
+        let z = |n: u16, slot: &Slot| match (top, slot.position) {
+            (0, _) => i16::try_from(n).unwrap_or(i16::MAX),
+            (_, Position::Playback) => top + 1,
+            (_, Position::FullScreen) => top + 2,
+            (_, _) => slot.z,
+        };
         let layer = |(n, place): (u16, &Place)| {
-            let source = match place.seat {
-                Seat::Held(source) | Seat::Given(source) => Some(source),
-                Seat::Empty => None,
-            };
+            let source = place.occupant();
             let occupant = source.and_then(|source| self.guest(source));
             Layer {
                 index: n,
-                z: i16::try_from(n).unwrap_or(i16::MAX),
+                z: z(n, &place.slot),
                 rect: place.slot.rect,
                 position: place.slot.position,
                 source,
-                fit: Fit::Contain,
-                reservation: None,
+                fit: occupant.map_or(place.slot.fit, |guest| match guest.kind {
+                    SourceKind::Member => place.slot.fit,
+                    // What is to be read is not cropped.
+                    SourceKind::Screen | SourceKind::Playback => Fit::Contain,
+                }),
+                reservation: place.slot.reservation(),
                 playing_file: occupant.is_some_and(|guest| guest.kind == SourceKind::Playback),
                 visible: !is_covered || place.slot.position == Position::FullScreen,
             }

@@ -21,6 +21,8 @@ pub enum Position {
     Reserved(u16),
     /// Not in the picture.
     OffCanvas,
+    /// The place of a screen share, in layouts that have one.
+    Screen,
     /// The playback layer.
     Playback,
     /// The whole canvas, above everything.
@@ -34,6 +36,7 @@ impl fmt::Display for Position {
             Self::Standard(n) => write!(f, "standard-{n}"),
             Self::Reserved(n) => write!(f, "reserved-{n}"),
             Self::OffCanvas => f.write_str("off-canvas"),
+            Self::Screen => f.write_str("screen"),
             Self::Playback => f.write_str("playback"),
             Self::FullScreen => f.write_str("full-screen"),
         }
@@ -53,6 +56,7 @@ impl FromStr for Position {
         match text {
             "auto" => Ok(Self::Auto),
             "off-canvas" => Ok(Self::OffCanvas),
+            "screen" => Ok(Self::Screen),
             "playback" => Ok(Self::Playback),
             "full-screen" => Ok(Self::FullScreen),
             _ => numbered("standard-")
@@ -88,6 +92,7 @@ mod tests {
         check("reserved-0", Some(Position::Reserved(1)));
         check("reserved-12", Some(Position::Reserved(12)));
         check("off-canvas", Some(Position::OffCanvas));
+        check("screen", Some(Position::Screen));
         check("playback", Some(Position::Playback));
         check("full-screen", Some(Position::FullScreen));
     }
@@ -123,13 +128,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn display_is_read_back(n in 1..=HIGHEST, kind in 0..6) {
+        fn display_is_read_back(n in 1..=HIGHEST, kind in 0..7) {
             let position = match kind {
                 0 => Position::Standard(n),
                 1 => Position::Reserved(n),
                 2 => Position::Auto,
                 3 => Position::OffCanvas,
                 4 => Position::Playback,
+                5 => Position::Screen,
                 _ => Position::FullScreen,
             };
             prop_assert_eq!(position.to_string().parse(), Ok(position));

@@ -33,6 +33,7 @@ pub(crate) enum Silence {
 pub(crate) struct Guest {
     pub(crate) key: SourceKey,
     pub(crate) kind: SourceKind,
+    pub(crate) parent: Option<SourceKey>,
     pub(crate) requested: Position,
     pub(crate) asked: u64,
     pub(crate) joined: u64,
@@ -72,6 +73,7 @@ pub(crate) fn guests(
         .map(|source| Guest {
             key: source.key,
             kind: source.kind,
+            parent: source.parent,
             requested: source.requested,
             asked: source.asked,
             joined: source.joined,

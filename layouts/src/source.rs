@@ -45,6 +45,8 @@ pub struct Source {
     pub key: SourceKey,
     /// What.
     pub kind: SourceKind,
+    /// The member whose screen or further camera it is.
+    pub parent: Option<SourceKey>,
     /// Order of joining, smaller first.
     pub joined: u64,
     /// Order of the last position request, larger is later; 0 when never asked.

@@ -5,16 +5,18 @@
 //!
 //! All state is about time and about what was shown last. A guest keeps its slot while the layout stays; a change
 //! waits 100 ms for others that belong to it; a smaller layout waits 2 s; a floor holder without a slot gets one
-//! after 2 s from somebody who was shown for 10 s.
+//! after 2 s from somebody who was shown for 10 s, and the large picture follows it after 1 s.
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::{Fixed, LayoutId};
+use crate::catalogue::LayoutId;
 use crate::grid::Size;
 use crate::headroom::Headroom;
 use crate::layer::{Layer, Placed};
+use crate::lead::Lead;
 use crate::place::{self, Floor, Former};
 use crate::queue::{self, Guest};
+use crate::slots::Fixed;
 use crate::source::{Millis, Source, SourceKey, SourceKind};
 
 /// Changes of this time are applied together.
@@ -50,6 +52,7 @@ pub struct Stage {
     headroom: Headroom,
     /// Who has the floor, since when.
     floor: Option<(SourceKey, Millis)>,
+    lead: Lead,
     /// When the changes being collected are applied.
     batch: Option<Millis>,
     redeal: bool,
@@ -83,7 +86,8 @@ impl Stage {
         }
         let next = self.next(now, input);
         let placed = self.apply(now, input, next);
-        let wakes = [self.batch, self.headroom.shrinks_at(), self.floor_takes_at(now, input)];
+        let wakes =
+            [self.batch, self.headroom.shrinks_at(), self.lead.moves_at(), self.floor_takes_at(now, input)];
         self.deadline = wakes.into_iter().flatten().min();
         placed
     }
@@ -110,17 +114,21 @@ impl Stage {
 
     fn next(&mut self, now: Millis, input: &StageInput<'_>) -> Next {
         let guests = queue::guests(now, input, |source| source.hand_raised);
+        if self.redeal {
+            self.lead = Lead::default();
+        }
+        let lead = self.lead.follow(now, &guests, self.floor, !input.layout.has_screen());
         let choices = input.layout.choices();
         let shown = self.settled.as_ref().filter(|_| !self.redeal);
         let shown_rank = shown.and_then(|s| choices.iter().position(|choice| *choice == s.arrangement));
         let rank = self.headroom.rank(now, rank_needed(choices, &guests), shown_rank);
         let arrangement = *choices.get(rank).expect("the rank of a need is an index of the choices");
 
-        let mut layers = self.arrange(now, arrangement, &guests);
+        let mut layers = self.arrange(now, arrangement, &guests, lead);
         if let Some(settled) = self.settled.as_ref().filter(|s| !self.redeal && s.remembers_a_lowered(input))
         {
             let hand = |source: &Source| source.hand_raised.or(settled.hands.get(&source.key).copied());
-            let as_if_still_up = self.arrange(now, arrangement, &queue::guests(now, input, hand));
+            let as_if_still_up = self.arrange(now, arrangement, &queue::guests(now, input, hand), lead);
             if as_if_still_up == settled.placed.layers {
                 layers = as_if_still_up;
             }
@@ -130,7 +138,13 @@ impl Stage {
         Next { arrangement, layers, is_ripe }
     }
 
-    fn arrange(&self, now: Millis, arrangement: Fixed, guests: &[Guest]) -> Vec<Layer> {
+    fn arrange(
+        &self,
+        now: Millis,
+        arrangement: Fixed,
+        guests: &[Guest],
+        lead: Option<SourceKey>,
+    ) -> Vec<Layer> {
         let former = match &self.settled {
             Some(settled) if !self.redeal && settled.arrangement == arrangement => {
                 Former::Here(&settled.placed.layers)
@@ -143,7 +157,7 @@ impl Stage {
             takes_from_shown_before: (since.plus(FLOOR_TAKES_AFTER_MS) <= now)
                 .then(|| Millis(now.0.saturating_sub(SHOWN_AT_LEAST_MS))),
         });
-        place::place(arrangement, guests, former, floor, |source| self.shown_since(source))
+        place::place(arrangement, guests, former, floor, lead, |source| self.shown_since(source))
     }
 
     /// Applies a change that is ripe, and keeps any other until its batch is due. Nothing waits while nobody is shown.

@@ -1,7 +1,7 @@
 //! Whatever happened: requests are honoured meanwhile, and nothing of it remains afterwards.
 
 use crate::room::Room;
-use layouts::{LayoutId, Millis, Position, Showing, Source, SourceKind};
+use layouts::{Layer, LayoutId, Millis, Position, Showing, Source, SourceKind};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -24,7 +24,8 @@ enum Step {
 fn position() -> impl Strategy<Value = Position> {
     prop_oneof![
         (1_u16..12).prop_map(Position::Standard),
-        (1_u16..3).prop_map(Position::Reserved),
+        (1_u16..9).prop_map(Position::Reserved),
+        Just(Position::Screen),
         Just(Position::Auto),
         Just(Position::OffCanvas),
         Just(Position::Playback),
@@ -64,7 +65,11 @@ fn take(room: &mut Room, step: Step, next_key: &mut u32) {
     };
     match step {
         Step::Join => add(room, SourceKind::Member),
-        Step::Share => add(room, SourceKind::Screen),
+        Step::Share => {
+            let sharer = room.sources.iter().find(|source| source.kind == SourceKind::Member).map(|s| s.key);
+            add(room, SourceKind::Screen);
+            room.sources.last_mut().unwrap().parent = sharer;
+        }
         Step::Play => add(room, SourceKind::Playback),
         Step::Leave(n) => {
             if let Some(key) = who(room, n) {
@@ -120,6 +125,16 @@ fn is_showable(room: &Room, source: &Source) -> bool {
     !hidden && !source.on_hold && source.requested != Position::OffCanvas
 }
 
+/// A screen that asks for `reserved-1` means the place of screens, and nobody else gets that one.
+fn wanted_by(room: &Room, source: &Source) -> Position {
+    let has_screen = room.placed.layers.iter().any(|layer| layer.position == Position::Screen);
+    match (source.kind, source.requested) {
+        (SourceKind::Screen, Position::Reserved(1)) if has_screen => Position::Screen,
+        (SourceKind::Member | SourceKind::Playback, Position::Screen) => Position::Auto,
+        (_, requested) => requested,
+    }
+}
+
 fn check_settled(room: &Room) -> Result<(), TestCaseError> {
     let shown = room.shown();
     let distinct: BTreeSet<_> = shown.iter().copied().collect();
@@ -129,7 +144,8 @@ fn check_settled(room: &Room) -> Result<(), TestCaseError> {
     prop_assert!(shown.iter().all(|key| showable.iter().any(|s| s.key == *key)), "a hidden source is shown");
 
     let members: Vec<_> = showable.iter().filter(|s| s.kind != SourceKind::Playback).collect();
-    let free = room.slots().iter().filter(|key| **key == 0).count();
+    let is_free = |layer: &&Layer| layer.source.is_none() && matches!(layer.position, Position::Standard(_));
+    let free = room.placed.layers.iter().filter(is_free).count();
     let waiting = members.iter().filter(|s| !shown.contains(&s.key)).count();
     prop_assert!(free == 0 || waiting == 0, "{} wait beside {} free slots", waiting, free);
     if room.layout == LayoutId::GRID_RESPONSIVE {
@@ -139,7 +155,7 @@ fn check_settled(room: &Room) -> Result<(), TestCaseError> {
     // Requests: a slot that the layout has goes to the latest who asks, a playback before members;
     // the whole screen to the latest of all.
     for layer in &room.placed.layers {
-        let asking = showable.iter().filter(|s| s.requested == layer.position);
+        let asking = showable.iter().filter(|s| wanted_by(room, s) == layer.position);
         let rank = |s: &&&Source| {
             let is_playback = s.kind == SourceKind::Playback && layer.position != Position::FullScreen;
             (is_playback, s.asked)

@@ -47,21 +47,76 @@ fn large_grids() {
     }
 }
 
+#[test]
+fn highlights() {
+    for n in [1, 2, 6, 7, 9, 11, 18, 29, 49] {
+        check("highlight-1-responsive", n);
+    }
+}
+
+#[test]
+fn two_or_three_large() {
+    for layout in
+        ["2up_top+8", "2up_middle+8", "2up_bottom+8", "3up+4", "3up+9", "2x1-presenter-zoom", "overlaps"]
+    {
+        check(layout, 8);
+    }
+}
+
+#[test]
+fn zooms() {
+    for n in 1..=9 {
+        check("grid-zoom", n);
+    }
+}
+
+/// The screen is red, its sharer blue, the speaker green.
+#[test]
+fn screens() {
+    for layout in [
+        "screen-share",
+        "presenter-dual-horizontal",
+        "presenter-dual-vertical",
+        "presenter-overlap-small-top-right",
+        "presenter-overlap-small-bot-right",
+        "presenter-overlap-large-top-right",
+        "presenter-overlap-large-bot-right",
+        "highlight-1-responsive",
+        "grid-responsive",
+    ] {
+        let mut room = Room::new(layout);
+        room.share(1, 2);
+        room.join(2);
+        room.join(3);
+        room.speak(3);
+        room.rest();
+        check_room(&room, layout, "screen");
+    }
+}
+
 fn check(layout: &str, n: u32) {
-    let room = Room::with_members(layout, n);
+    check_room(&Room::with_members(layout, n), layout, &n.to_string());
+}
+
+fn check_room(room: &Room, layout: &str, case: &str) {
     let pixels = paint(&room.placed.layers);
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{layout}/{n}.png"));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{layout}/{case}.png"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         record(&path, &pixels);
     }
-    assert!(read(&path) == pixels, "{layout} with {n} members does not look like {}", path.display());
+    assert!(read(&path) == pixels, "{layout}, {case}, does not look like {}", path.display());
 }
 
-/// Slots first, then whoever is on the two layers above; those are not drawn when empty.
+/// In drawing order. What lies over others is not drawn when empty.
 fn paint(layers: &[Layer]) -> Vec<u8> {
     let mut pixels = BACKGROUND.repeat((CANVAS.width * CANVAS.height) as usize);
     let (slots, above) = layers.split_at(layers.len() - 2);
-    for layer in slots.iter().chain(above.iter().filter(|layer| layer.source.is_some())) {
+    let lowest = layers.iter().map(|layer| layer.z).min().unwrap();
+    let lies_flat = slots.iter().all(|layer| layer.z == i16::try_from(layer.index).unwrap());
+    let shows = |layer: &&Layer| layer.source.is_some() || lies_flat || layer.z == lowest;
+    let mut slots: Vec<&Layer> = slots.iter().filter(shows).collect();
+    slots.sort_by_key(|layer| layer.z);
+    for layer in slots.into_iter().chain(above.iter().filter(|layer| layer.source.is_some())) {
         let colour = layer.source.map_or(EMPTY_SLOT, |s| COLOURS[(s.0 as usize - 1) % COLOURS.len()]);
         fill(&mut pixels, layer.pixels(CANVAS), colour);
     }

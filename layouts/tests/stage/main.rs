@@ -14,3 +14,4 @@ mod golden_pictures;
 mod positions_are_honoured;
 mod responsive_grid_holds_everybody;
 mod seats_stay;
+mod the_large_picture_follows;

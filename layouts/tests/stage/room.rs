@@ -58,6 +58,7 @@ impl Room {
         self.sources.push(Source {
             key: SourceKey(key),
             kind,
+            parent: None,
             joined: self.counter,
             asked: 0,
             requested: Position::Auto,
@@ -66,6 +67,12 @@ impl Room {
             hand_raised: None,
             last_spoke: None,
         });
+    }
+
+    /// Adds a screen of a member.
+    pub(crate) fn share(&mut self, key: u32, sharer: u32) {
+        self.add(key, SourceKind::Screen);
+        self.source(key).parent = Some(SourceKey(sharer));
     }
 
     pub(crate) fn leave(&mut self, key: u32) {
@@ -153,6 +160,12 @@ impl Room {
     pub(crate) fn slots(&self) -> Vec<u32> {
         let (_, _, slots) = self.split();
         slots.iter().map(occupant).collect()
+    }
+
+    /// Who is where, empty slots left out.
+    pub(crate) fn seats(&self) -> Vec<(String, u32)> {
+        let taken = self.placed.layers.iter().filter(|layer| layer.source.is_some());
+        taken.map(|layer| (layer.position.to_string(), occupant(layer))).collect()
     }
 
     pub(crate) fn playback(&self) -> u32 {

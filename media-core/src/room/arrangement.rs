@@ -159,6 +159,7 @@ mod tests {
         let source = |key: &MemberKey| Source {
             key: SourceKey(key.0),
             kind: SourceKind::Member,
+            parent: None,
             joined: u64::from(key.0),
             asked: 0,
             requested: Position::Auto,

@@ -23,6 +23,8 @@ pub(crate) struct Member {
     last_spoke: Option<Millis>,
     /// Since when its hand is up.
     hand_raised: Option<Millis>,
+    /// A picture has come of it.
+    has_camera: bool,
 }
 
 impl Member {
@@ -36,6 +38,7 @@ impl Member {
             voice: None,
             last_spoke: None,
             hand_raised: None,
+            has_camera: false,
         }
     }
 
@@ -100,9 +103,29 @@ impl Member {
         }
     }
 
+    /// Its camera has something to show.
+    pub(crate) fn has_shown(&mut self) {
+        self.has_camera = true;
+    }
+
+    /// Who speaks when this one does: a microphone without a camera is that of its owner, and a screen is nobody.
+    pub(crate) fn speaker(&self, key: MemberKey) -> Option<MemberKey> {
+        match self.config.kind {
+            MemberKind::Member => Some(key),
+            MemberKind::Device if self.has_camera => Some(key),
+            MemberKind::Device => self.config.parent,
+            MemberKind::Screen => None,
+        }
+    }
+
     /// What placement is told. `has_picture`: its camera has something to show.
     pub(crate) fn source(&self, key: MemberKey, has_picture: bool) -> Option<Source> {
-        if self.config.audience {
+        let is_seen = match self.config.kind {
+            MemberKind::Member => true,
+            // A stand-in for a screen that is still to come, or for a second microphone, would only take room.
+            MemberKind::Screen | MemberKind::Device => self.has_camera,
+        };
+        if self.config.audience || !is_seen {
             return None;
         }
         let showing = self.showing(has_picture);
@@ -112,6 +135,7 @@ impl Member {
                 MemberKind::Member | MemberKind::Device => SourceKind::Member,
                 MemberKind::Screen => SourceKind::Screen,
             },
+            parent: self.config.parent.map(|parent| SourceKey(parent.0)),
             joined: self.joined,
             asked: self.asked,
             requested: self.config.position,

@@ -379,6 +379,11 @@ impl Room {
                 reach.counters.decoded += u64::from(matches!(result, Ok(Some(_))));
                 let Some(leg) = self.legs.get_mut(&feed.leg) else { return };
                 if leg.on_decoded(reach, decoder, timestamp, result) {
+                    if leg.has_picture()
+                        && let Some(owner) = self.members.get_mut(&leg.member())
+                    {
+                        owner.has_shown();
+                    }
                     self.arrangement.touch();
                     self.rearrange(reach);
                 }
@@ -446,10 +451,12 @@ impl Room {
 
     fn on_talking(&mut self, now: Instant, key: MemberKey, talking: bool) {
         let at = self.arrangement.millis(now);
-        if let Some(member) = self.members.get_mut(&key) {
+        let speaker = self.members.get(&key).and_then(|member| member.speaker(key));
+        let Some(speaker) = speaker else { return };
+        if let Some(member) = self.members.get_mut(&speaker) {
             member.spoke(at);
         }
-        self.arrangement.on_talking(key, talking);
+        self.arrangement.on_talking(speaker, talking);
     }
 
     pub(crate) fn on_timeout(&mut self, reach: &mut Reach<'_>) {

@@ -26,4 +26,5 @@ mod liveness;
 mod load;
 mod meeting;
 mod network;
+mod screens;
 mod taking_over;
