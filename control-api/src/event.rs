@@ -25,6 +25,8 @@ pub enum EventKind {
     MemberTalking,
     /// The canvas is arranged anew.
     LayoutChanged,
+    /// More or fewer listen.
+    AudienceCount,
 }
 
 const KINDS: &[(EventKind, &str)] = &[
@@ -37,7 +39,11 @@ const KINDS: &[(EventKind, &str)] = &[
     (EventKind::MemberLeft, "video.member.left"),
     (EventKind::MemberTalking, "video.member.talking"),
     (EventKind::LayoutChanged, "video.layout.changed"),
+    (EventKind::AudienceCount, "video.room.audience_count"),
 ];
+
+/// What SDKs call an event before they rename it.
+const ALIASES: &[(EventKind, &str)] = &[(EventKind::AudienceCount, "video.room.audienceCount")];
 
 impl EventKind {
     /// Every event there is.
@@ -61,7 +67,8 @@ impl EventKind {
             | Self::MemberUpdated
             | Self::MemberLeft
             | Self::MemberTalking
-            | Self::LayoutChanged => true,
+            | Self::LayoutChanged
+            | Self::AudienceCount => true,
         }
     }
 }
@@ -80,7 +87,7 @@ impl EventSet {
         for name in names {
             // `member.updated.<property>` and `member.talking.started` are derived by the client.
             let derived = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('.'));
-            for (kind, full) in KINDS {
+            for (kind, full) in KINDS.iter().chain(ALIASES) {
                 if name == *full || derived(full) {
                     set.insert(*kind);
                 }

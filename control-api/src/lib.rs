@@ -39,7 +39,7 @@ pub use room::{
     RoomInput, RoomOutput, RoomSession, RoomSettings, Tone,
 };
 pub use session::{
-    Authenticated, Command, ConnectRefusal, ConnectRequest, Credentials, Invite, LegRole, Notice, Reply,
-    RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig, SessionInput, SessionOutput,
-    VertoMessage, methods,
+    Authenticated, ChildKind, Command, ConnectRefusal, ConnectRequest, Credentials, ExtraLeg, Invite,
+    LegRole, Notice, Reply, RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig, SessionInput,
+    SessionOutput, VertoMessage, methods,
 };

@@ -1,8 +1,8 @@
 //! What a page does with its leg while it is in: renegotiate, hold, DTMF.
 
 use super::RoomSession;
+use super::leg::{Leg, Purpose};
 use super::media::MediaInstruction;
-use super::member::{Leg, Member, Purpose};
 use crate::clock::Now;
 use crate::event::EventKind;
 use crate::ids::{CallId, MemberId, RequestKey, SessionKey};
@@ -18,12 +18,11 @@ impl RoomSession {
         call: &CallId,
         offer: String,
     ) -> Option<Reply> {
-        let Some((id, leg)) =
-            self.by_call(from.session, call).and_then(|m| Some((m.id.clone(), m.leg.id()?)))
-        else {
+        let known = self.by_call(from.session, call).filter(|who| who.is_in());
+        let Some(leg) = known.and_then(|who| who.calls.find(call)?.leg.id()) else {
             return Some(Reply::no_such_call());
         };
-        if !self.ask(&id, Purpose::Update(request)) {
+        if !self.ask(leg, Purpose::Update(request)) {
             return Some(Reply::too_many_offers());
         }
         self.instruct(MediaInstruction::ReofferLeg { leg, offer });
@@ -51,14 +50,13 @@ impl RoomSession {
 
     /// A member on hold leaves the canvas and the mix, and comes back as it was.
     pub(super) fn on_hold(&mut self, now: Now, from: &Sender, call: &CallId, held: bool) -> Reply {
-        let Some(id) = self.by_call(from.session, call).map(|member| member.id.clone()) else {
-            return Reply::no_such_call();
-        };
-        let Some(member) = self.member_mut(&id) else { return Reply::no_such_call() };
-        if member.on_hold != held {
-            member.on_hold = held;
-            let muted = member.is_silenced();
-            let positions = vec![(id.clone(), member.asks_to_sit())];
+        let known = self.by_call(from.session, call).filter(|who| who.is_in());
+        let Some(id) = known.map(|who| who.id.clone()) else { return Reply::no_such_call() };
+        let Some(participant) = self.participant_mut(&id) else { return Reply::no_such_call() };
+        if participant.on_hold != held {
+            participant.on_hold = held;
+            let muted = participant.is_silenced();
+            let positions = vec![(id.clone(), participant.asks_to_sit())];
             self.instruct(MediaInstruction::SetAudioMuted { member: id.clone(), muted });
             self.instruct(MediaInstruction::SetPositions { positions });
             self.emit_member(now, EventKind::MemberUpdated, &id, Some(vec!["on_hold"]));
@@ -69,33 +67,31 @@ impl RoomSession {
     }
 
     pub(super) fn on_info(&mut self, from: &Sender, call: &CallId) -> Reply {
-        match self.by_call(from.session, call) {
+        match self.by_call(from.session, call).filter(|who| who.is_in()) {
             Some(_) => Reply::Done(wire::value(&verto::InfoSent { message: "SENT", call_id: call.clone() })),
             None => Reply::no_such_call(),
         }
     }
 
-    /// A late or repeated goodbye is as good as the first.
+    /// The page hangs up. Goodbye to the call it speaks by is goodbye to the room; to any other, that one ends and nobody
+    /// notices. A late or repeated goodbye is as good as the first.
     pub(super) fn on_bye(&mut self, now: Now, from: &Sender, call: CallId) -> Reply {
-        if let Some(id) = self.any_by_call(from.session, &call).map(|member| member.id.clone()) {
-            self.take_out(now, &id, None);
+        if let Some(known) = self.by_call(from.session, &call) {
+            let (id, leaves) = (known.id.clone(), known.calls.in_use().id == call);
+            if leaves {
+                self.take_out(now, &id, None);
+            } else {
+                self.end_call(now, &id, &call, None);
+            }
         }
         Reply::Done(verto::CallEnded::normal(call).into_value())
     }
 
-    fn by_call(&self, session: SessionKey, call: &CallId) -> Option<&Member> {
-        self.any_by_call(session, call).filter(|member| member.is_in())
-    }
-
-    fn any_by_call(&self, session: SessionKey, call: &CallId) -> Option<&Member> {
-        self.members.iter().find(|member| member.session == session && member.call == *call)
-    }
-
     pub(super) fn on_talking(&mut self, now: Now, id: &MemberId, talking: bool) {
-        let Some(member) = self.member_mut(id) else { return };
-        if member.talking != talking {
-            member.talking = talking;
-            if member.is_in() {
+        let Some(participant) = self.participant_mut(id) else { return };
+        if participant.talking != talking {
+            participant.talking = talking;
+            if participant.is_listed() {
                 self.emit_talking(now, id, talking);
             }
         }

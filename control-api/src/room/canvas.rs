@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::RoomSession;
 use super::media::{PlacedLayer, Placement};
-use super::member::{Member, Seat};
+use super::participant::{Participant, Seat};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
 use crate::ids::MemberId;
@@ -44,16 +44,22 @@ impl Canvas {
 
 impl RoomSession {
     pub(super) fn on_placed(&mut self, now: Now, placement: Placement) {
-        if self.canvas.placement.as_ref().is_some_and(|known| known.version >= placement.version) {
-            return;
+        if let Some(known) = &mut self.canvas.placement {
+            if known.version >= placement.version {
+                return;
+            }
+            if known.layout == placement.layout && known.layers == placement.layers {
+                known.version = placement.version; // nothing that clients could see
+                return;
+            }
         }
         // Somebody who is only coming will be in at any moment: better one layout then than two now.
         let is_coming = |layer: &PlacedLayer| {
-            layer.member.as_ref().and_then(|id| self.member(id)).is_some_and(|member| !member.is_in())
+            layer.member.as_ref().and_then(|id| self.participant(id)).is_some_and(|member| !member.is_in())
         };
         let earliest = if placement.layers.iter().any(is_coming) { now.at + APART } else { now.at };
         self.canvas.placement = Some(placement);
-        if self.members.iter().any(Member::is_in) {
+        if self.participants.iter().any(Participant::is_in) {
             self.canvas.want(earliest);
         }
     }
@@ -64,6 +70,13 @@ impl RoomSession {
         if self.canvas.placement.is_some() {
             let placed = self.canvas.seat(newcomer) != Seat::NOWHERE;
             self.canvas.want(if placed { now.at } else { now.at + APART });
+        }
+    }
+
+    /// One is gone: clients that looked at its layer need a layout without it, even if it had none.
+    pub(super) fn want_layout_without(&mut self, now: Now) {
+        if self.canvas.placement.is_some() {
+            self.canvas.want(now.at + APART);
         }
     }
 
@@ -92,9 +105,9 @@ impl RoomSession {
 
     fn update_seats(&mut self, now: Now) {
         let moved: Vec<(MemberId, Seat)> = self
-            .members
+            .participants
             .iter()
-            .filter(|member| member.is_in())
+            .filter(|member| member.is_listed())
             .map(|member| (member.id.clone(), self.canvas.seat(&member.id)))
             .collect();
         for (id, seat) in moved {
@@ -116,7 +129,7 @@ impl RoomSession {
 
     /// Clients know nothing of a member that is only coming: its slot looks empty.
     fn wire_layer(&self, layer: &PlacedLayer) -> Layer {
-        let known = layer.member.as_ref().filter(|id| self.member(id).is_some_and(|member| member.is_in()));
+        let known = layer.member.as_ref().filter(|id| self.member(id).is_some());
         Layer {
             layer_index: layer.index,
             z_index: layer.z,

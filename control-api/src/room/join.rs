@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
+use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
 use super::media::MediaInstruction;
-use super::member::{Arrival, Asked, Leg, MAX_ASKED, Member, Purpose};
 use super::offer::PeerIdentity;
+use super::participant::{Arrival, Participant, Role};
 use super::{Phase, RoomSession};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
-use crate::grant::{Authority, JoinAs, RoomGrant};
+use crate::grant::{Authority, RoomGrant};
 use crate::ids::{CallId, LegId, MemberId};
-use crate::permission::MemberAction;
 use crate::session::{Invite, LegRole, Reply, Sender};
 use crate::wire::{self, verto};
 
@@ -22,6 +22,8 @@ use crate::wire::{self, verto};
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// ICE and DTLS are done within this after the answer, or the leg is given up. SDKs retry by relay after 3 s.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// A page ends its former call as soon as it is in by the new one; what it forgot is ended after this.
+const FORMER_FOR: Duration = Duration::from_secs(15);
 
 impl RoomSession {
     pub(super) fn on_invite(&mut self, now: Now, from: &Sender, invite: Invite) -> Reply {
@@ -29,75 +31,83 @@ impl RoomSession {
         if grant.project != self.config.project || grant.room_name != self.config.name {
             return Reply::unauthorized();
         }
+        if let Some(known) = self.by_call(from.session, &invite.call).map(|known| known.id.clone()) {
+            return self.on_known_call(now, &known, invite);
+        }
         match invite.role {
-            LegRole::Member => {}
-            LegRole::Screen => return self.refuse_child(from, MemberAction::ScreenShare),
-            LegRole::Device => return self.refuse_child(from, MemberAction::AdditionalSource),
+            LegRole::Person => self.on_newcomer(now, grant, from, invite),
+            LegRole::Child(extra) => self.on_child(now, from, invite.call, invite.sdp, extra),
         }
-        let known = self.members.iter().find(|m| m.session == from.session && m.call == invite.call);
-        match known.map(|member| member.id.clone()) {
-            Some(member) => self.on_known_call(now, &member, invite),
-            None => self.on_newcomer(now, grant, from, invite),
-        }
-    }
-
-    fn refuse_child(&self, from: &Sender, action: MemberAction) -> Reply {
-        if self.member_of(from.session).is_none() || !from.authority.allows(action, true) {
-            return Reply::unauthorized();
-        }
-        Reply::invalid("screens and extra devices are not supported")
     }
 
     fn on_newcomer(&mut self, now: Now, grant: &RoomGrant, from: &Sender, invite: Invite) -> Reply {
-        let settings = &self.config.settings;
-        if !grant.may_join_at(now.unix_s) || !settings.admit_at(now.unix_s) {
+        if !grant.may_join_at(now.unix_s) || !self.config.settings.admit_at(now.unix_s) {
             return Reply::unauthorized();
-        }
-        if grant.join_as == JoinAs::Audience {
-            return Reply::invalid("joining as audience is not supported");
         }
         // A page that lost its socket while it waited for the answer asks again under another callID: one session is
-        // one member, so the newcomer takes the place of the former.
-        let former = self.members.iter().find(|m| m.session == from.session).map(|m| m.id.clone());
-        if former.is_none() && (self.locked || self.members.len() >= settings.max_members) {
+        // one person, so the newcomer takes the place of the former.
+        let former = self.person_of(from.session).map(|person| person.id.clone());
+        if former.is_none() && (self.locked || self.is_full(&Role::of(grant.join_as))) {
             return Reply::unauthorized();
         }
-        let id = MemberId::new(self.config.ids.uuid().to_string());
-        let leg = self.new_leg();
-        let opening =
-            Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([Purpose::Join]) };
-        let peer = PeerIdentity::of_offer(&invite.sdp);
-        let mut member = Member::new(id.clone(), grant, from.session, invite.call.clone(), peer, opening);
-        member.remove_at = self.config.settings.stay(now, grant);
-        member.video_muted |= self.config.settings.join_video_off;
-        self.instruct(MediaInstruction::AddMember { member: id.clone(), setup: member.setup() });
-        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp });
-        self.members.push(member);
+        let id = self.new_member_id();
+        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, Purpose::Join);
+        let mut person = Participant::new(id.clone(), grant, from.session, call);
+        person.remove_at = self.config.settings.stay(now, grant);
+        person.video_muted |= self.config.settings.join_video_off;
+        self.enter(person, leg, invite.sdp);
         if let Some(former) = former {
-            self.drop_member(now, &former, Some(verto::Cause::NORMAL));
+            self.drop_participant(now, &former, Some(verto::Cause::NORMAL));
         }
         created(invite.call, id)
     }
 
+    /// Whether nobody more can come in that role. Members and audience have a bound each; screens and devices take no
+    /// member's place.
+    fn is_full(&self, role: &Role) -> bool {
+        let there = self.participants.iter().filter(|person| person.role == *role).count();
+        there
+            >= match role {
+                Role::Member | Role::Child { .. } => self.config.settings.max_members,
+                Role::Audience => self.config.max_audience,
+            }
+    }
+
+    pub(super) fn new_member_id(&mut self) -> MemberId {
+        MemberId::new(self.config.ids.uuid().to_string())
+    }
+
+    /// A call whose offer is on its way to the media plane.
+    pub(super) fn new_call(&mut self, now: Now, id: CallId, offer: &str, purpose: Purpose) -> (Call, LegId) {
+        let leg = self.new_leg();
+        let opening = Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([purpose]) };
+        (Call { id, peer: PeerIdentity::of_offer(offer), leg: opening, replaced: None }, leg)
+    }
+
+    /// Puts a newcomer on the way in.
+    pub(super) fn enter(&mut self, newcomer: Participant, leg: LegId, offer: String) {
+        let (member, setup) = (newcomer.id.clone(), newcomer.setup());
+        self.instruct(MediaInstruction::AddMember { member: member.clone(), setup });
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer });
+        self.participants.push(newcomer);
+    }
+
     fn on_known_call(&mut self, now: Now, id: &MemberId, invite: Invite) -> Reply {
         let peer = PeerIdentity::of_offer(&invite.sdp);
-        let Some(member) = self.member(id) else { return Reply::no_such_call() };
-        let is_same_page = peer.is_some() && peer == member.peer;
-        let living = if is_same_page { member.leg.id() } else { None };
-        match living {
+        let known = self.participant(id).and_then(|known| known.calls.find(&invite.call));
+        let Some(call) = known else { return Reply::no_such_call() };
+        let is_same_page = peer.is_some() && peer == call.peer;
+        match call.leg.id().filter(|_| is_same_page) {
             Some(leg) => self.resume(id, leg, invite),
-            None => self.reopen(
-                now,
-                id,
-                if is_same_page { Purpose::Resume } else { Purpose::Reload },
-                peer,
-                invite,
-            ),
+            None => {
+                let purpose = if is_same_page { Purpose::Resume } else { Purpose::Rejoin };
+                self.reopen(now, id, purpose, invite)
+            }
         }
     }
 
     fn resume(&mut self, id: &MemberId, leg: LegId, invite: Invite) -> Reply {
-        if !self.ask(id, Purpose::Resume) {
+        if !self.ask(leg, Purpose::Resume) {
             return Reply::too_many_offers();
         }
         self.instruct(MediaInstruction::ReofferLeg { leg, offer: invite.sdp });
@@ -105,54 +115,47 @@ impl RoomSession {
     }
 
     /// Notes that an offer goes to the media plane; false when too many are on their way.
-    pub(super) fn ask(&mut self, id: &MemberId, purpose: Purpose) -> bool {
-        let asked = self.member_mut(id).and_then(|member| member.leg.asked_mut());
+    pub(super) fn ask(&mut self, leg: LegId, purpose: Purpose) -> bool {
+        let asked = self.call_of_leg_mut(leg).and_then(|call| call.leg.asked_mut());
         let Some(asked) = asked.filter(|asked| asked.len() < MAX_ASKED) else { return false };
         asked.push_back(purpose);
         true
     }
 
-    fn reopen(
-        &mut self,
-        now: Now,
-        id: &MemberId,
-        purpose: Purpose,
-        peer: Option<PeerIdentity>,
-        invite: Invite,
-    ) -> Reply {
-        let leg = self.new_leg();
-        let Some(member) = self.member_mut(id) else { return Reply::no_such_call() };
+    /// A new leg in place of all there were: their page is gone.
+    fn reopen(&mut self, now: Now, id: &MemberId, purpose: Purpose, invite: Invite) -> Reply {
+        let is_in = self.participant(id).is_some_and(Participant::is_in);
         // Loaded anew before the first answer: for everybody else it is still the first time.
-        let purpose = if member.is_in() { purpose } else { Purpose::Join };
-        let opening = Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([purpose]) };
-        let former = std::mem::replace(&mut member.leg, opening);
-        let session = member.session;
-        member.peer = peer;
-        if let Some(former) = former.id() {
-            self.instruct(MediaInstruction::CloseLeg { leg: former });
+        let purpose = if is_in { purpose } else { Purpose::Join };
+        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, purpose);
+        let Some(participant) = self.participant_mut(id) else { return Reply::no_such_call() };
+        let session = participant.session;
+        let ended = participant.calls.begin_anew(call);
+        for call in ended {
+            self.close_leg(session, call.leg);
         }
-        self.refuse_updates(session, former);
         self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp });
         created(invite.call, id.clone())
     }
 
     pub(super) fn on_leg_answered(&mut self, now: Now, leg: LegId, sdp: &str) {
-        let Some(member) = self.member_by_leg(leg) else { return };
-        let Some(purpose) = member.leg.asked_mut().and_then(Asked::pop_front) else { return };
-        let (id, session, call) = (member.id.clone(), member.session, member.call.clone());
-        if let Leg::Opening { asked, .. } = &mut member.leg {
+        let Some(participant) = self.by_leg(leg) else { return };
+        let (id, session) = (participant.id.clone(), participant.session);
+        let Some(call) = self.call_of_leg_mut(leg) else { return };
+        let Some(purpose) = call.leg.asked_mut().and_then(Asked::pop_front) else { return };
+        if let Leg::Opening { asked, .. } = &mut call.leg {
             let asked = std::mem::take(asked);
-            member.leg = Leg::Connecting { id: leg, until: now.at + CONNECT_WITHIN, asked };
+            call.leg = Leg::Connecting { id: leg, until: now.at + CONNECT_WITHIN, asked };
         }
+        let call = call.id.clone();
         match purpose {
             Purpose::Join => {
                 self.send_answer(session, &call, sdp);
                 self.announce(now, &id, &call);
             }
-            Purpose::Reload => {
+            Purpose::Rejoin => {
                 self.send_answer(session, &call, sdp);
-                self.send_subscribed(now, session, Some((&call, &id)));
-                self.send_layout(now, Self::only(session));
+                self.rejoined(now, &id, &call);
             }
             Purpose::Resume => self.send_answer(session, &call, sdp),
             Purpose::Update(request) => {
@@ -162,22 +165,59 @@ impl RoomSession {
         }
     }
 
-    /// Tells everybody, in the order SDKs need: the joiner has its answer, then it gets the state, then all hear of it.
+    /// Tells those who need to know, in the order SDKs need: the newcomer has its answer, then it gets the state, then
+    /// all hear of it.
     fn announce(&mut self, now: Now, id: &MemberId, call: &CallId) {
-        let Some(member) = self.member_mut(id) else { return };
-        member.arrival = Arrival::In;
-        let session = member.session;
+        let Some(newcomer) = self.participant_mut(id) else { return };
+        let arrival = std::mem::replace(&mut newcomer.arrival, Arrival::In);
+        let (role, session) = (newcomer.role.clone(), newcomer.session);
+        self.start(now);
+        match role {
+            Role::Member => {
+                self.send_subscribed(now, session, Some((call, id)));
+                self.emit_member(now, EventKind::MemberJoined, id, None);
+                self.want_layout_for(now, id);
+            }
+            Role::Audience => {
+                self.send_subscribed(now, session, Some((call, id)));
+                self.send_layout(now, Self::only(session));
+                self.audience_changed(now);
+            }
+            // Its page waits for `member.joined` and knows the state.
+            Role::Child { .. } => {
+                self.emit_member(now, EventKind::MemberJoined, id, None);
+                self.want_layout_for(now, id);
+                if let Arrival::Coming(wishes) = arrival {
+                    self.arrange(now, wishes.layout, &wishes.positions);
+                }
+            }
+        }
+    }
+
+    /// The first one in begins the room session.
+    fn start(&mut self, now: Now) {
         if self.phase != Phase::Running {
             self.phase = Phase::Running;
             let to = Recipients { sessions: Vec::new(), project: true };
             self.emit_room(now, to, EventKind::RoomStarted, None);
+            self.audience.begin(now);
         }
-        self.send_subscribed(now, session, Some((call, id)));
-        self.emit_member(now, EventKind::MemberJoined, id, None);
-        self.want_layout_for(now, id);
+    }
+
+    /// A known one has an answer for another peer connection: its page gets the state, nobody else notices.
+    fn rejoined(&mut self, now: Now, id: &MemberId, call: &CallId) {
+        let Some(participant) = self.participant_mut(id) else { return };
+        participant.calls.replace_former(now.at + FORMER_FOR);
+        let session = participant.session;
+        if participant.is_person() {
+            self.send_subscribed(now, session, Some((call, id)));
+            self.send_layout(now, Self::only(session));
+        } else {
+            self.emit_member_to(now, Self::only(session), EventKind::MemberJoined, id, None);
+        }
     }
 }
 
-fn created(call_id: CallId, member_id: MemberId) -> Reply {
+pub(super) fn created(call_id: CallId, member_id: MemberId) -> Reply {
     Reply::Done(wire::value(&verto::CallCreated { message: "CALL CREATED", call_id, member_id }))
 }

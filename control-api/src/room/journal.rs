@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::member::Member;
+use super::participant::Participant;
 use super::{RoomOutput, RoomSession};
 use crate::clock::Now;
 use crate::event::{Event, EventKind, Recipients};
@@ -34,9 +34,9 @@ impl Journal {
 impl RoomSession {
     /// To everybody in the room and everybody who watches it.
     pub(super) fn all(&self) -> Recipients {
-        let members = self.members.iter().filter(|member| member.is_in()).map(|member| member.session);
+        let people = self.participants.iter().filter(|who| who.is_in() && who.is_person());
         let watchers = self.watchers.iter().copied();
-        Recipients { sessions: members.chain(watchers).collect(), project: false }
+        Recipients { sessions: people.map(|who| who.session).chain(watchers).collect(), project: false }
     }
 
     pub(super) fn only(session: SessionKey) -> Recipients {
@@ -95,9 +95,20 @@ impl RoomSession {
         id: &MemberId,
         updated: Option<Vec<&'static str>>,
     ) {
+        let to = self.all();
+        self.emit_member_to(now, to, kind, id, updated);
+    }
+
+    pub(super) fn emit_member_to(
+        &mut self,
+        now: Now,
+        to: Recipients,
+        kind: EventKind,
+        id: &MemberId,
+        updated: Option<Vec<&'static str>>,
+    ) {
         let Some(member) = self.member(id) else { return };
         let body = MemberBody { member: self.wire_member(member, updated) };
-        let to = self.all();
         self.emit(now, to, kind, Some(id), body);
     }
 
@@ -142,7 +153,7 @@ impl RoomSession {
 
     pub(super) fn wire_member(
         &self,
-        member: &Member,
+        member: &Participant,
         updated: Option<Vec<&'static str>>,
     ) -> wire::member::Member {
         member.wire(&self.config.room_id, &self.config.room_session_id, updated)
@@ -150,9 +161,9 @@ impl RoomSession {
 
     /// Members that everybody knows of, in order of arrival.
     pub(super) fn wire_members(&self) -> Vec<wire::member::Member> {
-        self.members
+        self.participants
             .iter()
-            .filter(|member| member.is_in())
+            .filter(|member| member.is_listed())
             .map(|member| self.wire_member(member, None))
             .collect()
     }
@@ -173,7 +184,7 @@ impl RoomSession {
             prioritize_handraise: self.prioritize_handraise,
             preview_url: None,
             meta: self.meta.clone(),
-            audience_count: 0,
+            audience_count: self.audience_count(),
             members: self.wire_members(),
             recordings: Vec::new(),
             playbacks: Vec::new(),

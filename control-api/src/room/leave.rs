@@ -1,48 +1,73 @@
 //! Going, being put out, and the end of the room.
 
 use super::media::MediaInstruction;
+use super::participant::Role;
 use super::{Phase, RoomOutput, RoomSession};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
-use crate::ids::MemberId;
+use crate::ids::{CallId, MemberId};
 use crate::wire::room::MemberBody;
 use crate::wire::verto;
 
 impl RoomSession {
-    /// A member leaves; `bye` when its page does not know yet. The last one's leaving ends the room, and so does that of
-    /// one whose token says so.
+    /// One of somebody's calls is over; `bye` when its page does not know yet. With the last one, its participant leaves.
+    pub(super) fn end_call(&mut self, now: Now, id: &MemberId, call: &CallId, bye: Option<verto::Cause>) {
+        let Some(participant) = self.participant_mut(id) else { return };
+        let session = participant.session;
+        let Some(ended) = participant.calls.remove(call) else { return self.take_out(now, id, bye) };
+        // The page has forgotten a call that another one has replaced.
+        if let Some(cause) = bye.filter(|_| ended.replaced.is_none()) {
+            self.send_bye(session, call, cause);
+        }
+        self.close_leg(session, ended.leg);
+    }
+
+    /// Somebody leaves; `bye` when its page does not know yet. The last person's leaving ends the room, and so does that
+    /// of a member whose token says so.
     pub(super) fn take_out(&mut self, now: Now, id: &MemberId, bye: Option<verto::Cause>) {
-        let ends_room = self.member(id).is_some_and(|member| member.ends_room && member.is_in());
-        self.drop_member(now, id, bye);
+        let ends_room = self.member(id).is_some_and(|member| member.ends_room);
+        self.drop_participant(now, id, bye);
         if ends_room {
             self.remove_all(now);
-        } else if self.members.is_empty() {
+        } else if self.participants.is_empty() {
             self.end(now);
         }
     }
 
     /// Everybody is put out, and the room ends.
     pub(super) fn remove_all(&mut self, now: Now) {
-        while let Some(id) = self.members.first().map(|member| member.id.clone()) {
-            self.drop_member(now, &id, Some(verto::Cause::NORMAL));
+        while let Some(id) = self.participants.first().map(|participant| participant.id.clone()) {
+            self.drop_participant(now, &id, Some(verto::Cause::NORMAL));
         }
         self.end(now);
     }
 
-    /// A member is no longer there, without consequences for the room.
-    pub(super) fn drop_member(&mut self, now: Now, id: &MemberId, bye: Option<verto::Cause>) {
-        let Some(index) = self.members.iter().position(|member| member.id == *id) else { return };
-        let member = self.members.remove(index);
-        if let Some(cause) = bye {
-            self.send_bye(member.session, &member.call, cause);
+    /// Somebody is no longer there, and its screens and devices before it, without consequences for the room.
+    pub(super) fn drop_participant(&mut self, now: Now, id: &MemberId, bye: Option<verto::Cause>) {
+        for child in self.children_of(id) {
+            self.drop_participant(now, &child, Some(verto::Cause::NORMAL));
+        }
+        let Some(index) = self.participants.iter().position(|participant| participant.id == *id) else {
+            return;
+        };
+        let participant = self.participants.remove(index);
+        for call in participant.calls.iter().filter(|call| call.replaced.is_none()) {
+            if let Some(cause) = bye {
+                self.send_bye(participant.session, &call.id, cause);
+            }
         }
         self.instruct(MediaInstruction::RemoveMember { member: id.clone() });
-        if member.is_in() {
-            let body = MemberBody { member: self.wire_member(&member, None) };
+        if participant.is_listed() {
+            let body = MemberBody { member: self.wire_member(&participant, None) };
             let to = self.all();
             self.emit(now, to, EventKind::MemberLeft, Some(id), body);
+            self.want_layout_without(now);
+        } else if participant.is_in() && participant.role == Role::Audience {
+            self.audience_changed(now);
         }
-        self.refuse_updates(member.session, member.leg);
+        for leg in participant.calls.into_legs() {
+            self.refuse_updates(participant.session, leg);
+        }
     }
 
     fn end(&mut self, now: Now) {

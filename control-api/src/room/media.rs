@@ -1,7 +1,9 @@
 //! What passes between a room session and the media plane, in words of the wire.
 
-use layouts::{GridRect, LayoutId, Position};
 use std::sync::Arc;
+use std::time::Duration;
+
+use layouts::{GridRect, LayoutId, Position};
 
 use crate::ids::{LegId, MemberId};
 use crate::level::{Sensitivity, Volume};
@@ -210,6 +212,18 @@ pub enum Liveness {
     Silent,
     /// None for 30 s.
     Gone,
+}
+
+impl Liveness {
+    /// How long nothing has been heard, at least.
+    pub(super) fn silence(self) -> Option<Duration> {
+        match self {
+            Self::Alive => None,
+            Self::Stale => Some(Duration::from_secs(5)),
+            Self::Silent => Some(Duration::from_secs(15)),
+            Self::Gone => Some(Duration::from_secs(30)),
+        }
+    }
 }
 
 /// Why a leg ended by itself.

@@ -3,21 +3,24 @@
 //! in:  requests with their sender, notices of sessions, events of the media plane, time
 //! out: replies, numbered events with their recipients, media instructions, the next deadline
 
-//! A member's way through it: `join` → `methods`, `calls` → `presence`, `leave`; `canvas` follows the media plane's
-//! placement, `journal` writes what happened.
+//! A participant's way through it: `join`, `children` → `methods`, `calls` → `presence`, `leave`; `canvas` follows the
+//! media plane's placement, `audience` counts, `journal` writes what happened.
 
+mod leg;
 mod media;
-mod member;
+mod offer;
+mod participant;
+mod settings;
 
+mod audience;
 mod calls;
 mod canvas;
+mod children;
 mod join;
 mod journal;
 mod leave;
 mod methods;
-mod offer;
 mod presence;
-mod settings;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -32,13 +35,18 @@ pub use settings::RoomSettings;
 
 pub use media::{LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, Tone};
 
+use self::audience::AudienceCount;
 use self::canvas::Canvas;
 use self::journal::Journal;
-use self::member::Member;
+use self::leg::{Call, Leg};
+use self::participant::{Participant, Role};
 use crate::clock::Now;
 use crate::event::{Event, Recipients};
 use crate::grant::Authority;
-use crate::ids::{IdSource, LegId, MemberId, ProjectId, RequestKey, RoomId, RoomSessionId, SessionKey};
+use crate::ids::{
+    CallId, IdSource, LegId, MemberId, ProjectId, RequestKey, RoomId, RoomSessionId, SessionKey,
+};
+use crate::permission::{MemberAction, RoomAction};
 use crate::session::{Command, Notice, Reply, RoomMessage, RoomRequest, Sender};
 use crate::wire;
 
@@ -57,6 +65,10 @@ pub struct RoomConfig {
     pub display_name: Arc<str>,
     /// How it is set up.
     pub settings: RoomSettings,
+    /// Listeners; the next one is refused. Each costs a leg that receives, and its share of every event.
+    pub max_audience: usize,
+    /// How long somebody is waited for of whom there is no sign of life: a reload takes 1 to 5 s.
+    pub leave_after: Duration,
     /// Name of this server.
     pub node_id: Arc<str>,
     /// Names the members.
@@ -116,9 +128,9 @@ const EMPTY_FOR: Duration = Duration::from_secs(15);
 pub struct RoomSession {
     config: RoomConfig,
     phase: Phase,
-    /// In order of arrival. At most `max_members`.
-    members: Vec<Member>,
-    /// Sessions that are no members and want the events: realtime ones of the project.
+    /// In order of arrival: at most `max_members` of them, their children, and `max_audience`.
+    participants: Vec<Participant>,
+    /// Sessions that are in no room and want the events: realtime ones of the project.
     watchers: BTreeSet<SessionKey>,
     layout: LayoutId,
     /// Nobody comes in any more.
@@ -130,6 +142,7 @@ pub struct RoomSession {
     /// The application's data.
     meta: Map<String, Value>,
     canvas: Canvas,
+    audience: AudienceCount,
     journal: Journal,
     next_leg: u64,
     outputs: VecDeque<RoomOutput>,
@@ -152,7 +165,7 @@ impl RoomSession {
     pub fn new(now: Now, config: RoomConfig) -> Self {
         Self {
             phase: Phase::Waiting { until: now.at + EMPTY_FOR },
-            members: Vec::new(),
+            participants: Vec::new(),
             watchers: BTreeSet::new(),
             layout: config.settings.layout,
             locked: false,
@@ -160,6 +173,7 @@ impl RoomSession {
             prioritize_handraise: config.settings.prioritize_handraise,
             meta: config.settings.meta.clone(),
             canvas: Canvas::default(),
+            audience: AudienceCount::default(),
             journal: Journal::default(),
             next_leg: 0,
             outputs: VecDeque::new(),
@@ -206,13 +220,12 @@ impl RoomSession {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let empty = match self.phase {
-            Phase::Waiting { until } if self.members.is_empty() => Some(until),
+            Phase::Waiting { until } if self.participants.is_empty() => Some(until),
             Phase::Waiting { .. } | Phase::Running => None,
             Phase::Over => return None,
         };
-        let members =
-            self.members.iter().flat_map(|member| [member.leg.deadline(), member.remove_at]).flatten();
-        members.chain(empty).chain(self.canvas.due()).min()
+        let participants = self.participants.iter().filter_map(|who| who.deadline(self.config.leave_after));
+        participants.chain(empty).chain(self.canvas.due()).chain(self.audience.deadline()).min()
     }
 
     fn on_request(&mut self, now: Now, request: RoomRequest) {
@@ -239,7 +252,7 @@ impl RoomSession {
         match event {
             MediaEvent::LegAnswered { leg, sdp } => self.on_leg_answered(now, leg, &sdp),
             MediaEvent::LegConnected { leg } => self.on_leg_connected(leg),
-            MediaEvent::LegLiveness { leg, liveness } => self.on_liveness(leg, liveness),
+            MediaEvent::LegLiveness { leg, liveness } => self.on_liveness(now, leg, liveness),
             MediaEvent::LegEnded { leg, why } => self.on_leg_ended(now, leg, why),
             MediaEvent::Placed(placement) => self.on_placed(now, placement),
             MediaEvent::Talking { member, talking } => self.on_talking(now, &member, talking),
@@ -259,33 +272,83 @@ impl RoomSession {
         Reply::done()
     }
 
-    /// Whether this sender has anything to ask here: a server of the project, or a member. A stranger's room is as good
-    /// as none.
+    /// Whether this sender has anything to ask here: a server of the project, or somebody who is in. A stranger's room is
+    /// as good as none.
     fn admit(&self, from: &Sender) -> Result<(), Reply> {
         if *from.authority.project() != self.config.project {
             return Err(Reply::room_not_found());
         }
         match *from.authority {
             Authority::Project(_) => Ok(()),
-            Authority::Room(_) => self.member_of(from.session).map(|_| ()).ok_or_else(Reply::unauthorized),
+            Authority::Room(_) => {
+                let is_in = self.person_of(from.session).is_some_and(Participant::is_in);
+                is_in.then_some(()).ok_or_else(Reply::unauthorized)
+            }
         }
     }
 
+    /// Whether the sender may do that to itself (`own`) or to somebody else. Audience may not, whatever it could do a
+    /// moment ago when it sent the request.
+    fn allows(&self, from: &Sender, action: MemberAction, own: bool) -> bool {
+        !self.is_audience(from.session) && from.authority.allows(action, own)
+    }
+
+    /// Whether the sender may do that to the room.
+    fn allows_room(&self, from: &Sender, action: RoomAction) -> bool {
+        !self.is_audience(from.session) && from.authority.allows_room(action)
+    }
+
+    fn is_audience(&self, session: SessionKey) -> bool {
+        self.person_of(session).is_some_and(|person| person.role == Role::Audience)
+    }
+
+    /// The member or audience of a session, on its way or in.
+    fn person_of(&self, session: SessionKey) -> Option<&Participant> {
+        self.participants.iter().find(|person| person.session == session && person.is_person())
+    }
+
     /// The member of a session that everybody knows of.
-    fn member_of(&self, session: SessionKey) -> Option<&Member> {
-        self.members.iter().find(|member| member.session == session && member.is_in())
+    fn member_of(&self, session: SessionKey) -> Option<&Participant> {
+        self.person_of(session).filter(|person| person.is_listed())
     }
 
-    fn member(&self, id: &MemberId) -> Option<&Member> {
-        self.members.iter().find(|member| member.id == *id)
+    fn participant(&self, id: &MemberId) -> Option<&Participant> {
+        self.participants.iter().find(|participant| participant.id == *id)
     }
 
-    fn member_mut(&mut self, id: &MemberId) -> Option<&mut Member> {
-        self.members.iter_mut().find(|member| member.id == *id)
+    fn participant_mut(&mut self, id: &MemberId) -> Option<&mut Participant> {
+        self.participants.iter_mut().find(|participant| participant.id == *id)
     }
 
-    fn member_by_leg(&mut self, leg: LegId) -> Option<&mut Member> {
-        self.members.iter_mut().find(|member| member.leg.id() == Some(leg))
+    /// A member, screen or device that everybody knows of.
+    fn member(&self, id: &MemberId) -> Option<&Participant> {
+        self.participant(id).filter(|participant| participant.is_listed())
+    }
+
+    fn member_mut(&mut self, id: &MemberId) -> Option<&mut Participant> {
+        self.participant_mut(id).filter(|participant| participant.is_listed())
+    }
+
+    /// Who has that call, in or on the way.
+    fn by_call(&self, session: SessionKey, call: &CallId) -> Option<&Participant> {
+        self.participants.iter().find(|who| who.session == session && who.calls.find(call).is_some())
+    }
+
+    fn by_leg(&self, leg: LegId) -> Option<&Participant> {
+        self.participants.iter().find(|participant| participant.calls.by_leg(leg).is_some())
+    }
+
+    fn call_of_leg_mut(&mut self, leg: LegId) -> Option<&mut Call> {
+        let mut calls = self.participants.iter_mut().flat_map(|participant| participant.calls.iter_mut());
+        calls.find(|call| call.leg.id() == Some(leg))
+    }
+
+    /// A leg that is no longer wanted: the media plane ends it, and nobody will answer what it was asked.
+    fn close_leg(&mut self, session: SessionKey, leg: Leg) {
+        if let Some(leg) = leg.id() {
+            self.instruct(MediaInstruction::CloseLeg { leg });
+        }
+        self.refuse_updates(session, leg);
     }
 
     fn new_leg(&mut self) -> LegId {

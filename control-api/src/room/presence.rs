@@ -1,102 +1,110 @@
-//! Who is still there. A member has two signs of life: its page's socket, and authenticated packets on its leg.
+//! Who is still there. A participant has two signs of life: its page's socket, and authenticated packets on its leg.
 //!
 //! | socket | leg | then |
 //! |---|---|---|
 //! | any | alive | stays: a lost socket ends no call |
-//! | lost | silent for 15 s | leaves |
+//! | lost | silent for `leave_after` (15 s) | leaves |
 //! | up | silent for 30 s | `verto.bye`, leaves |
-//! | any | closed by the page | leaves after 15 s, unless the page comes back with another |
+//! | any | closed by the page | leaves after `leave_after`, unless the page comes back with another |
 //! | any | never answered or connected | given up |
 //! | forgotten (60 s after the loss) | any | leaves |
 //!
-//! The picture of a silent member is the media plane's affair: it shows a stand-in after 5 s.
+//! Silence is noticed after 5 s, so a shorter `leave_after` acts then. The picture of a silent member is the media
+//! plane's affair: it shows a stand-in after 5 s. Who has several calls leaves with the last of them.
 
-use std::time::Duration;
-
+use super::leg::{Leg, Silence};
 use super::media::{LegEnd, Liveness};
-use super::member::{Leg, Member, Socket};
+use super::participant::{Participant, Socket};
 use super::{Phase, RoomSession};
 use crate::clock::Now;
-use crate::ids::{LegId, MemberId, SessionKey};
+use crate::ids::{CallId, LegId, MemberId, SessionKey};
 use crate::session::Notice;
 use crate::wire::verto::Cause;
 
-/// How long a member without a leg is kept: a reload takes 1–5 s.
-const LEAVE_AFTER: Duration = Duration::from_secs(15);
-
 impl RoomSession {
     pub(super) fn on_notice(&mut self, now: Now, session: SessionKey, notice: Notice) {
-        let member = self.members.iter_mut().find(|member| member.session == session);
-        match (notice, member) {
-            (Notice::SocketLost, Some(member)) => {
-                member.socket = Socket::Lost;
-                member.leg.hasten(now.at + LEAVE_AFTER);
-            }
-            (Notice::SocketBack, Some(member)) => member.socket = Socket::Up,
-            (Notice::Gone, Some(member)) => {
-                let id = member.id.clone();
-                self.take_out(now, &id, None);
-            }
-            (Notice::Gone, None) => {
+        let latest = now.at + self.config.leave_after;
+        let of_session = self.participants.iter_mut().filter(|participant| participant.session == session);
+        match notice {
+            Notice::SocketLost => of_session.for_each(|participant| {
+                participant.socket = Socket::Lost;
+                participant.calls.iter_mut().for_each(|call| call.leg.hasten(latest));
+            }),
+            Notice::SocketBack => of_session.for_each(|participant| participant.socket = Socket::Up),
+            Notice::Gone => {
                 self.watchers.remove(&session);
+                if let Some(person) = self.person_of(session).map(|person| person.id.clone()) {
+                    self.take_out(now, &person, None);
+                }
             }
-            (Notice::SocketLost | Notice::SocketBack, None) => {}
         }
     }
 
     pub(super) fn on_leg_connected(&mut self, leg: LegId) {
-        let Some(member) = self.member_by_leg(leg) else { return };
-        if let Leg::Connecting { asked, .. } = &mut member.leg {
-            member.leg = Leg::Live { id: leg, liveness: Liveness::Alive, asked: std::mem::take(asked) };
+        let Some(call) = self.call_of_leg_mut(leg) else { return };
+        if let Leg::Connecting { asked, .. } = &mut call.leg {
+            call.leg = Leg::Live { id: leg, silence: None, asked: std::mem::take(asked) };
         }
     }
 
-    pub(super) fn on_liveness(&mut self, leg: LegId, heard: Liveness) {
-        let Some(member) = self.member_by_leg(leg) else { return };
-        if let Leg::Live { liveness, .. } = &mut member.leg {
-            *liveness = heard;
+    pub(super) fn on_liveness(&mut self, now: Now, leg: LegId, heard: Liveness) {
+        let Some(call) = self.call_of_leg_mut(leg) else { return };
+        if let Leg::Live { silence, .. } = &mut call.leg {
+            *silence = Silence::of(now.at, heard);
         }
     }
 
     pub(super) fn on_leg_ended(&mut self, now: Now, leg: LegId, why: LegEnd) {
-        let Some(member) = self.member_by_leg(leg) else { return };
-        let (id, session) = (member.id.clone(), member.session);
+        let until = now.at + self.config.leave_after;
+        let Some(participant) = self.by_leg(leg) else { return };
+        let (id, session) = (participant.id.clone(), participant.session);
+        let may_come_back = participant.is_in() && participant.calls.is_only();
+        let Some(call) = self.call_of_leg_mut(leg) else { return };
+        let (call_id, former) = (call.id.clone(), std::mem::replace(&mut call.leg, Leg::Lost { until }));
+        self.refuse_updates(session, former);
         match why {
-            LegEnd::PeerClosed if member.is_in() => {
-                let former = std::mem::replace(&mut member.leg, Leg::Lost { until: now.at + LEAVE_AFTER });
-                self.refuse_updates(session, former);
+            LegEnd::PeerClosed if may_come_back => {}
+            LegEnd::PeerClosed | LegEnd::NeverConnected => {
+                self.end_call(now, &id, &call_id, Some(Cause::TIMED_OUT));
             }
-            LegEnd::PeerClosed | LegEnd::NeverConnected => self.take_out(now, &id, Some(Cause::TIMED_OUT)),
-            LegEnd::Refused => self.take_out(now, &id, Some(Cause::INCOMPATIBLE)),
+            LegEnd::Refused => self.end_call(now, &id, &call_id, Some(Cause::INCOMPATIBLE)),
         }
     }
 
     /// Everything that time alone decides.
     pub(super) fn on_time(&mut self, now: Now) {
-        let overdue: Vec<(MemberId, Cause)> = self
-            .members
-            .iter()
-            .filter_map(|member| Some((member.id.clone(), overstayed(member, now)?)))
-            .collect();
-        for (id, cause) in overdue {
+        while let Some((id, cause)) = self.overstayed(now) {
             self.take_out(now, &id, Some(cause));
         }
-        match self.phase {
-            Phase::Waiting { until } if self.members.is_empty() && until <= now.at => self.remove_all(now),
-            Phase::Waiting { .. } | Phase::Running => self.on_canvas_time(now),
-            Phase::Over => {}
+        while let Some((id, call)) = self.overdue_call(now) {
+            self.end_call(now, &id, &call, Some(Cause::TIMED_OUT));
+        }
+        let is_abandoned = match self.phase {
+            Phase::Waiting { until } => self.participants.is_empty() && until <= now.at,
+            Phase::Running => self.is_without_members_for_long(now),
+            Phase::Over => return,
+        };
+        if is_abandoned {
+            self.remove_all(now);
+        } else {
+            self.on_canvas_time(now);
+            self.on_audience_time(now);
         }
     }
-}
 
-/// Why a member must go now, if it must.
-fn overstayed(member: &Member, now: Now) -> Option<Cause> {
-    let too_late = member.leg.deadline().is_some_and(|until| until <= now.at);
-    let end_of_stay = member.remove_at.is_some_and(|end| end <= now.at);
-    let unheard = match (&member.leg, member.socket) {
-        (Leg::Live { liveness, .. }, Socket::Lost) => matches!(liveness, Liveness::Silent | Liveness::Gone),
-        (Leg::Live { liveness, .. }, Socket::Up) => *liveness == Liveness::Gone,
-        (Leg::Opening { .. } | Leg::Connecting { .. } | Leg::Lost { .. }, _) => false,
-    };
-    if end_of_stay { Some(Cause::NORMAL) } else { (too_late || unheard).then_some(Cause::TIMED_OUT) }
+    /// Somebody whose stay has ended.
+    fn overstayed(&self, now: Now) -> Option<(MemberId, Cause)> {
+        let is_over = |who: &&Participant| who.remove_at.is_some_and(|end| end <= now.at);
+        self.participants.iter().find(is_over).map(|who| (who.id.clone(), Cause::NORMAL))
+    }
+
+    /// A call that has lasted too long in its state.
+    fn overdue_call(&self, now: Now) -> Option<(MemberId, CallId)> {
+        self.participants.iter().find_map(|who| {
+            let without_socket = who.without_socket(self.config.leave_after);
+            let overdue = |at| at <= now.at;
+            let call = who.calls.iter().find(|call| call.deadline(without_socket).is_some_and(overdue))?;
+            Some((who.id.clone(), call.id.clone()))
+        })
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::connect::{self, ConnectRefusal};
 use super::pending::Shape;
-use super::request::{Command, Invite, LegRole, Reply, RoomRequest, Route, Sender};
+use super::request::{ChildKind, Command, ExtraLeg, Invite, LegRole, Reply, RoomRequest, Route, Sender};
 use super::subscriptions::Channel;
 use super::{Session, SessionOutput};
 use crate::clock::Now;
@@ -158,7 +158,7 @@ impl Session {
             }
             _ => return Err(AtOnce::Rpc(rpc::UNKNOWN_METHOD, "Method not found".to_owned())),
         };
-        if let (Command::Invite(Invite { role: LegRole::Member, .. }), Some(names)) =
+        if let (Command::Invite(Invite { role: LegRole::Person, .. }), Some(names)) =
             (&command, &params.subscribe)
         {
             self.subscriptions.add_page(names);
@@ -191,18 +191,19 @@ fn call_params(frame: &VertoFrame) -> Result<CallParams, AtOnce> {
 }
 
 fn invite(params: &MessageParams) -> Result<Command, AtOnce> {
-    let CallParams { dialog, sdp, .. } = call_params(&params.message)?;
+    let CallParams { dialog, sdp, layout, positions, .. } = call_params(&params.message)?;
     let sdp = sdp.ok_or_else(|| AtOnce::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))?;
+    let child = |kind| LegRole::Child(ExtraLeg { kind, layout, positions: positions.unwrap_or_default() });
     let role = match (dialog.screen_share.unwrap_or(false), dialog.additional_device.unwrap_or(false)) {
-        (false, false) => LegRole::Member,
-        (true, _) => LegRole::Screen,
-        (false, true) => LegRole::Device,
+        (false, false) => LegRole::Person,
+        (true, _) => child(ChildKind::Screen),
+        (false, true) => child(ChildKind::Device),
     };
     Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role }))
 }
 
 fn modify(params: &MessageParams) -> Result<Command, AtOnce> {
-    let CallParams { dialog, sdp, action } = call_params(&params.message)?;
+    let CallParams { dialog, sdp, action, .. } = call_params(&params.message)?;
     let call = dialog.call_id;
     match (action.as_deref(), sdp) {
         (Some("updateMedia"), Some(sdp)) => Ok(Command::UpdateMedia { call, sdp }),

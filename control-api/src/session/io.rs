@@ -1,6 +1,7 @@
 //! What passes between a session and the shell around it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connect::{ConnectRefusal, Credentials};
 use super::request::{Notice, RoomMessage, RoomRequest, Route};
@@ -17,6 +18,8 @@ pub struct SessionConfig {
     pub protocol: Protocol,
     /// Name of this server.
     pub node_id: Arc<str>,
+    /// How long rooms keep somebody without a sign of life; the session is kept at least as long.
+    pub leave_after: Duration,
 }
 
 /// Credentials that the shell found good.

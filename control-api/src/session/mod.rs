@@ -31,7 +31,8 @@ pub use connect::{ConnectRefusal, ConnectRequest, Credentials};
 pub use incoming::methods;
 pub use io::{Authenticated, SessionConfig, SessionInput, SessionOutput};
 pub use request::{
-    Command, Invite, LegRole, Notice, Reply, RoomMessage, RoomRequest, Route, Sender, VertoMessage,
+    ChildKind, Command, ExtraLeg, Invite, LegRole, Notice, Reply, RoomMessage, RoomRequest, Route, Sender,
+    VertoMessage,
 };
 
 use self::backlog::{Backlog, Parcel};
@@ -47,7 +48,7 @@ use crate::wire;
 use crate::wire::connect::{Authorization, ConnectResult, ProjectAuthorization, VideoAuthorization};
 use crate::wire::room::EventParams;
 
-/// How long a session without a socket is kept.
+/// How long a session without a socket is kept, at least.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 /// Once pinged, SDKs want the next ping within 15 s.
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -248,7 +249,8 @@ impl Session {
     /// The socket is gone: what was not received for sure is kept, what was asked needs no answer.
     fn unplug(&mut self, now: Now) {
         self.pending.forget_all();
-        let former = std::mem::replace(&mut self.link, Link::Down { until: now.at + KEPT_FOR });
+        let until = now.at + KEPT_FOR.max(self.config.leave_after);
+        let former = std::mem::replace(&mut self.link, Link::Down { until });
         if let Link::Up(Up { acks: Acks::Announced(open), .. }) = former {
             for (_, event) in open {
                 self.backlog.push(Parcel::Room(event));

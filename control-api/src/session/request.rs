@@ -1,5 +1,6 @@
 //! What passes between a session and a room session.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -94,14 +95,32 @@ pub struct Invite {
     pub role: LegRole,
 }
 
-/// What a leg is to its member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose media a leg carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegRole {
-    /// The member itself.
-    Member,
-    /// A screen it shares.
+    /// The person's own.
+    Person,
+    /// Something that person sends besides.
+    Child(ExtraLeg),
+}
+
+/// A leg that a member sends besides its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraLeg {
+    /// What it carries.
+    pub kind: ChildKind,
+    /// Layout to take when it is in.
+    pub layout: Option<String>,
+    /// Places to take when it is in, by member; `self` is the newcomer.
+    pub positions: BTreeMap<String, String>,
+}
+
+/// What a member can send besides its camera and microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildKind {
+    /// A screen.
     Screen,
-    /// Another camera or microphone of it.
+    /// Another camera or microphone.
     Device,
 }
 

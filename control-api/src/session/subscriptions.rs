@@ -131,7 +131,7 @@ mod tests {
             ("video.member.talking.started", &[EventKind::MemberTalking]),
             ("video.member.talking", &[EventKind::MemberTalking]),
             ("video.memberList.updated", &[]),
-            ("video.room.audienceCount", &[]),
+            ("video.room.audienceCount", &[EventKind::AudienceCount]),
             ("video.member.updatedx", &[]),
             ("member.joined", &[]),
             ("", &[]),

@@ -38,7 +38,7 @@ pub struct RoomSession {
     /// The application's data.
     pub meta: Map<String, Value>,
     /// Listeners.
-    pub audience_count: u64,
+    pub audience_count: usize,
     /// Everybody.
     pub members: Vec<Member>,
     /// Running ones.
@@ -108,6 +108,13 @@ pub struct SubscribedBody<'a> {
 pub struct MemberBody<M> {
     /// Whom it is about.
     pub member: M,
+}
+
+/// `video.room.audience_count`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AudienceCountBody {
+    /// Listeners.
+    pub total: usize,
 }
 
 /// `video.layout.changed`.

@@ -1,5 +1,7 @@
 //! Verto inside `video.message` (client to server) and inside `webrtc.message` events (server to client).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +41,10 @@ pub struct CallParams {
     pub sdp: Option<String>,
     /// Of modify: `updateMedia`, `hold`, `unhold`, `toggleHold`.
     pub action: Option<String>,
+    /// Of a screen share: the layout to take with it.
+    pub layout: Option<String>,
+    /// Of a screen share: places to take with it, by member.
+    pub positions: Option<BTreeMap<String, String>>,
 }
 
 /// What a client says about its leg; only what matters.

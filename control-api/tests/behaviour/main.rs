@@ -14,6 +14,12 @@ mod join_goes_in_order;
 mod known_calls_reload_or_resume;
 
 #[cfg(test)]
+mod audience_listens;
+
+#[cfg(test)]
+mod children_belong_to_a_member;
+
+#[cfg(test)]
 mod contract;
 
 #[cfg(test)]

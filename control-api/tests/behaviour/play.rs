@@ -246,6 +246,7 @@ impl Story {
             }
             EventKind::RoomSubscribed => assert!(params["room_session"]["members"].is_array()),
             EventKind::RoomUpdated => assert!(params["room"]["updated"].is_array()),
+            EventKind::AudienceCount => assert!(params["total"].is_u64()),
         }
     }
 }

@@ -46,7 +46,7 @@ fn no_socket_and_no_packet_for_15_s_is_gone() {
             world.lose_socket(alice);
         }
         world.heard(LegId(1), Liveness::Stale);
-        world.stay_awake(&[bob], secs(10));
+        world.stay_awake(&[bob], secs(9));
         assert_eq!(world.members(), ["Alice", "Bob"]);
         if !socket_first {
             world.heard(LegId(1), Liveness::Silent);
@@ -56,6 +56,27 @@ fn no_socket_and_no_packet_for_15_s_is_gone() {
             world.heard(LegId(1), Liveness::Silent);
         }
         assert_eq!(world.members(), ["Bob"], "socket first: {socket_first}");
+    }
+}
+
+#[test]
+fn how_long_that_is_can_be_configured() {
+    for (configured, leaves_after) in [(3, 5), (8, 8), (60, 60), (200, 200)] {
+        let mut world = World::new();
+        world.leave_after = secs(configured);
+        let (alice, bob) = (world.browser("Alice", &[]), world.browser("Bob", &[]));
+        world.join(alice);
+        world.join(bob);
+        world.lose_socket(alice);
+        // Nothing comes from now on; the media plane notices after 5 s.
+        world.stay_awake(&[bob], secs(5));
+        world.heard(LegId(1), Liveness::Stale);
+        if leaves_after > 5 {
+            world.stay_awake(&[bob], secs(leaves_after - 6));
+            assert_eq!(world.members(), ["Alice", "Bob"], "{configured}");
+            world.stay_awake(&[bob], secs(2));
+        }
+        assert_eq!(world.members(), ["Bob"], "{configured}");
     }
 }
 

@@ -1,13 +1,28 @@
 use std::time::Duration;
 
-use control_api::{MediaEvent, Placement};
-use layouts::LayoutId;
+use control_api::{MediaEvent, PlacedLayer, Placement};
+use layouts::{GridRect, LayoutId, Position};
 use serde_json::{Value, json};
 
 use crate::world::{Client, World, secs};
 
 fn placement(version: u64) -> MediaEvent {
-    MediaEvent::Placed(Placement { version, layout: LayoutId::GRID_RESPONSIVE, layers: Vec::new() })
+    // Each is another one: a slot more or less.
+    let layers = if version.is_multiple_of(2) { Vec::new() } else { vec![empty_slot()] };
+    MediaEvent::Placed(Placement { version, layout: LayoutId::GRID_RESPONSIVE, layers })
+}
+
+fn empty_slot() -> PlacedLayer {
+    PlacedLayer {
+        index: 0,
+        z: 0,
+        rect: GridRect { x: 0, y: 0, w: 5040, h: 5040 },
+        position: Position::Standard(1),
+        member: None,
+        reservation: None,
+        playing_file: false,
+        visible: true,
+    }
 }
 
 /// Alice, with whatever her arrival caused behind us.
@@ -50,6 +65,16 @@ fn an_older_arrangement_is_ignored() {
     world.media(placement(100));
     world.media(placement(99));
     world.pass(secs(1));
+    assert_eq!(layouts(&mut world, alice).len(), 1);
+}
+
+#[test]
+fn an_arrangement_that_looks_the_same_is_no_news() {
+    let (mut world, alice) = one();
+    for version in [100, 102, 104] {
+        world.media(placement(version));
+        world.pass(secs(1));
+    }
     assert_eq!(layouts(&mut world, alice).len(), 1);
 }
 

@@ -252,6 +252,8 @@ fn every_event() {
     world.request(bot, "signalwire.subscribe", &session);
     let bob = world.browser("Bob", &[]);
     world.join(bob);
+    let larry = world.listener("Larry");
+    world.join(larry);
     world.media(MediaEvent::Talking { member: member.clone(), talking: true });
     world.method(alice, "video.member.audio_mute", json!({"member_id": member.as_str()}));
     world.method(alice, "video.lock", json!({}));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control_api::{
-    Authenticated, Authority, ConnectRequest, Event, EventKind, IdSource, LegId, Liveness, MediaEvent,
-    MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol, Recipients,
-    RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession, RoomSessionId,
-    RoomSettings, Route, Session, SessionConfig, SessionInput, SessionKey, SessionOutput, SocketId,
+    Authenticated, Authority, ConnectRequest, Event, EventKind, IdSource, JoinAs, LegId, Liveness,
+    MediaEvent, MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol,
+    Recipients, RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession,
+    RoomSessionId, RoomSettings, Route, Session, SessionConfig, SessionInput, SessionKey, SessionOutput,
+    SocketId,
 };
 use layouts::{GridRect, LayoutId, Position};
 use serde_json::{Value, json};
@@ -51,6 +52,8 @@ pub(crate) struct World {
     pub(crate) rooms_answer: bool,
     /// What rooms are made with.
     pub(crate) settings: RoomSettings,
+    /// What rooms are made with: how long nobody's sign of life is waited for.
+    pub(crate) leave_after: Duration,
     last: u64,
 }
 
@@ -60,6 +63,7 @@ pub(crate) struct Room {
     placed: u64,
     layout: LayoutId,
     seats: Vec<(MemberId, Position)>,
+    listeners: BTreeSet<MemberId>,
 }
 
 impl World {
@@ -80,6 +84,7 @@ impl World {
             places: true,
             rooms_answer: true,
             settings: RoomSettings { max_members: 4, ..RoomSettings::default() },
+            leave_after: secs(15),
             last: 0,
         }
     }
@@ -102,6 +107,12 @@ impl World {
         self.connect(Authority::Room(grant), true)
     }
 
+    /// A browser that may only listen, connected.
+    pub(crate) fn listener(&mut self, name: &str) -> Client {
+        let grant = RoomGrant::new(ProjectId::new(PROJECT), "my-room", name);
+        self.connect(Authority::Room(RoomGrant { join_as: JoinAs::Audience, ..grant }), true)
+    }
+
     /// A server of the project, connected.
     pub(crate) fn realtime(&mut self) -> Client {
         self.connect(Authority::Project(ProjectGrant { project: ProjectId::new(PROJECT) }), false)
@@ -111,7 +122,8 @@ impl World {
         let session = SessionKey(self.number());
         let uuid = format!("5f7f5bd0-2f44-4a49-bb13-{:012x}", session.0).parse().unwrap();
         let protocol = Protocol::new("5161", uuid, &ProjectId::new(PROJECT)).unwrap();
-        let config = SessionConfig { key: session, protocol, node_id: "node-1".into() };
+        let config =
+            SessionConfig { key: session, protocol, node_id: "node-1".into(), leave_after: self.leave_after };
         let authority = Arc::new(authority);
         self.sessions.insert(session, Session::new(config, Arc::clone(&authority)));
         self.attach(session, authority, event_acks)
@@ -191,6 +203,13 @@ impl World {
     pub(crate) fn invite_from(&mut self, client: Client, call: &str, peer: &str) -> Value {
         let params = json!({"dialogParams": {"callID": call}, "sdp": offer(peer)});
         self.verto(client, "verto.invite", params)
+    }
+
+    /// A screen or device of a browser that is in the room; the reply.
+    pub(crate) fn share(&mut self, client: Client, call: &str, kind: &str, mut more: Value) -> Value {
+        more["dialogParams"] = json!({"callID": call, kind: true});
+        more["sdp"] = json!(offer(call));
+        self.verto(client, "verto.invite", more)
     }
 
     /// A browser that is in the room; gives its member id.
@@ -385,6 +404,8 @@ impl World {
             name: Arc::clone(&grant.room_name),
             display_name: Arc::clone(grant.display_name()),
             settings: self.settings.clone(),
+            max_audience: 3,
+            leave_after: self.leave_after,
             node_id: "node-1".into(),
             ids: IdSource::seeded(u128::from(self.last)),
         };
@@ -394,6 +415,7 @@ impl World {
             placed: 0,
             layout: LayoutId::GRID_RESPONSIVE,
             seats: Vec::new(),
+            listeners: BTreeSet::new(),
         };
         self.rooms.insert(id.clone(), room);
         id
@@ -444,7 +466,18 @@ impl World {
         self.instructions.push(instruction.clone());
         let Some(room) = self.rooms.get_mut(id) else { return };
         match instruction {
-            MediaInstruction::AddMember { member, setup } => room.seats.push((member, setup.position)),
+            MediaInstruction::AddMember { member, setup } => {
+                if setup.audience {
+                    room.listeners.insert(member.clone());
+                }
+                room.seats.push((member, setup.position));
+            }
+            MediaInstruction::SetAudience { member, audience: true } => {
+                room.listeners.insert(member);
+            }
+            MediaInstruction::SetAudience { member, audience: false } => {
+                room.listeners.remove(&member);
+            }
             MediaInstruction::RemoveMember { member } => room.seats.retain(|(known, _)| *known != member),
             MediaInstruction::SetLayout { layout, positions } => {
                 room.layout = layout;
@@ -473,7 +506,6 @@ impl World {
             MediaInstruction::CloseLeg { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
-            | MediaInstruction::SetAudience { .. }
             | MediaInstruction::SetHandRaised { .. }
             | MediaInstruction::SetHideVideoMuted { .. }
             | MediaInstruction::SetPrioritizeHandraise { .. }
@@ -508,7 +540,10 @@ impl Room {
 
     /// One row, left to right; whoever asks for a slot has it, in this stage.
     fn placement(&self) -> Placement {
-        let shown = self.seats.iter().filter(|(_, position)| *position != Position::OffCanvas);
+        let is_shown = |(member, position): &&(MemberId, Position)| {
+            *position != Position::OffCanvas && !self.listeners.contains(member)
+        };
+        let shown = self.seats.iter().filter(is_shown);
         let layers = shown.zip(0_u16..).map(|((member, position), n)| PlacedLayer {
             index: n,
             z: i16::try_from(n).unwrap(),

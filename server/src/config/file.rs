@@ -29,6 +29,7 @@ pub(super) struct File {
     pub(super) tokens: Tokens,
     pub(super) media: Media,
     pub(super) room: Room,
+    pub(super) session: Session,
     pub(super) limits: Limits,
     pub(super) egress: Egress,
     pub(super) demo: Demo,
@@ -96,6 +97,12 @@ pub(super) struct Room {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct Session {
+    pub(super) leave_after_s: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Limits {
     pub(super) max_connections: u32,
 }
@@ -126,6 +133,7 @@ impl Default for File {
             tokens: Tokens::default(),
             media: Media::default(),
             room: Room::default(),
+            session: Session::default(),
             limits: Limits::default(),
             egress: Egress::default(),
             demo: Demo::default(),
@@ -161,6 +169,12 @@ impl Default for Media {
 impl Default for Room {
     fn default() -> Self {
         Self { canvas_width: 1280, canvas_height: 720, fps: 30, max_members: 20 }
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { leave_after_s: 15 }
     }
 }
 

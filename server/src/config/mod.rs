@@ -105,6 +105,8 @@ pub(crate) struct Config {
     /// Whether SDK legs are answered with BUNDLE.
     pub(crate) bundle: bool,
     pub(crate) room: RoomDefaults,
+    /// How long a member without a sign of life is kept.
+    pub(crate) leave_after: Duration,
     pub(crate) max_connections: u32,
     /// Where the server may connect when somebody says so.
     #[allow(dead_code, reason = "playback and streams come to it one after the other")]
@@ -185,6 +187,12 @@ impl Config {
             media: media(file.media)?,
             egress: egress(&file.egress, own)?,
             room: room(&file.room)?,
+            leave_after: Duration::from_secs(within(
+                "session.leave_after_s",
+                file.session.leave_after_s,
+                3,
+                300,
+            )?),
             max_connections: within("limits.max_connections", file.limits.max_connections, 1, 1_000_000)?,
             demo: file.demo.enabled,
             data_dir,

@@ -31,6 +31,9 @@ use crate::storage::{RoomHistory, SessionInfo};
 /// Requests and notices for one room: 300 members that all press a button at once, thrice.
 const MAILBOX: usize = 1024;
 
+/// Listeners of one room: what one shard can send a canvas to.
+const MAX_AUDIENCE: usize = 1000;
+
 /// How long a busy engine is asked again.
 const ENGINE_TIME: Duration = Duration::from_secs(1);
 
@@ -126,6 +129,8 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
             meta: grant.room_meta.clone(),
             ..RoomSettings::default()
         },
+        max_audience: MAX_AUDIENCE,
+        leave_after: app.config.leave_after,
         node_id: NODE.into(),
         ids: IdSource::seeded(u128::from_ne_bytes(random::bytes())),
     };

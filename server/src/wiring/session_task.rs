@@ -33,7 +33,7 @@ const NOTICE_PAUSE: Duration = Duration::from_millis(20);
 pub(super) fn spawn(app: &Arc<App>, protocol: Protocol, authority: &Arc<Authority>) -> SessionHandle {
     let key = app.registry.next_session();
     let (mailbox, inbox) = mpsc::channel(MAILBOX);
-    let config = SessionConfig { key, protocol, node_id: NODE.into() };
+    let config = SessionConfig { key, protocol, node_id: NODE.into(), leave_after: app.config.leave_after };
     let task = SessionTask {
         app: Arc::clone(app),
         session: Session::new(config, Arc::clone(authority)),

@@ -35,18 +35,12 @@ impl Method for SetLayout {
     type Result = Done;
     fn run(room: &mut RoomSession, call: &Call<'_>, params: SetLayoutParams) -> Result<Done, Reply> {
         let wanted = params.positions.unwrap_or_default();
-        if !wanted.is_empty() && !call.from.authority.allows_room(RoomAction::SetPosition) {
+        if !wanted.is_empty() && !room.allows_room(call.from, RoomAction::SetPosition) {
             return Err(Reply::unauthorized());
         }
         let layout = LayoutId::by_name(&params.name).ok_or_else(|| Reply::invalid("unknown layout"))?;
         let wanted = room.read_positions(call.from.session, &wanted)?;
-        let Requested { positions, changed } = room.request_positions(&wanted);
-        room.instruct(MediaInstruction::SetLayout { layout, positions });
-        if room.layout != layout {
-            room.layout = layout;
-            room.emit_room_updated(call.now, "layout_name");
-        }
-        room.emit_requested(call.now, &changed);
+        room.arrange(call.now, Some(layout), &wanted);
         Ok(Done {})
     }
 }
@@ -59,7 +53,7 @@ impl Method for SetPosition {
     type Result = Done;
     fn run(room: &mut RoomSession, call: &Call<'_>, params: SetPositionParams) -> Result<Done, Reply> {
         let wanted = room.read_positions(call.from.session, &params.positions)?;
-        apply_positions(room, call, &wanted);
+        room.arrange(call.now, None, &wanted);
         Ok(Done {})
     }
 }
@@ -76,20 +70,33 @@ impl MemberMethod for MemberSetPosition {
         id: &MemberId,
         params: MemberSetPositionParams,
     ) -> Result<Done, Reply> {
-        apply_positions(room, call, &[(id.clone(), read_position(&params.position)?)]);
+        let position = read_position(&params.position)?;
+        room.arrange(call.now, None, &[(id.clone(), position)]);
         Ok(Done {})
     }
 }
 
-fn apply_positions(room: &mut RoomSession, call: &Call<'_>, wanted: &[(MemberId, Position)]) {
-    let Requested { positions, changed } = room.request_positions(wanted);
-    if !positions.is_empty() {
-        room.instruct(MediaInstruction::SetPositions { positions });
-    }
-    room.emit_requested(call.now, &changed);
-}
-
 impl RoomSession {
+    /// Another layout, other positions, or both, in one step; those who are in hear of it.
+    pub(in crate::room) fn arrange(
+        &mut self,
+        now: Now,
+        layout: Option<LayoutId>,
+        wanted: &[(MemberId, Position)],
+    ) {
+        let Requested { positions, changed } = self.request_positions(wanted);
+        match layout {
+            Some(layout) => self.instruct(MediaInstruction::SetLayout { layout, positions }),
+            None if positions.is_empty() => {}
+            None => self.instruct(MediaInstruction::SetPositions { positions }),
+        }
+        if let Some(layout) = layout.filter(|layout| *layout != self.layout) {
+            self.layout = layout;
+            self.emit_room_updated(now, "layout_name");
+        }
+        self.emit_requested(now, &changed);
+    }
+
     /// Reads a map of positions; `self` is the caller. Nothing changes unless all of it is right.
     fn read_positions(
         &self,
@@ -113,7 +120,7 @@ impl RoomSession {
         let mut changed: Vec<MemberId> = Vec::new();
         for (id, position) in wanted {
             let shared = matches!(position, Position::Auto | Position::OffCanvas);
-            for member in &mut self.members {
+            for member in &mut self.participants {
                 let before = member.requested;
                 if member.id == *id {
                     member.requested = *position;
@@ -146,6 +153,6 @@ struct Requested {
     changed: Vec<MemberId>,
 }
 
-pub(super) fn read_position(text: &str) -> Result<Position, Reply> {
+pub(in crate::room) fn read_position(text: &str) -> Result<Position, Reply> {
     text.parse::<Position>().map_err(|e| Reply::invalid(e.to_string()))
 }

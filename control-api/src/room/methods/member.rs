@@ -7,7 +7,7 @@ use crate::ids::MemberId;
 use crate::permission::MemberAction;
 use crate::room::RoomSession;
 use crate::room::media::MediaInstruction;
-use crate::room::member::Member;
+use crate::room::participant::Participant;
 use crate::session::Reply;
 use crate::wire::method::{Done, MemberParams, NoParams, SensitivityParams, VolumeParams};
 use crate::wire::verto::Cause;
@@ -36,7 +36,8 @@ impl<const MUTED: bool> MemberMethod for SetVideoMuted<MUTED> {
     type Result = Done;
     fn run(room: &mut RoomSession, call: &Call<'_>, id: &MemberId, _: NoParams) -> Result<Done, Reply> {
         if room.change(id, |member| replaced(&mut member.video_muted, MUTED))? {
-            room.instruct(MediaInstruction::SetVideoMuted { member: id.clone(), muted: MUTED });
+            let muted = room.member(id).is_none_or(Participant::is_hidden);
+            room.instruct(MediaInstruction::SetVideoMuted { member: id.clone(), muted });
             room.emit_member_updated(call.now, id, vec!["video_muted", "visible"]);
         }
         Ok(Done {})
@@ -156,7 +157,8 @@ impl Method for MemberRemove {
         if params.member_id == "all" {
             room.remove_all(call.now);
         } else {
-            let id = room.known_member(&params.member_id)?;
+            let id =
+                room.known_person(&params.member_id).or_else(|_| room.known_member(&params.member_id))?;
             room.take_out(call.now, &id, Some(Cause::NORMAL));
         }
         Ok(Done {})
@@ -165,7 +167,11 @@ impl Method for MemberRemove {
 
 impl RoomSession {
     /// Changes a member; `change` says whether anything is different now.
-    fn change(&mut self, id: &MemberId, change: impl FnOnce(&mut Member) -> bool) -> Result<bool, Reply> {
+    fn change(
+        &mut self,
+        id: &MemberId,
+        change: impl FnOnce(&mut Participant) -> bool,
+    ) -> Result<bool, Reply> {
         self.member_mut(id).map(change).ok_or_else(Reply::member_not_found)
     }
 

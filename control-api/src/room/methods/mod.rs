@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(super) use self::layout::read_position;
 use self::layout::{ListAvailableLayouts, MemberSetPosition, SetLayout, SetPosition};
 use self::member::{
     MemberRemove, SetAudioMuted, SetDeaf, SetHandRaised, SetInputSensitivity, SetInputVolume,
@@ -33,9 +34,10 @@ use self::recording::{RecordingList, RecordingPause, RecordingResume, RecordingS
 use self::room::{MembersGet, PrioritizeHandraise, RoomGet, SetHideVideoMuted, SetLocked};
 use self::stream::{StreamList, StreamStart, StreamStop};
 use super::RoomSession;
+use super::participant::Participant;
 use crate::clock::Now;
 use crate::grant::Authority;
-use crate::ids::MemberId;
+use crate::ids::{MemberId, SessionKey};
 use crate::permission::{MemberAction, RoomAction};
 use crate::session::{Reply, Sender};
 use crate::wire;
@@ -164,12 +166,11 @@ pub(super) fn call(room: &mut RoomSession, now: Now, from: &Sender, name: &str, 
 
 fn checked<M: Method>(room: &mut RoomSession, call: &Call<'_>, params: Value) -> Result<Value, Reply> {
     room.admit(call.from)?;
-    let authority = &call.from.authority;
     let allowed = match M::NEEDS {
         Needs::Presence => true,
-        Needs::Project => matches!(**authority, Authority::Project(_)),
-        Needs::Room(actions) => actions.iter().any(|action| authority.allows_room(*action)),
-        Needs::Others(action) => authority.allows(action, false),
+        Needs::Project => matches!(*call.from.authority, Authority::Project(_)),
+        Needs::Room(actions) => actions.iter().any(|action| room.allows_room(call.from, *action)),
+        Needs::Others(action) => room.allows(call.from, action, false),
     };
     if !allowed {
         return Err(Reply::unauthorized());
@@ -185,8 +186,8 @@ fn checked_member<M: MemberMethod>(
     room.admit(call.from)?;
     let id = params.get("member_id").and_then(Value::as_str).map(str::to_owned);
     // Without a member it is wrong anyway; whoever may not do it even to itself learns only that.
-    let is_self = id.as_deref().is_none_or(|id| room.is_own(call.from, id));
-    if M::ACTION.is_some_and(|action| !call.from.authority.allows(action, is_self)) {
+    let is_self = id.as_deref().is_none_or(|id| room.is_own(call.from.session, id));
+    if M::ACTION.is_some_and(|action| !room.allows(call.from, action, is_self)) {
         return Err(Reply::unauthorized());
     }
     let id = id.ok_or_else(|| Reply::invalid("member_id is required"))?;
@@ -200,13 +201,20 @@ fn read<P: DeserializeOwned>(params: Value) -> Result<P, Reply> {
 }
 
 impl RoomSession {
-    /// Whether that is the caller's member.
-    fn is_own(&self, from: &Sender, id: &str) -> bool {
-        self.member_of(from.session).is_some_and(|member| member.id.as_str() == id)
+    /// Whether this is the session's member, or a screen or device of it.
+    fn is_own(&self, session: SessionKey, id: &str) -> bool {
+        let own = self.participants.iter().filter(|own| own.session == session);
+        own.map(|own| &own.id).any(|own| own.as_str() == id)
+    }
+
+    /// Somebody who is in, member or audience.
+    fn known_person(&self, id: &str) -> Result<MemberId, Reply> {
+        let is_it = |who: &&Participant| who.is_in() && who.is_person() && who.id.as_str() == id;
+        self.participants.iter().find(is_it).map(|who| who.id.clone()).ok_or_else(Reply::member_not_found)
     }
 
     fn known_member(&self, id: &str) -> Result<MemberId, Reply> {
-        let member = self.members.iter().find(|member| member.is_in() && member.id.as_str() == id);
+        let member = self.participants.iter().find(|member| member.is_listed() && member.id.as_str() == id);
         member.map(|member| member.id.clone()).ok_or_else(Reply::member_not_found)
     }
 }
