@@ -44,6 +44,9 @@ impl App {
         let identity = Identity::open(&config.data_dir)?;
         let metrics = Arc::new(Metrics::new()?);
         let storage = Storage::open(config.storage.place.clone(), Arc::clone(&metrics)).await?;
+        if let Some(time) = config.storage.keep {
+            storage.keep_for(time);
+        }
         if let Some((_, certificate)) = &tls {
             metrics.tls_expiry.set(certificate.not_after);
             certificate.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -62,7 +62,6 @@ pub(crate) struct TokenRules {
 pub(crate) struct StorageRules {
     pub(crate) place: Place,
     /// How long the history of a room session stays after its end; `None`: for ever.
-    #[allow(dead_code, reason = "its callers land after it")]
     pub(crate) keep: Option<Duration>,
 }
 

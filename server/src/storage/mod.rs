@@ -20,6 +20,7 @@ pub(crate) mod sessions;
 
 mod heartbeat;
 mod queue;
+mod retention;
 mod running;
 mod writer;
 
@@ -96,6 +97,11 @@ impl Storage {
         if timeout(patience, self.closing.closed()).await.is_err() {
             tracing::warn!("the history of the last moments is not written");
         }
+    }
+
+    /// Deletes history so long after it ended, from now on.
+    pub(crate) fn keep_for(&self, time: Duration) {
+        tokio::spawn(retention::run(self.clone(), time));
     }
 
     /// For queries.

@@ -29,7 +29,7 @@ const GATHER: Duration = Duration::from_millis(25);
 const BATCH: usize = 500;
 
 /// How exactly the end of a session is known that a crash cut off.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// Longest a transaction may take on PostgreSQL, which may be gone without a word.
 const COMMIT_TIME: Duration = Duration::from_secs(10);

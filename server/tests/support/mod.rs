@@ -93,6 +93,13 @@ impl Server {
         Self { child, stdout, address: address.to_owned(), scheme: scheme.to_owned(), data }
     }
 
+    /// The next process on the same data; this one is killed if it has not ended.
+    pub(crate) fn again(mut self, variables: &[(&str, &str)]) -> Self {
+        let data = std::mem::replace(&mut self.data, tempfile::tempdir().unwrap());
+        drop(self);
+        Self::launch(variables, data, Stdio::inherit())
+    }
+
     /// The next line of standard output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();

@@ -8,6 +8,7 @@ mod history;
 mod lists;
 mod messages;
 mod pressure;
+mod retention;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
