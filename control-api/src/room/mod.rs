@@ -163,6 +163,9 @@ impl RoomSession {
     /// An empty room. If nobody has come in within 15 s it ends by itself.
     #[must_use]
     pub fn new(now: Now, config: RoomConfig) -> Self {
+        // The media plane begins without it.
+        let prioritize = config.settings.prioritize_handraise;
+        let instruction = MediaInstruction::SetPrioritizeHandraise { on: true };
         Self {
             phase: Phase::Waiting { until: now.at + EMPTY_FOR },
             participants: Vec::new(),
@@ -170,13 +173,13 @@ impl RoomSession {
             layout: config.settings.layout,
             locked: false,
             hide_video_muted: false,
-            prioritize_handraise: config.settings.prioritize_handraise,
+            prioritize_handraise: prioritize,
             meta: config.settings.meta.clone(),
             canvas: Canvas::default(),
             audience: AudienceCount::default(),
             journal: Journal::default(),
             next_leg: 0,
-            outputs: VecDeque::new(),
+            outputs: prioritize.then_some(RoomOutput::Media(instruction)).into_iter().collect(),
             config,
         }
     }
@@ -272,14 +275,15 @@ impl RoomSession {
         Reply::done()
     }
 
-    /// Whether this sender has anything to ask here: a server of the project, or somebody who is in. A stranger's room is
-    /// as good as none.
+    /// Whether this sender has anything to ask here: a server of the project once the room has begun, or somebody who is
+    /// in. A stranger's room is as good as none.
     fn admit(&self, from: &Sender) -> Result<(), Reply> {
         if *from.authority.project() != self.config.project {
             return Err(Reply::room_not_found());
         }
         match *from.authority {
-            Authority::Project(_) => Ok(()),
+            Authority::Project(_) if self.phase == Phase::Running => Ok(()),
+            Authority::Project(_) => Err(Reply::room_not_found()),
             Authority::Room(_) => {
                 let is_in = self.person_of(from.session).is_some_and(Participant::is_in);
                 is_in.then_some(()).ok_or_else(Reply::unauthorized)

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use control_api::{EventKind, MemberId};
+use control_api::{Authority, EventKind, JoinAs, MemberId, ProjectId, RoomGrant};
 use serde_json::{Value, json};
 
 use crate::contract::{OTHER, Outcome, Row, Rule, rows};
-use crate::world::{Client, World, all_scopes, secs};
+use crate::world::{Client, PROJECT, World, all_scopes, secs};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,8 @@ enum Role {
     Given(usize),
     /// A member with every permission but the method's.
     AllElse,
+    /// Audience, whatever its token lists.
+    Audience,
     /// A server of the project.
     Project,
     /// Somebody with every permission who is not in the room.
@@ -30,8 +32,12 @@ enum Role {
 /// Whom the call is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Target {
+    /// For a server, one member like another.
     Oneself,
+    /// A screen that one shares.
+    OwnChild,
     Other,
+    OthersChild,
     Unknown,
     /// No `member_id`, or one that is no text.
     Missing,
@@ -42,10 +48,12 @@ struct Scene {
     caller: Client,
     /// Of the project; sets the scene, and looks at it.
     bot: Client,
-    own: MemberId,
     other: MemberId,
+    /// Whom the call is about.
+    about: Option<MemberId>,
 }
 
+/// Of a member in that role.
 fn scopes(role: Role, rule: Rule) -> Vec<String> {
     let own: Vec<String> = match rule {
         Rule::Member(action) => vec![format!("room.self.{action}")],
@@ -57,44 +65,64 @@ fn scopes(role: Role, rule: Rule) -> Vec<String> {
         Rule::Anybody | Rule::AnybodyAboutMember | Rule::Project => vec![],
     };
     match role {
-        Role::Nothing | Role::Project => vec![],
+        Role::Nothing | Role::Audience | Role::Project | Role::Outside => vec![],
         Role::Own => own,
         Role::Given(which) => given.into_iter().skip(which).take(1).collect(),
         Role::AllElse => {
             all_scopes().into_iter().filter(|name| !own.contains(name) && !given.contains(name)).collect()
         }
-        Role::Outside => all_scopes(),
     }
 }
 
-fn scene(role: Role, row: &Row) -> Scene {
+/// Bob is there, and Alice, who calls unless it is somebody else's role.
+fn scene(role: Role, row: &Row, target: Target) -> Scene {
     let mut world = World::new();
-    let scopes = scopes(role, row.rule);
-    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-    let bob = world.browser("Bob", &[]);
+    let bob = world.browser("Bob", &["room.self.screenshare"]);
     let other = world.join(bob);
-    let alice = world.browser("Alice", if role == Role::Outside { &[] } else { &scopes });
-    let own = world.join(alice);
     let bot = world.realtime();
-    let caller = match role {
-        Role::Nothing | Role::Own | Role::Given(_) | Role::AllElse => alice,
-        Role::Project => bot,
-        Role::Outside => world.browser("Eve", &scopes),
+    let mut scopes = match role {
+        Role::Nothing | Role::Own | Role::Given(_) | Role::AllElse => scopes(role, row.rule),
+        Role::Audience | Role::Project | Role::Outside => vec![],
     };
-    Scene { world, caller, bot, own, other }
+    scopes.push("room.self.screenshare".to_owned());
+    let alice = world.browser("Alice", &all(&scopes));
+    let alice_id = world.join(alice);
+    let (caller, own) = match role {
+        Role::Nothing | Role::Own | Role::Given(_) | Role::AllElse => (alice, alice_id),
+        Role::Project => (bot, alice_id),
+        Role::Outside => (world.browser("Eve", &all(&all_scopes())), alice_id),
+        Role::Audience => {
+            let grant = RoomGrant::new(ProjectId::new(PROJECT), "my-room", "Listener");
+            let grant = RoomGrant { join_as: JoinAs::Audience, scopes: all_scopes(), ..grant };
+            let listener = world.connect(Authority::Room(grant), true);
+            (listener, world.join(listener))
+        }
+    };
+    let screen = |world: &mut World, of| {
+        let reply = world.share(of, "screen", "screenShare", json!({}));
+        MemberId::new(reply["result"]["result"]["memberID"].as_str().unwrap())
+    };
+    let about = match target {
+        Target::Oneself => Some(own),
+        Target::Other => Some(other.clone()),
+        Target::OwnChild => Some(screen(&mut world, alice)),
+        Target::OthersChild => Some(screen(&mut world, bob)),
+        Target::Unknown => Some(MemberId::new("nobody")),
+        Target::Missing => None,
+    };
+    Scene { world, caller, bot, other, about }
+}
+
+fn all(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }
 
 impl Scene {
-    fn params(&self, params: &Value, rule: Rule, target: Target) -> Value {
+    fn params(&self, params: &Value, rule: Rule) -> Value {
         let text = params.to_string().replace(OTHER, self.other.as_str());
         let mut params: Value = serde_json::from_str(&text).unwrap();
-        if is_about_member(rule) {
-            match target {
-                Target::Oneself => params["member_id"] = json!(self.own.as_str()),
-                Target::Other => params["member_id"] = json!(self.other.as_str()),
-                Target::Unknown => params["member_id"] = json!("nobody"),
-                Target::Missing => {}
-            }
+        if let Some(about) = self.about.as_ref().filter(|_| is_about_member(rule)) {
+            params["member_id"] = json!(about.as_str());
         }
         params
     }
@@ -120,10 +148,10 @@ fn is_allowed(rule: Rule, role: Role, target: Target) -> bool {
         (Rule::Anybody | Rule::AnybodyAboutMember, _) => true,
         (_, Role::Given(_)) => true,
         // Without a name it could only be oneself.
-        (Rule::Member(_), Role::Own) => matches!(target, Target::Oneself | Target::Missing),
-        (Rule::Member(_) | Rule::Others(_) | Rule::Room(_), Role::Nothing | Role::AllElse | Role::Own) => {
-            false
+        (Rule::Member(_), Role::Own) => {
+            matches!(target, Target::Oneself | Target::OwnChild | Target::Missing)
         }
+        (_, Role::Nothing | Role::AllElse | Role::Audience | Role::Own) => false,
     }
 }
 
@@ -133,13 +161,13 @@ fn expected(row: &Row, role: Role, target: Target) -> (&'static str, Option<&'st
         (false, ..) => ("403", Some("Unauthorized")),
         (true, Target::Missing, _) => ("422", None),
         (true, Target::Unknown, _) => ("404", Some("Member not found")),
-        (true, Target::Oneself | Target::Other, Outcome::Done(..)) => ("200", Some("OK")),
-        (true, Target::Oneself | Target::Other, Outcome::Refused(code, message)) => (code, Some(message)),
+        (true, _, Outcome::Done(..)) => ("200", Some("OK")),
+        (true, _, Outcome::Refused(code, message)) => (code, Some(message)),
     }
 }
 
 fn roles(rule: Rule) -> Vec<Role> {
-    let mut roles = vec![Role::Nothing, Role::AllElse, Role::Project, Role::Outside];
+    let mut roles = vec![Role::Nothing, Role::AllElse, Role::Audience, Role::Project, Role::Outside];
     match rule {
         Rule::Member(_) => roles.extend([Role::Own, Role::Given(0)]),
         Rule::Others(_) => roles.push(Role::Given(0)),
@@ -151,7 +179,14 @@ fn roles(rule: Rule) -> Vec<Role> {
 
 fn targets(rule: Rule) -> &'static [Target] {
     if is_about_member(rule) {
-        &[Target::Oneself, Target::Other, Target::Unknown, Target::Missing]
+        &[
+            Target::Oneself,
+            Target::OwnChild,
+            Target::Other,
+            Target::OthersChild,
+            Target::Unknown,
+            Target::Missing,
+        ]
     } else {
         &[Target::Other]
     }
@@ -179,16 +214,16 @@ fn told(world: &World) -> Vec<(String, Vec<String>, Option<String>)> {
 
 fn check(row: &Row, role: Role, target: Target) {
     let what = format!("{} as {role:?} about {target:?}", row.method);
-    let mut scene = scene(role, row);
+    let mut scene = scene(role, row, target);
     for (method, params) in &row.before {
-        let params = scene.params(params, row.rule, target);
+        let params = scene.params(params, row.rule);
         scene.world.method(scene.bot, method, params);
     }
     scene.world.pass(secs(1));
     scene.world.forget_frames();
     scene.world.events.clear();
     let before = scene.state();
-    let params = scene.params(&row.params, row.rule, target);
+    let params = scene.params(&row.params, row.rule);
     let result = scene.world.method(scene.caller, row.method, params.clone());
 
     let (code, message) = expected(row, role, target);
@@ -204,7 +239,7 @@ fn check(row: &Row, role: Role, target: Target) {
     };
     let given: BTreeSet<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(given, fields.iter().chain(&["code", "message"]).copied().collect(), "{what}");
-    let about = if target == Target::Oneself { &scene.own } else { &scene.other };
+    let about = scene.about.as_ref().filter(|_| is_about_member(row.rule)).unwrap_or(&scene.other);
     let wanted: Vec<_> = events
         .iter()
         .map(|(name, updated)| {

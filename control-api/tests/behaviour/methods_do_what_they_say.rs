@@ -67,6 +67,24 @@ fn rooms_are_listed_to_the_project_only() {
 }
 
 #[test]
+fn a_room_that_has_not_begun_is_not_there() {
+    let mut world = World::new();
+    world.answers = false;
+    let alice = world.browser("Alice", &[]);
+    world.invite(alice, "c");
+    let bot = world.realtime();
+    world.forget_frames();
+    for method in ["video.lock", "video.members.get", "video.room.get", "video.member.remove"] {
+        assert_eq!(code(&world.method(bot, method, json!({"member_id": "all"}))), "404", "{method}");
+    }
+    let channel = format!("EC_{}", world.room_id());
+    let params =
+        json!({"event_channel": channel, "events": ["video.room.updated"], "get_initial_state": true});
+    assert_eq!(code(&world.request(bot, "signalwire.subscribe", &params).unwrap()["result"]), "404");
+    assert_eq!((world.events.len(), world.instructions.len()), (0, 0));
+}
+
+#[test]
 fn another_project_finds_no_room() {
     let Scene { mut world, own, .. } = scene(Role::Nothing, "");
     let stranger = Authority::Project(ProjectGrant { project: ProjectId::new("other") });

@@ -26,7 +26,7 @@ pub(crate) enum Op {
     Close,
 }
 
-pub(crate) const METHODS: [&str; 10] = [
+pub(crate) const METHODS: [&str; 24] = [
     "video.members.get",
     "video.list_available_layouts",
     "video.set_layout",
@@ -37,6 +37,20 @@ pub(crate) const METHODS: [&str; 10] = [
     "video.member.video_unmute",
     "video.member.remove",
     "video.room.get",
+    "video.lock",
+    "video.unlock",
+    "video.hide_video_muted",
+    "video.prioritize_handraise",
+    "video.update_meta",
+    "video.delete_meta",
+    "video.member.deaf",
+    "video.member.undeaf",
+    "video.member.raisehand",
+    "video.member.set_input_volume",
+    "video.member.set_output_volume",
+    "video.member.set_input_sensitivity",
+    "video.member.update_meta",
+    "video.member.delete_meta",
 ];
 
 /// Plays all of it, looks after each, and sees that nothing is left when everybody has gone silent.
@@ -136,7 +150,8 @@ impl Play {
                 let client = self.client(who);
                 let member = self.member(target);
                 let params = json!({"room_session_id": self.world.room_id().as_str(), "member_id": member,
-                    "name": "2x1", "position": "reserved-1", "positions": {member: "standard-2"}});
+                    "name": "2x1", "position": "reserved-1", "positions": {member: "standard-2"},
+                    "volume": 7, "value": 50, "meta": {"a": who}, "keys": ["a"]});
                 self.request(client, METHODS[name], &params);
             }
             Op::Answer { leg } => self.media(MediaEvent::LegAnswered { leg: LegId(leg), sdp: "v=0".into() }),

@@ -29,6 +29,8 @@ fn the_room_shows_what_it_begins_with() {
         (&room["layout_name"], &room["meta"], &room["prioritize_handraise"]),
         (&json!("2x2"), &json!({"floor": 2}), &json!(true))
     );
+    // The media plane begins without it, so it is told before anybody comes.
+    assert_eq!(world.instructions[0], MediaInstruction::SetPrioritizeHandraise { on: true });
 }
 
 #[test]

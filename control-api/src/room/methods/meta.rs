@@ -142,7 +142,7 @@ impl RoomSession {
     }
 
     fn member_meta(&self, id: &MemberId) -> Result<&Meta, Reply> {
-        self.member(id).map(|member| &member.meta).ok_or_else(Reply::member_not_found)
+        self.participant(id).map(|who| &who.meta).ok_or_else(Reply::member_not_found)
     }
 
     fn change_member_meta(&mut self, now: Now, id: &MemberId, meta: Meta) -> Result<Done, Reply> {

@@ -192,7 +192,10 @@ fn checked_member<M: MemberMethod>(
     }
     let id = id.ok_or_else(|| Reply::invalid("member_id is required"))?;
     let params = read(params)?;
-    let id = room.known_member(&id)?;
+    let id = match M::ACTION {
+        Some(_) => room.known_member(&id)?,
+        None => room.known_participant(&id)?, // audience may look at itself
+    };
     M::run(room, call, &id, params).map(|result| wire::value(&result))
 }
 
@@ -209,12 +212,21 @@ impl RoomSession {
 
     /// Somebody who is in, member or audience.
     fn known_person(&self, id: &str) -> Result<MemberId, Reply> {
-        let is_it = |who: &&Participant| who.is_in() && who.is_person() && who.id.as_str() == id;
-        self.participants.iter().find(is_it).map(|who| who.id.clone()).ok_or_else(Reply::member_not_found)
+        self.known(id, |who| who.is_in() && who.is_person())
     }
 
+    /// Somebody in `members`.
     fn known_member(&self, id: &str) -> Result<MemberId, Reply> {
-        let member = self.participants.iter().find(|member| member.is_listed() && member.id.as_str() == id);
-        member.map(|member| member.id.clone()).ok_or_else(Reply::member_not_found)
+        self.known(id, Participant::is_listed)
+    }
+
+    /// Anybody who is in.
+    fn known_participant(&self, id: &str) -> Result<MemberId, Reply> {
+        self.known(id, Participant::is_in)
+    }
+
+    fn known(&self, id: &str, fits: impl Fn(&Participant) -> bool) -> Result<MemberId, Reply> {
+        let found = self.participants.iter().find(|who| who.id.as_str() == id && fits(who));
+        found.map(|who| who.id.clone()).ok_or_else(Reply::member_not_found)
     }
 }
