@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
-use super::media::MediaInstruction;
+use super::media::{MediaInstruction, Tone};
 use super::offer::PeerIdentity;
 use super::participant::{Arrival, Participant, Role};
 use super::{Phase, RoomSession};
@@ -176,6 +176,7 @@ impl RoomSession {
             Role::Member => {
                 self.send_subscribed(now, session, Some((call, id)));
                 self.emit_member(now, EventKind::MemberJoined, id, None);
+                self.sound(Tone::Entry);
                 self.want_layout_for(now, id);
             }
             Role::Audience => {

@@ -1,6 +1,6 @@
 //! Going, being put out, and the end of the room.
 
-use super::media::MediaInstruction;
+use super::media::{MediaInstruction, Tone};
 use super::participant::Role;
 use super::{Phase, RoomOutput, RoomSession};
 use crate::clock::Now;
@@ -61,6 +61,9 @@ impl RoomSession {
             let body = MemberBody { member: self.wire_member(&participant, None) };
             let to = self.all();
             self.emit(now, to, EventKind::MemberLeft, Some(id), body);
+            if participant.role == Role::Member {
+                self.sound(Tone::Exit);
+            }
             self.want_layout_without(now);
         } else if participant.is_in() && participant.role == Role::Audience {
             self.audience_changed(now);

@@ -1,6 +1,6 @@
 //! What a room is set to acts on those who come in.
 
-use control_api::{MediaInstruction, RoomSettings};
+use control_api::{MediaInstruction, RoomSettings, Tone};
 use layouts::LayoutId;
 use serde_json::json;
 
@@ -88,4 +88,26 @@ fn a_room_can_turn_cameras_off_at_the_door() {
     let events = world.events_of(alice);
     let joined = events.iter().find(|event| event["event_type"] == "video.member.joined").unwrap();
     assert_eq!(joined["params"]["member"]["video_muted"], true);
+}
+
+#[test]
+fn a_room_with_tones_sounds_when_members_come_and_go_and_no_other_does() {
+    let tones = |tone_on_entry_and_exit| {
+        let mut world = world(RoomSettings { tone_on_entry_and_exit, ..RoomSettings::default() });
+        let alice = world.browser("Alice", &[]);
+        let bob = world.browser("Bob", &["room.self.screenshare"]);
+        world.join(alice);
+        world.join(bob);
+        let screen = world.share(bob, "s", "screenShare", json!({}));
+        assert!(screen["result"]["result"]["memberID"].is_string(), "{screen}");
+        let call = format!("call-{}", bob.session.0);
+        world.verto(bob, "verto.bye", json!({"dialogParams": {"callID": call}}));
+        let tone = |instruction: &MediaInstruction| match instruction {
+            MediaInstruction::PlayTone { tone } => Some(*tone),
+            _ => None,
+        };
+        world.instructions.iter().filter_map(tone).collect::<Vec<_>>()
+    };
+    assert_eq!(tones(true), [Tone::Entry, Tone::Entry, Tone::Exit]);
+    assert_eq!(tones(false), []);
 }
