@@ -89,7 +89,40 @@ pub enum MediaAllowed {
     VideoOnly,
 }
 
+/// What a promotion or demotion makes of a grant. It belongs to the session: neither a page loaded anew nor a fresh token
+/// changes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Member or audience.
+    pub join_as: JoinAs,
+    /// Kinds of media.
+    pub media_allowed: MediaAllowed,
+    /// The permissions given; without, those of the token.
+    pub scopes: Option<Vec<String>>,
+    /// Starts with the microphone muted.
+    pub join_audio_muted: bool,
+    /// Starts with the camera muted.
+    pub join_video_muted: bool,
+    /// In place of the token's.
+    pub meta: Option<Map<String, Value>>,
+}
+
 impl RoomGrant {
+    /// This grant after a promotion or demotion. Whose token lists no permission, as audience's may, gets the usual ones.
+    pub(crate) fn with(&self, standing: &Standing) -> Self {
+        let usual = || Permission::DEFAULT.iter().map(ToString::to_string).collect();
+        let own = || if self.scopes.is_empty() { usual() } else { self.scopes.clone() };
+        Self {
+            join_as: standing.join_as,
+            media_allowed: standing.media_allowed,
+            scopes: standing.scopes.clone().unwrap_or_else(own),
+            join_audio_muted: standing.join_audio_muted,
+            join_video_muted: standing.join_video_muted,
+            meta: standing.meta.clone().unwrap_or_else(|| self.meta.clone()),
+            ..self.clone()
+        }
+    }
+
     /// A grant with the defaults of a token request that names only project, room and user.
     #[must_use]
     pub fn new(project: ProjectId, room_name: impl Into<Arc<str>>, user_name: impl Into<Arc<str>>) -> Self {

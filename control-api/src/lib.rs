@@ -27,7 +27,7 @@ pub mod wire;
 
 pub use clock::Now;
 pub use event::{Event, EventKind, EventSet, Recipients};
-pub use grant::{Authority, JoinAs, MediaAllowed, ProjectGrant, RoomGrant};
+pub use grant::{Authority, JoinAs, MediaAllowed, ProjectGrant, RoomGrant, Standing};
 pub use ids::{
     CallId, IdSource, LegId, MemberId, ProjectId, Protocol, RequestKey, RoomId, RoomSessionId, SessionKey,
     SocketId,
@@ -40,6 +40,6 @@ pub use room::{
 };
 pub use session::{
     Authenticated, ChildKind, Command, ConnectRefusal, ConnectRequest, Credentials, ExtraLeg, Invite,
-    LegRole, Notice, Reply, RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig, SessionInput,
-    SessionOutput, VertoMessage, methods,
+    LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig,
+    SessionInput, SessionOutput, VertoMessage, methods,
 };

@@ -23,7 +23,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// ICE and DTLS are done within this after the answer, or the leg is given up. SDKs retry by relay after 3 s.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// A page ends its former call as soon as it is in by the new one; what it forgot is ended after this.
-const FORMER_FOR: Duration = Duration::from_secs(15);
+pub(super) const FORMER_FOR: Duration = Duration::from_secs(15);
 
 impl RoomSession {
     pub(super) fn on_invite(&mut self, now: Now, from: &Sender, invite: Invite) -> Reply {
@@ -35,7 +35,10 @@ impl RoomSession {
             return self.on_known_call(now, &known, invite);
         }
         match invite.role {
-            LegRole::Person => self.on_newcomer(now, grant, from, invite),
+            LegRole::Person => match self.person_of(from.session).filter(|person| person.turn.is_some()) {
+                Some(person) => self.on_turn(now, &person.id.clone(), invite),
+                None => self.on_newcomer(now, grant, from, invite),
+            },
             LegRole::Child(extra) => self.on_child(now, from, invite.call, invite.sdp, extra),
         }
     }
@@ -64,7 +67,7 @@ impl RoomSession {
 
     /// Whether nobody more can come in that role. Members and audience have a bound each; screens and devices take no
     /// member's place.
-    fn is_full(&self, role: &Role) -> bool {
+    pub(super) fn is_full(&self, role: &Role) -> bool {
         let there = self.participants.iter().filter(|person| person.role == *role).count();
         there
             >= match role {
@@ -178,6 +181,7 @@ impl RoomSession {
                 self.emit_member(now, EventKind::MemberJoined, id, None);
                 self.sound(Tone::Entry);
                 self.want_layout_for(now, id);
+                self.play(Tone::Entry);
             }
             Role::Audience => {
                 self.send_subscribed(now, session, Some((call, id)));
@@ -205,12 +209,18 @@ impl RoomSession {
         }
     }
 
-    /// A known one has an answer for another peer connection: its page gets the state, nobody else notices.
+    /// A known one has an answer for another peer connection: its page gets the state; nobody else notices, unless it was
+    /// promoted and is a member now.
     fn rejoined(&mut self, now: Now, id: &MemberId, call: &CallId) {
         let Some(participant) = self.participant_mut(id) else { return };
         participant.calls.replace_former(now.at + FORMER_FOR);
-        let session = participant.session;
-        if participant.is_person() {
+        let (session, is_person) = (participant.session, participant.is_person());
+        if self.finish_turn(now, id) {
+            self.send_subscribed(now, session, Some((call, id)));
+            self.emit_member(now, EventKind::MemberJoined, id, None);
+            self.want_layout_for(now, id);
+            self.play(Tone::Entry);
+        } else if is_person {
             self.send_subscribed(now, session, Some((call, id)));
             self.send_layout(now, Self::only(session));
         } else {

@@ -147,7 +147,7 @@ impl RoomSession {
         self.send(to, RoomMessage::Verto(VertoMessage { method: "verto.bye", params }));
     }
 
-    fn channel(&self) -> String {
+    pub(super) fn channel(&self) -> String {
         format!("EC_{}", self.config.room_session_id)
     }
 

@@ -65,11 +65,21 @@ impl RoomSession {
                 self.sound(Tone::Exit);
             }
             self.want_layout_without(now);
+            if participant.is_person() {
+                self.play(Tone::Exit);
+            }
         } else if participant.is_in() && participant.role == Role::Audience {
             self.audience_changed(now);
         }
         for leg in participant.calls.into_legs() {
             self.refuse_updates(participant.session, leg);
+        }
+    }
+
+    /// If the room is set to tell by ear who comes and goes.
+    pub(super) fn play(&mut self, tone: Tone) {
+        if self.config.settings.tone_on_entry_and_exit {
+            self.instruct(MediaInstruction::PlayTone { tone });
         }
     }
 

@@ -10,6 +10,9 @@ use super::media::Liveness;
 use super::offer::PeerIdentity;
 use crate::ids::{CallId, LegId, RequestKey};
 
+/// Calls that may still play beside the newest: pages end the one before as soon as they are in.
+const MAX_FORMER: usize = 2;
+
 /// A socket without a packet for this long is a page that hangs.
 const SILENT_PAGE: Duration = Duration::from_secs(30);
 
@@ -28,7 +31,7 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Calls {
     newest: Call,
-    /// Oldest first.
+    /// Oldest first. At most [`MAX_FORMER`].
     former: Vec<Call>,
 }
 
@@ -163,6 +166,17 @@ impl Calls {
 
     pub(super) fn is_only(&self) -> bool {
         self.former.is_empty()
+    }
+
+    /// Another call beside those there are; gives back the one it is too many with: one that nobody answered, because the
+    /// page has given it up, or else the oldest.
+    pub(super) fn begin(&mut self, call: Call) -> Option<Call> {
+        let before = std::mem::replace(&mut self.newest, call);
+        if !before.leg.is_answered() && !self.former.is_empty() {
+            return Some(before);
+        }
+        self.former.push(before);
+        (self.former.len() > MAX_FORMER).then(|| self.former.remove(0))
     }
 
     /// This call instead of all there were; gives those back.

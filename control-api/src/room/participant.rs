@@ -32,6 +32,7 @@ pub(super) struct Participant {
     pub(super) socket: Socket,
     pub(super) arrival: Arrival,
     pub(super) calls: Calls,
+    pub(super) turn: Option<Turn>,
     /// Kinds of media it may send.
     pub(super) media_allowed: MediaAllowed,
     pub(super) audio_muted: bool,
@@ -61,6 +62,25 @@ pub(super) enum Role {
     Member,
     Audience,
     Child { of: MemberId, kind: ChildKind },
+}
+
+/// What somebody was told to become: its page comes by a new call.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Turn {
+    /// It may be a member.
+    ToMember(Entry),
+    /// It is audience already.
+    ToAudience,
+}
+
+/// As what a promoted one begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) media_allowed: MediaAllowed,
+    pub(super) audio_muted: bool,
+    pub(super) video_muted: bool,
+    /// In place of what it has.
+    pub(super) meta: Option<Map<String, Value>>,
 }
 
 /// How far a newcomer is.
@@ -146,6 +166,7 @@ impl Participant {
             socket: Socket::Up,
             arrival: Arrival::Coming(Wishes::default()),
             calls: Calls::new(call),
+            turn: None,
             media_allowed: MediaAllowed::All,
             audio_muted: false,
             video_muted: false,

@@ -31,8 +31,8 @@ pub use connect::{ConnectRefusal, ConnectRequest, Credentials};
 pub use incoming::methods;
 pub use io::{Authenticated, SessionConfig, SessionInput, SessionOutput};
 pub use request::{
-    ChildKind, Command, ExtraLeg, Invite, LegRole, Notice, Reply, RoomMessage, RoomRequest, Route, Sender,
-    VertoMessage,
+    ChildKind, Command, ExtraLeg, Invite, LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest,
+    Route, Sender, VertoMessage,
 };
 
 use self::backlog::{Backlog, Parcel};
@@ -41,12 +41,12 @@ use self::pending::{Pending, PendingRequests, Shape};
 use self::subscriptions::Subscriptions;
 use crate::clock::Now;
 use crate::event::{Event, EventKind};
-use crate::grant::Authority;
+use crate::grant::{Authority, JoinAs, Standing};
 use crate::ids::{Protocol, RequestKey, SessionKey, SocketId};
 use crate::rpc::{self, Id, Incoming};
 use crate::wire;
 use crate::wire::connect::{Authorization, ConnectResult, ProjectAuthorization, VideoAuthorization};
-use crate::wire::room::EventParams;
+use crate::wire::room::{EventParams, RoleBody, RoomEvent};
 
 /// How long a session without a socket is kept, at least.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -61,7 +61,14 @@ const MAX_UNACKNOWLEDGED: usize = 64;
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
+    /// By its credentials.
+    granted: Arc<Authority>,
+    /// What a room has made of that.
+    standing: Option<Standing>,
+    /// Both together: what it may do.
     authority: Arc<Authority>,
+    /// What the page must show to go on after a reload.
+    authorization_state: Option<String>,
     link: Link,
     subscriptions: Subscriptions,
     pace: Pace,
@@ -108,7 +115,10 @@ impl Session {
         Self {
             config,
             pace: Pace::of(&authority),
+            granted: Arc::clone(&authority),
+            standing: None,
             authority,
+            authorization_state: None,
             link: Link::Fresh,
             subscriptions: Subscriptions::default(),
             pending: PendingRequests::default(),
@@ -163,8 +173,8 @@ impl Session {
         let comes_back = matches!(self.link, Link::Down { .. });
         let acks = if request.event_acks { Acks::Announced(VecDeque::new()) } else { Acks::Never };
         self.link = Link::Up(Up { socket, ping_at: now.at + PING_EVERY, heard_at: now.at, acks });
-        self.authority = authenticated.authority;
-        self.send_connect_result(&request.id, authenticated.authorization_state.as_deref());
+        self.adopt(authenticated);
+        self.send_connect_result(&request.id);
         if comes_back {
             self.notify_rooms(Notice::SocketBack);
         }
@@ -270,6 +280,7 @@ impl Session {
                 }
             }
             RoomMessage::Verto(verto) => self.deliver_verto(now, &verto),
+            RoomMessage::RoleChanged(change) => self.on_role_changed(now, *change),
         }
     }
 
@@ -289,8 +300,8 @@ impl Session {
         let Some(pending) = self.pending.close(request) else { return };
         match outcome {
             Ok(authenticated) if authenticated.authority.is_same_party(&self.authority) => {
-                self.authority = authenticated.authority;
-                self.send_connect_result(&pending.id, authenticated.authorization_state.as_deref());
+                self.adopt(authenticated);
+                self.send_connect_result(&pending.id);
             }
             Ok(_) => self.refuse_reauthentication(&pending.id, ConnectRefusal::RequesterValidation),
             Err(refusal) => self.refuse_reauthentication(&pending.id, refusal),
@@ -321,34 +332,82 @@ impl Session {
         }
     }
 
-    fn send_connect_result(&mut self, id: &Id, authorization_state: Option<&str>) {
+    fn adopt(&mut self, authenticated: Authenticated) {
+        self.granted = authenticated.authority;
+        self.authorization_state = authenticated.authorization_state;
+        self.judge();
+    }
+
+    /// What the session may do follows from its credentials and from what a room has made of them.
+    fn judge(&mut self) {
+        self.authority = match (&*self.granted, &self.standing) {
+            (Authority::Room(grant), Some(standing)) => Arc::new(Authority::Room(grant.with(standing))),
+            (Authority::Room(_), None) | (Authority::Project(_), _) => Arc::clone(&self.granted),
+        };
+    }
+
+    /// Promoted or demoted: the page swaps its authorization, and comes again by a new call.
+    fn on_role_changed(&mut self, now: Now, change: RoleChange) {
+        let event_type = match change.standing.join_as {
+            JoinAs::Member => "video.member.promoted",
+            JoinAs::Audience => "video.member.demoted",
+        };
+        self.standing = Some(change.standing);
+        self.judge();
+        let params = wire::text(&EventParams {
+            event_type,
+            event_channel: &change.channel,
+            timestamp: now.unix_s,
+            project_id: self.authority.project(),
+            node_id: &self.config.node_id,
+            params: RoomEvent {
+                room_id: &change.room,
+                room_session_id: &change.room_session,
+                body: RoleBody { member_id: &change.member, authorization: self.authorization() },
+            },
+        });
+        self.deliver(Parcel::Own(params));
+        self.send_authorization_state();
+    }
+
+    fn authorization(&self) -> Authorization {
         let protocol = &self.config.protocol;
-        let (uuid, signature) = (protocol.uuid().to_string(), protocol.signature());
-        let authorization = match &*self.authority {
-            Authority::Room(grant) => {
-                Authorization::Video(Box::new(VideoAuthorization::of(grant, signature, &uuid)))
-            }
+        let signature = protocol.signature();
+        match &*self.authority {
+            Authority::Room(grant) => Authorization::Video(Box::new(VideoAuthorization::of(
+                grant,
+                signature,
+                &protocol.uuid().to_string(),
+            ))),
             Authority::Project(grant) => Authorization::Project(ProjectAuthorization {
                 project: grant.project.to_string(),
                 scopes: ["video"],
                 signature: signature.to_owned(),
                 expires_at: None,
             }),
-        };
+        }
+    }
+
+    fn send_connect_result(&mut self, id: &Id) {
+        let protocol = &self.config.protocol;
         let result = ConnectResult {
-            identity: format!("{uuid}@{}", self.config.node_id),
+            identity: format!("{}@{}", protocol.uuid(), self.config.node_id),
             protocol: protocol.to_string(),
-            authorization,
+            authorization: self.authorization(),
             ice_servers: Vec::new(),
         };
         self.write(rpc::result(id, &wire::value(&result)));
-        if let Some(state) = authorization_state {
-            let event = json!({
-                "event_type": "signalwire.authorization.state",
-                "params": connect::authorization_state(state),
-            });
-            self.deliver(Parcel::Own(event.to_string()));
-        }
+        self.send_authorization_state();
+    }
+
+    /// It proves the session and not the role, which the session knows: an older copy in a page is as good.
+    fn send_authorization_state(&mut self) {
+        let Some(state) = &self.authorization_state else { return };
+        let event = json!({
+            "event_type": "signalwire.authorization.state",
+            "params": connect::authorization_state(state),
+        });
+        self.deliver(Parcel::Own(event.to_string()));
     }
 
     fn deliver_verto(&mut self, now: Now, verto: &VertoMessage) {

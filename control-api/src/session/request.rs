@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::event::Event;
-use crate::grant::{Authority, RoomGrant};
-use crate::ids::{CallId, RequestKey, RoomSessionId, SessionKey};
+use crate::grant::{Authority, RoomGrant, Standing};
+use crate::ids::{CallId, MemberId, RequestKey, RoomId, RoomSessionId, SessionKey};
 use crate::wire::verto;
 
 /// Something a session wants of a room. Every one is answered once, by [`RoomMessage::Reply`].
@@ -149,6 +149,23 @@ pub enum RoomMessage {
     Event(Arc<Event>),
     /// To one leg.
     Verto(VertoMessage),
+    /// The session's member is something else now.
+    RoleChanged(Box<RoleChange>),
+}
+
+/// A promotion or demotion, for the session it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoleChange {
+    /// Who.
+    pub member: MemberId,
+    /// Where.
+    pub room: RoomId,
+    /// Where.
+    pub room_session: RoomSessionId,
+    /// Its `event_channel`.
+    pub channel: Arc<str>,
+    /// As what.
+    pub standing: Standing,
 }
 
 /// How a request went.

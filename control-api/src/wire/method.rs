@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::member::Member;
 use super::number::Number;
 use super::room::RoomSession;
+use crate::grant::MediaAllowed;
 use crate::level::{Sensitivity, Volume};
 
 /// Params of methods that say everything by their name.
@@ -44,6 +45,32 @@ pub struct SetPositionParams {
 pub struct MemberSetPositionParams {
     /// Where to.
     pub position: String,
+}
+
+/// `video.member.promote`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PromoteParams {
+    /// Whom.
+    pub member_id: String,
+    /// Kinds of media; all, if absent.
+    pub media_allowed: Option<MediaAllowed>,
+    /// Starts with the microphone muted.
+    pub join_audio_muted: Option<bool>,
+    /// Starts with the camera muted.
+    pub join_video_muted: Option<bool>,
+    /// What it may do; what its token says, if absent.
+    pub permissions: Option<Vec<String>>,
+    /// The application's data, in place of the token's.
+    pub meta: Option<Map<String, Value>>,
+}
+
+/// `video.member.demote`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DemoteParams {
+    /// Whom.
+    pub member_id: String,
+    /// Kinds of media; all, if absent.
+    pub media_allowed: Option<MediaAllowed>,
 }
 
 /// `video.prioritize_handraise`.

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::connect::Authorization;
 use super::member::Member;
-use crate::ids::{ProjectId, RoomId, RoomSessionId};
+use crate::ids::{MemberId, ProjectId, RoomId, RoomSessionId};
 
 /// A room session as clients see it. Booleans are never missing: SDKs compare with `true` and `false`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -108,6 +109,15 @@ pub struct SubscribedBody<'a> {
 pub struct MemberBody<M> {
     /// Whom it is about.
     pub member: M,
+}
+
+/// `video.member.promoted`, `demoted`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoleBody<'a> {
+    /// Who.
+    pub member_id: &'a MemberId,
+    /// What it may do from now on: the whole block, as at connect.
+    pub authorization: Authorization,
 }
 
 /// `video.room.audience_count`.

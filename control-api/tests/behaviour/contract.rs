@@ -261,6 +261,15 @@ fn member_rows() -> Vec<Row> {
         member("video.member.raisehand", "raisehand", nothing(), member_updated(&["handraised"])),
         member("video.member.lowerhand", "lowerhand", nothing(), member_updated(&["handraised"]))
             .after("video.member.raisehand", nothing()),
+        // Whoever is a member already cannot be promoted, so the matrix makes audience of it first.
+        row("video.member.promote", Rule::Others("promote"), nothing(), gives(&[]))
+            .after("video.member.demote", nothing()),
+        row(
+            "video.member.demote",
+            Rule::Others("demote"),
+            nothing(),
+            done(&[("video.member.left", &[]), LAYOUT, ("video.room.audience_count", &[])]),
+        ),
         row(
             "video.member.remove",
             Rule::Others("remove"),

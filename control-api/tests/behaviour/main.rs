@@ -20,6 +20,9 @@ mod audience_listens;
 mod children_belong_to_a_member;
 
 #[cfg(test)]
+mod roles_change_by_a_new_call;
+
+#[cfg(test)]
 mod contract;
 
 #[cfg(test)]

@@ -267,6 +267,23 @@ fn every_event() {
     }
 }
 
+/// To the one it is about alone: authorization, then the state to keep.
+#[test]
+fn changes_of_role() {
+    let mut scene = scene();
+    for (method, event) in
+        [("video.member.demote", "video.member.demoted"), ("video.member.promote", "video.member.promoted")]
+    {
+        let params = json!({"member_id": scene.other, "permissions": ["room.self.audio_mute"],
+            "join_audio_muted": true, "meta": {"seat": 3}});
+        scene.world.method(scene.alice, method, params);
+        let events = scene.world.events_of(scene.bob);
+        let place = events.iter().position(|known| known["event_type"] == event).unwrap();
+        assert_eq!(events[place + 1]["event_type"], "signalwire.authorization.state");
+        check(event, &events[place]);
+    }
+}
+
 #[test]
 fn nothing_else_is_recorded() {
     let methods = control_api::methods();
@@ -281,7 +298,9 @@ fn nothing_else_is_recorded() {
 }
 
 /// What is neither a method of rooms nor an event of theirs.
-const OTHER_RECORDS: [&str; 14] = [
+const OTHER_RECORDS: [&str; 16] = [
+    "video.member.promoted",
+    "video.member.demoted",
     "signalwire.connect.browser",
     "signalwire.connect.realtime",
     "signalwire.connect.refused",

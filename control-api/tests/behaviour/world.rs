@@ -135,6 +135,11 @@ impl World {
         self.attach(client.session, authority, true)
     }
 
+    /// The client comes with another socket and these credentials.
+    pub(crate) fn reconnect_with(&mut self, client: Client, authority: Authority) -> Client {
+        self.attach(client.session, Arc::new(authority), true)
+    }
+
     fn attach(&mut self, session: SessionKey, authority: Arc<Authority>, event_acks: bool) -> Client {
         let socket = SocketId(self.number());
         let state = matches!(*authority, Authority::Room(_)).then(|| "opaque".to_owned());

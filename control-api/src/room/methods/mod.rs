@@ -7,6 +7,7 @@ mod layout;
 mod member;
 mod meta;
 mod playback;
+mod promote;
 mod recording;
 mod room;
 mod stream;
@@ -30,6 +31,7 @@ use self::playback::{
     PlaybackList, PlaybackPause, PlaybackResume, PlaybackSeekAbsolute, PlaybackSeekRelative,
     PlaybackSetVolume, PlaybackStart, PlaybackStop,
 };
+use self::promote::{Demote, Promote};
 use self::recording::{RecordingList, RecordingPause, RecordingResume, RecordingStart, RecordingStop};
 use self::room::{MembersGet, PrioritizeHandraise, RoomGet, SetHideVideoMuted, SetLocked};
 use self::stream::{StreamList, StreamStart, StreamStop};
@@ -130,6 +132,8 @@ const TABLE: &[Row] = &[
     row::<StreamList>(),
     row::<StreamStart>(),
     row::<StreamStop>(),
+    row::<Promote>(),
+    row::<Demote>(),
     row::<MemberRemove>(),
     member_row::<SetAudioMuted<true>>(),
     member_row::<SetAudioMuted<false>>(),
