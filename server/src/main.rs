@@ -34,7 +34,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use control_api::Permission;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -43,7 +42,7 @@ use cli::{Cli, Command};
 use config::{Config, ConfigError, Overrides, PublicUrl, Scheme};
 use http::{Handshakes, Port};
 use tls::Tls;
-use tokens::{Grant, Tokens};
+use tokens::Tokens;
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
@@ -60,7 +59,7 @@ const STORE_TIME: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve_command(args),
-        Command::Token(args) => token_command(args),
+        Command::Token(args) => token_command(*args),
         Command::CheckConfig { file } => check_config(&file),
     };
     match done {
@@ -88,20 +87,25 @@ fn check_config(file: &std::path::Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn token_command(args: cli::Token) -> Result<(), Box<dyn Error>> {
-    let overrides = Overrides { listen: None, data_dir: args.data_dir };
-    let config = match &args.config {
+    let overrides = Overrides { listen: None, data_dir: args.data_dir.clone() };
+    let mut config = match &args.config {
         Some(file) => Config::load(file, &overrides)?,
         None => Config::dev(&overrides)?,
     };
-    http::check_room_name(&args.room)?;
-    let permissions = match args.permissions {
-        none if none.is_empty() => Permission::DEFAULT.iter().map(ToString::to_string).collect(),
-        names => http::permissions(names)?,
-    };
+    config.tokens.ttl = args.ttl.unwrap_or(config.tokens.ttl);
+    if let Some(url) = &args.url {
+        let own = Scheme::with_tls(config.tls.is_some());
+        config.public_url = Some(PublicUrl::parse(url, own).map_err(|reason| format!("--url: {reason}"))?);
+    }
+    let grant = args.grant()?;
+    let key = &config.tokens.key_file;
+    if !key.exists() {
+        let reason = format!("{} is not there; a server makes it at its first start", key.display());
+        return Err(ConfigError::new("tokens.key_file", reason).into());
+    }
     let tokens = Tokens::open(&config.tokens, &config.project.id)?;
     // Where a server listens is known only when it is configured; without, the SDK takes its `host` option.
     let url = config.public_url.as_ref().map(PublicUrl::ws);
-    let grant = Grant::new(args.room, args.user, permissions);
     say(&tokens.mint(grant, url.as_deref(), SystemTime::now()))
 }
 

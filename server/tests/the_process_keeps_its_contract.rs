@@ -83,6 +83,69 @@ async fn a_token_of_the_command_line_connects() {
         let done = run(&[&["token", "--data-dir", data, "--user", "A"], bad].concat());
         assert_eq!(done.status.code(), Some(1), "{bad:?}");
     }
+    let nowhere = run(&["token", "--room", "lounge", "--user", "Alice", "--data-dir", "/nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(78));
+    assert!(text(&nowhere.stderr).contains("tokens.key_file: /nowhere/token.key is not there"));
+}
+
+#[tokio::test]
+async fn what_a_token_says_is_what_an_sdk_is_told() {
+    let server = Server::start();
+    let authorization = async |options: &[&str]| {
+        let least = [
+            "token",
+            "--data-dir",
+            server.data_dir().to_str().unwrap(),
+            "--room",
+            "lounge",
+            "--user",
+            "Alice",
+        ];
+        let done = run(&[&least, options].concat());
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        let (_client, result) = Client::browser(&server, text(&done.stdout).trim()).await;
+        result["authorization"].clone()
+    };
+    // (options, where in `authorization`, what)
+    let cases: [(&[&str], &str, Value); 18] = [
+        (&[], "/type", json!("video")),
+        (&[], "/join_as", json!("member")),
+        (&[], "/room/scopes/0", json!("room.self.audio_mute")),
+        (&["--permission", "room.lock"], "/room/scopes", json!(["room.lock"])),
+        (&["--audience"], "/join_as", json!("audience")),
+        (&["--audience"], "/room/scopes", json!([])),
+        (&["--room-display-name", "The lounge"], "/room/display_name", json!("The lounge")),
+        (&["--no-auto-create-room"], "/auto_create_room", json!(false)),
+        (&["--join-from", "1700000000"], "/join_from", json!(1_700_000_000.0)),
+        (&["--join-until", "4000000000"], "/join_until", json!(4_000_000_000.0)),
+        (&["--remove-at", "4000000000"], "/remove_at", json!(4_000_000_000.0)),
+        (&["--remove-after-seconds-elapsed", "60"], "/remove_after_seconds_elapsed", json!(60.0)),
+        (&["--end-room-session-on-leave"], "/end_room_session_on_leave", json!(true)),
+        (&["--join-audio-muted"], "/room/join_audio_muted", json!(true)),
+        (&["--join-video-muted"], "/room/join_video_muted", json!(true)),
+        (&["--meta", r#"{"seat":4}"#], "/meta", json!({"seat": 4})),
+        (&["--room-meta", r#"{"floor":2}"#], "/room/meta", json!({"floor": 2})),
+        (&["--media", "audio-only"], "/media_allowed", json!("audio-only")),
+    ];
+    for (options, path, expected) in cases {
+        let found = authorization(options).await;
+        assert_eq!(found.pointer(path), Some(&expected), "{options:?}: {found}");
+    }
+    for (options, audio, video) in [
+        (["--media", "all"].as_slice(), "both", "both"),
+        (&["--media", "audio-only"], "both", "none"),
+        (&["--media", "video-only"], "none", "both"),
+        (&["--media", "all", "--audience"], "receive", "receive"),
+        (&["--media", "audio-only", "--audience"], "receive", "none"),
+        (&["--media", "video-only", "--audience"], "none", "receive"),
+    ] {
+        let found = authorization(options).await;
+        assert_eq!(
+            (&found["audio_allowed"], &found["video_allowed"]),
+            (&json!(audio), &json!(video)),
+            "{options:?}"
+        );
+    }
 }
 
 #[tokio::test]

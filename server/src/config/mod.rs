@@ -329,7 +329,7 @@ fn within<T: PartialOrd + fmt::Display>(key: &str, value: T, min: T, max: T) -> 
 }
 
 /// `90s`, `15m`, `2h`: from a minute to a week.
-fn token_ttl(text: &str) -> Result<Duration, String> {
+pub(crate) fn token_ttl(text: &str) -> Result<Duration, String> {
     let refuse = || format!("{text:?} is not a time such as 90s, 15m or 2h, from 60s to 168h");
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
     let unit = match unit {

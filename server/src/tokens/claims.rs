@@ -147,8 +147,10 @@ impl Claims {
         reader.end().map_err(|error| TokenError::Claim(".".to_owned(), error))?;
         let claims = Self::from(payload);
         claims.are_timely(now, leeway_s)?;
-        claims.grant.is_sensible()?;
-        Ok(claims)
+        match claims.grant.misnamed() {
+            Some(claim) => Err(TokenError::Name(claim)),
+            None => Ok(claims),
+        }
     }
 
     fn are_timely(&self, now: u64, leeway_s: u64) -> Result<(), TokenError> {
@@ -172,17 +174,18 @@ impl Claims {
 }
 
 impl Grant {
-    /// The same as REST demands: tokens may come from elsewhere with the same key.
-    fn is_sensible(&self) -> Result<(), TokenError> {
-        crate::http::check_room_name(&self.room).map_err(|_| TokenError::Name("r"))?;
+    /// The claim that is no name, as REST understands names: tokens may come from elsewhere with the same key.
+    pub(crate) fn misnamed(&self) -> Option<&'static str> {
         let is_name = |name: &str| name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
-        if !is_name(&self.user) {
-            return Err(TokenError::Name("u"));
+        if crate::http::check_room_name(&self.room).is_err() {
+            Some("r")
+        } else if !is_name(&self.user) {
+            Some("u")
+        } else if !self.room_display_name.as_deref().is_none_or(is_name) {
+            Some("rdn")
+        } else {
+            None
         }
-        if !self.room_display_name.as_deref().is_none_or(is_name) {
-            return Err(TokenError::Name("rdn"));
-        }
-        Ok(())
     }
 }
 
