@@ -11,6 +11,7 @@ use crate::shutdown::Shutdown;
 use crate::storage::Storage;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
+use crate::webhooks::Webhooks;
 use crate::wiring::{MediaRoutes, Registry};
 
 /// Name of this server on the wire; browsers echo it in calls about a leg.
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) identity: Identity,
     pub(crate) storage: Storage,
+    pub(crate) webhooks: Webhooks,
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
     pub(crate) registry: Registry,
@@ -54,10 +56,14 @@ impl App {
         let media_routes = Arc::new(MediaRoutes::new(Arc::clone(&metrics)));
         let routes = Arc::clone(&media_routes);
         let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
+        let webhooks = Webhooks::new(&config.webhooks)?;
+        let shutdown = Shutdown::new();
+        webhooks.start(&storage.outbox(), &config.egress, &metrics, &shutdown);
         Ok(Arc::new(Self {
             tokens,
             identity,
             storage,
+            webhooks,
             registry: Registry::new(&config),
             config,
             public_url,
@@ -65,7 +71,7 @@ impl App {
             engine,
             media_routes,
             metrics,
-            shutdown: Shutdown::new(),
+            shutdown,
         }))
     }
 }

@@ -22,6 +22,7 @@ mod tls;
 mod tokens;
 
 mod url_policy;
+mod webhooks;
 
 mod random;
 mod secret_file;

@@ -33,6 +33,7 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) egress: Egress,
     pub(super) demo: Demo,
+    pub(super) webhooks: Vec<Webhook>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -119,6 +120,30 @@ pub(super) struct Demo {
     pub(super) enabled: bool,
 }
 
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) secret: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) events: Vec<String>,
+    pub(super) rooms: Option<Vec<String>>,
+    pub(super) ca_file: Option<PathBuf>,
+    #[serde(default = "first_retry_ms")]
+    pub(super) first_retry_ms: u64,
+    #[serde(default = "give_up_after_s")]
+    pub(super) give_up_after_s: u64,
+}
+
+fn first_retry_ms() -> u64 {
+    5000
+}
+
+fn give_up_after_s() -> u64 {
+    24 * 3600
+}
+
 impl Default for File {
     fn default() -> Self {
         Self {
@@ -137,6 +162,7 @@ impl Default for File {
             limits: Limits::default(),
             egress: Egress::default(),
             demo: Demo::default(),
+            webhooks: Vec::new(),
         }
     }
 }

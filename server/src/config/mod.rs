@@ -10,6 +10,7 @@ mod file;
 mod lint;
 mod project;
 mod public_url;
+mod webhooks;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -108,8 +109,8 @@ pub(crate) struct Config {
     pub(crate) leave_after: Duration,
     pub(crate) max_connections: u32,
     /// Where the server may connect when somebody says so.
-    #[allow(dead_code, reason = "playback and streams come to it one after the other")]
     pub(crate) egress: UrlPolicy,
+    pub(crate) webhooks: Vec<crate::webhooks::Settings>,
     /// Whether `POST /demo/tokens` exists.
     pub(crate) demo: bool,
 }
@@ -168,6 +169,7 @@ impl Config {
         }
         let listen = overrides.listen.unwrap_or(file.listen);
         let own = file.media.advertise.iter().copied().chain([listen.ip(), file.media.bind]).collect();
+        let egress = egress(&file.egress, own)?;
         let tls = tls(file.tls)?;
         let public_url = public_url(file.public_url, listen, tls.is_some())?;
         Ok(Self {
@@ -184,7 +186,8 @@ impl Config {
             storage: storage(file.storage, &data_dir)?,
             bundle: file.media.bundle,
             media: media(file.media)?,
-            egress: egress(&file.egress, own)?,
+            webhooks: webhooks::webhooks(file.webhooks, &egress)?,
+            egress,
             room: room(&file.room)?,
             leave_after: Duration::from_secs(within(
                 "session.leave_after_s",

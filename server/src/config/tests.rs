@@ -85,6 +85,46 @@ fn every_bad_value_is_refused_by_its_key() {
     }
 }
 
+/// A webhook with that line in place of its own or added.
+fn webhook(line: &str) -> String {
+    let key = line.split(' ').next().unwrap_or_default();
+    let lines = [
+        "name = 'a'",
+        "url = 'https://hooks.example'",
+        "secret = 'whsec_Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWU='",
+        "events = ['video.room.started']",
+    ];
+    let kept = lines.into_iter().filter(|known| !known.starts_with(&format!("{key} ")));
+    let lines: Vec<&str> = ["[[webhooks]]"].into_iter().chain(kept).chain([line]).collect();
+    format!("{LEAST}\n{}\n", lines.join("\n"))
+}
+
+#[test]
+fn every_bad_webhook_is_refused_by_its_key() {
+    let config = load(&webhook("rooms = ['lounge']"), &[]).unwrap();
+    assert_eq!(config.webhooks[0].patience.whole, Duration::from_secs(86_400));
+    for (line, expected) in [
+        ("name = 'a b'", "webhooks[0].name: 1 to 64"),
+        ("url = 'ftp://x'", "webhooks[0].url: its scheme is not one of http, https"),
+        ("url = 'https://10.0.0.1'", "webhooks[0].url: its host has a private address"),
+        ("events = ['video.room.subscribed']", "webhooks[0].events: \"video.room.subscribed\" is not one of"),
+        ("events = []", "webhooks[0].events: is needed"),
+        ("secret = 'short'", "webhooks[0].secret: whsec_ and 24 to 64 bytes"),
+        ("secret_file = '/nowhere'", "webhooks[0].secret: is given twice"),
+        ("ca_file = '/nowhere.pem'", "webhooks[0].ca_file: /nowhere.pem: "),
+        ("first_retry_ms = 1", "webhooks[0].first_retry_ms: 1 is not within 10 to"),
+        ("retries = 3", "webhooks[0].retries: unknown field"),
+    ] {
+        let error = load(&webhook(line), &[]).unwrap_err();
+        let message = error.strip_prefix("configuration: ").unwrap();
+        assert!(message.starts_with(expected), "{line}\n gave {message}\n not  {expected}");
+        assert!(!message.contains("short"), "{message}");
+    }
+    let twice = webhook("rooms = []") + webhook("rooms = []").strip_prefix(LEAST).unwrap();
+    let error = load(&twice, &[]).unwrap_err();
+    assert_eq!(error, "configuration: webhooks[1].name: \"a\" is there twice");
+}
+
 #[test]
 fn variables_stand_over_the_file() {
     let config = load(

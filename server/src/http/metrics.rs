@@ -56,6 +56,12 @@ pub(crate) struct Metrics {
     pub(crate) storage_dropped: IntCounterVec,
     /// One transaction of the writer, attempts included that failed.
     pub(crate) storage_commit_seconds: Histogram,
+    /// Attempts to deliver an event, by how they ended.
+    pub(crate) webhook_deliveries: IntCounterVec,
+    /// Messages that wait to be delivered.
+    pub(crate) webhooks_pending: IntGauge,
+    /// How long the first of them waits.
+    pub(crate) webhook_oldest_age: Gauge,
 }
 
 impl Metrics {
@@ -112,6 +118,21 @@ impl Metrics {
                 )
                 .buckets(COMMIT_BUCKETS_S.to_vec()),
             )?,
+            webhook_deliveries: IntCounterVec::new(
+                Opts::new(
+                    "signalbox_webhook_deliveries_total",
+                    "Attempts to deliver an event: `delivered`, `failed` and tried again, `dead` and given up, `gone` for ever.",
+                ),
+                &["result"],
+            )?,
+            webhooks_pending: IntGauge::new(
+                "signalbox_webhooks_pending",
+                "Messages that wait to be delivered.",
+            )?,
+            webhook_oldest_age: Gauge::new(
+                "signalbox_webhook_oldest_age_seconds",
+                "How long the first message that waits has waited; 0 when none does.",
+            )?,
         };
         let all: Vec<Box<dyn prometheus::core::Collector>> = vec![
             Box::new(new.sockets.clone()),
@@ -128,6 +149,9 @@ impl Metrics {
             Box::new(new.storage_queue.clone()),
             Box::new(new.storage_dropped.clone()),
             Box::new(new.storage_commit_seconds.clone()),
+            Box::new(new.webhook_deliveries.clone()),
+            Box::new(new.webhooks_pending.clone()),
+            Box::new(new.webhook_oldest_age.clone()),
         ];
         all.into_iter().try_for_each(|collector| new.registry.register(collector))?;
         Ok(new)

@@ -31,13 +31,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Any, AnyPool, Transaction};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub(crate) use database::{Place, StorageError};
 pub(crate) use history::{RoomHistory, SessionInfo};
-#[allow(unused_imports, reason = "its callers land after it")]
-pub(crate) use outbox::{Busy, NewMessage, Outbox, OutboxMessage, Outcome};
+pub(crate) use outbox::{Lane, NewMessage, Outbox, OutboxMessage, Outcome};
 #[allow(unused_imports, reason = "its callers land after it")]
 pub(crate) use query::{Cursor, Page, Query, Slice, Turn};
 pub(crate) use time::UnixMs;
@@ -60,7 +59,8 @@ pub(crate) struct Storage {
     readers: AnyPool,
     writers: AnyPool,
     queue: Queue,
-    added: Arc<Notify>,
+    /// Changed by the writer after a commit that added messages.
+    added: Arc<watch::Sender<()>>,
     /// Received by the writer alone, so its receivers are gone when the writer has ended.
     closing: Arc<watch::Sender<()>>,
 }
@@ -77,7 +77,7 @@ impl Storage {
         }
         let (queue, inbox) = queue::queue(Arc::clone(&metrics));
         let (closing, close) = watch::channel(());
-        let added = Arc::new(Notify::new());
+        let added = Arc::new(watch::Sender::new(()));
         let writer = Writer::new(database.clone(), inbox, close, Arc::clone(&added), metrics, next_message);
         tokio::spawn(writer.run());
         Ok(Self {
@@ -127,7 +127,7 @@ impl Storage {
 
     /// Messages on their way out.
     pub(crate) fn outbox(&self) -> Outbox {
-        Outbox { reader: self.readers.clone(), queue: self.queue.clone(), added: Arc::clone(&self.added) }
+        Outbox::new(self.clone())
     }
 }
 

@@ -1,17 +1,19 @@
 //! Messages that must leave this server, kept until they have.
 //!
 //! in:  messages written with the event they tell of; what became of an attempt
-//! out: the next message of each lane, when it is due
+//! out: the lanes of an endpoint and when they are due, the messages of a lane
 //!
 //! A lane is one endpoint and one room session; its messages leave in order, one at a time.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use sqlx::{AnyConnection, AnyPool};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{oneshot, watch};
 
-use super::UnixMs;
-use super::queue::{Entry, Queue, Report};
+use super::query::Query;
+use super::queue::{Entry, Report};
+use super::{Storage, UnixMs};
 
 /// A message to be kept.
 #[derive(Clone, Debug)]
@@ -23,19 +25,31 @@ pub(crate) struct NewMessage {
     pub(crate) body: Arc<str>,
 }
 
-/// A message that is due.
+/// A room session's messages to one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Lane {
+    pub(crate) room_session_id: String,
+    /// When its first message is.
+    pub(crate) due_at: UnixMs,
+}
+
+/// A message that waits.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct OutboxMessage {
     pub(crate) id: i64,
     pub(crate) message_id: String,
-    pub(crate) endpoint: String,
-    pub(crate) room_session_id: String,
-    /// Name of the event.
-    pub(crate) event: String,
     pub(crate) body: String,
     pub(crate) created_at: UnixMs,
     /// Failed attempts so far.
     pub(crate) attempts: i64,
+}
+
+/// What all lanes of all endpoints hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Waiting {
+    pub(crate) messages: i64,
+    /// When the first of them was written.
+    pub(crate) oldest: Option<UnixMs>,
 }
 
 /// What became of an attempt.
@@ -57,48 +71,85 @@ pub(crate) struct Busy;
 /// What delivers messages works with this.
 #[derive(Clone)]
 pub(crate) struct Outbox {
-    pub(super) reader: AnyPool,
-    pub(super) queue: Queue,
-    /// Told by the writer after a commit that added messages.
-    pub(super) added: Arc<Notify>,
+    storage: Storage,
 }
 
 impl Outbox {
-    /// The first message of each lane whose time has come, the longest due first.
-    pub(crate) async fn due(&self, now: UnixMs, limit: i64) -> sqlx::Result<Vec<OutboxMessage>> {
+    pub(super) fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    fn reader(&self) -> &AnyPool {
+        self.storage.reader()
+    }
+
+    /// Lanes of an endpoint, the longest due first, those that are not due yet at the end.
+    pub(crate) async fn lanes(&self, endpoint: &str, limit: i64) -> sqlx::Result<Vec<Lane>> {
         sqlx::query_as(
-            "SELECT id, message_id, endpoint, room_session_id, event, body, created_at, attempts FROM outbox \
-             WHERE dead = 0 AND due_at <= $1 AND NOT EXISTS (SELECT 1 FROM outbox AS ahead \
-             WHERE ahead.endpoint = outbox.endpoint AND ahead.room_session_id = outbox.room_session_id \
-             AND ahead.dead = 0 AND ahead.id < outbox.id) ORDER BY due_at, id LIMIT $2",
+            "SELECT room_session_id, due_at FROM outbox WHERE id IN (SELECT MIN(id) FROM outbox \
+             WHERE endpoint = $1 AND dead = 0 GROUP BY room_session_id) ORDER BY due_at, id LIMIT $2",
         )
-        .bind(now)
+        .bind(endpoint)
         .bind(limit)
-        .fetch_all(&self.reader)
+        .fetch_all(self.reader())
         .await
     }
 
-    /// When the first message of any lane is due; `None` when there is none.
-    pub(crate) async fn next_due(&self) -> sqlx::Result<Option<UnixMs>> {
-        sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM outbox WHERE dead = 0 AND NOT EXISTS (SELECT 1 FROM outbox AS ahead \
-             WHERE ahead.endpoint = outbox.endpoint AND ahead.room_session_id = outbox.room_session_id \
-             AND ahead.dead = 0 AND ahead.id < outbox.id)",
+    /// The first messages of a lane, in their order.
+    pub(crate) async fn lane(
+        &self,
+        endpoint: &str,
+        room_session_id: &str,
+        limit: i64,
+    ) -> sqlx::Result<Vec<OutboxMessage>> {
+        sqlx::query_as(
+            "SELECT id, message_id, body, created_at, attempts FROM outbox \
+             WHERE endpoint = $1 AND room_session_id = $2 AND dead = 0 ORDER BY id LIMIT $3",
         )
-        .fetch_one(&self.reader)
+        .bind(endpoint)
+        .bind(room_session_id)
+        .bind(limit)
+        .fetch_all(self.reader())
         .await
     }
 
-    /// Until messages were added since the last wait.
-    pub(crate) async fn added(&self) {
-        self.added.notified().await;
+    /// Changes with every commit that adds messages.
+    pub(crate) fn added(&self) -> watch::Receiver<()> {
+        self.storage.added.subscribe()
     }
 
-    /// Writes down what became of an attempt; returns when that is committed.
-    pub(crate) async fn settle(&self, id: i64, outcome: Outcome) -> Result<(), Busy> {
+    /// Writes down what became of an attempt, in the order of the calls; the future waits for the commit.
+    pub(crate) fn settle(
+        &self,
+        id: i64,
+        outcome: Outcome,
+    ) -> impl Future<Output = Result<(), Busy>> + Send + use<> {
         let (done, committed) = oneshot::channel();
-        self.queue.push(Entry::Settle { id, outcome, done });
-        committed.await.map_err(|_| Busy)
+        self.storage.queue.push(Entry::Settle { id, outcome, done });
+        async { committed.await.map_err(|_| Busy) }
+    }
+
+    /// What is on its way.
+    pub(crate) async fn waiting(&self) -> sqlx::Result<Waiting> {
+        sqlx::query_as(
+            "SELECT COUNT(*) AS messages, (SELECT created_at FROM outbox WHERE dead = 0 ORDER BY id LIMIT 1) \
+             AS oldest FROM outbox WHERE dead = 0",
+        )
+        .fetch_one(self.reader())
+        .await
+    }
+
+    /// Gives up what is for other endpoints than these; gives how many messages.
+    pub(crate) async fn give_up_others(&self, endpoints: &[Arc<str>]) -> sqlx::Result<u64> {
+        let mut others =
+            Query::new("UPDATE outbox SET dead = 1, last_error = 'no such endpoint' WHERE dead = 0");
+        for endpoint in endpoints {
+            others = others.add(" AND endpoint <> ").value(endpoint.to_string());
+        }
+        let mut transaction = self.storage.begin().await?;
+        let given_up = others.execute(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(given_up)
     }
 }
 

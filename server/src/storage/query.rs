@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyPool, Arguments, AssertSqlSafe, Encode, FromRow, Type};
+use sqlx::{AnyConnection, AnyPool, Arguments, AssertSqlSafe, Encode, FromRow, Type};
 
 use super::UnixMs;
 
@@ -36,6 +36,13 @@ impl Query {
         self.values.add(value).expect("text and numbers can always be encoded");
         self.text.push_str(&format!("${}", self.values.len()));
         self
+    }
+
+    /// Changes rows; gives how many.
+    pub(crate) async fn execute(self, to: &mut AnyConnection) -> sqlx::Result<u64> {
+        // Safe, because `new` and `add` take only text of this program.
+        let done = sqlx::query_with(AssertSqlSafe(self.text), self.values).execute(to).await?;
+        Ok(done.rows_affected())
     }
 
     /// The rows.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::{AnyConnection, Connection};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::database::{Database, Fault, fault};
@@ -42,7 +42,7 @@ pub(super) struct Writer {
     pub(super) connection: Option<AnyConnection>,
     pub(super) inbox: Inbox,
     pub(super) closing: watch::Receiver<()>,
-    pub(super) added: Arc<Notify>,
+    pub(super) added: Arc<watch::Sender<()>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) next_message: i64,
     running: Running,
@@ -54,7 +54,7 @@ impl Writer {
         database: Database,
         inbox: Inbox,
         closing: watch::Receiver<()>,
-        added: Arc<Notify>,
+        added: Arc<watch::Sender<()>>,
         metrics: Arc<Metrics>,
         next_message: i64,
     ) -> Self {
@@ -208,7 +208,7 @@ impl Writer {
             }
         }
         if messages {
-            self.added.notify_one();
+            self.added.send_replace(());
         }
     }
 

@@ -11,8 +11,6 @@
 //! elsewhere a moment later (DNS rebinding) changes nothing. One bad address among several refuses them all. Every
 //! redirect and every address inside a playlist is a new URL and comes here anew.
 
-#![allow(dead_code, unused_imports, reason = "playback and streams come to it one after the other")]
-
 mod address;
 mod allowed;
 mod resolver;

@@ -22,8 +22,10 @@ pub(crate) enum Purpose {
     /// Events are posted there.
     Webhook,
     /// A file or a live stream is shown in a room.
+    #[allow(dead_code, reason = "playback asks for it")]
     Playback,
     /// A room is sent there.
+    #[allow(dead_code, reason = "streams ask for it")]
     Stream,
 }
 

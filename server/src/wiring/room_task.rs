@@ -198,7 +198,8 @@ impl RoomTask {
             match output {
                 RoomOutput::Send { to, message } => self.deliver(to, message).await,
                 RoomOutput::Event { to, event } => {
-                    self.history.event(&event, Vec::new());
+                    let messages = self.app.webhooks.messages(&self.handle.name, &self.handle.id, &event);
+                    self.history.event(&event, messages);
                     for session in self.recipients(to) {
                         self.deliver(session, RoomMessage::Event(Arc::clone(&event))).await;
                     }

@@ -65,13 +65,25 @@ impl Server {
 
     /// A production server: `config` says all but where the data are, and has the project of `--dev`.
     pub(crate) fn production(config: &str) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::production_in(tempfile::tempdir().unwrap(), config)
+    }
+
+    /// The same with data of an earlier one; keeps what it logs for [`Self::log`].
+    pub(crate) fn production_in(data: tempfile::TempDir, config: &str) -> Self {
         let file = data.path().join("config.toml");
         let dir = data.path().join("data");
         std::fs::write(&file, format!("data_dir = {:?}\n{config}", dir.to_str().unwrap())).unwrap();
+        let log = File::options().create(true).append(true).open(data.path().join(LOG)).unwrap();
         let mut command = signalbox();
         command.args(["serve", "--config"]).arg(file);
-        Self::spawn(command, data, Stdio::inherit())
+        Self::spawn(command, data, log.into())
+    }
+
+    /// Kills it as nobody can prepare for; gives its data.
+    pub(crate) fn kill(mut self) -> tempfile::TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.data, tempfile::tempdir().unwrap())
     }
 
     fn launch(variables: &[(&str, &str)], data: tempfile::TempDir, log: Stdio) -> Self {

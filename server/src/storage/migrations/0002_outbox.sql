@@ -17,5 +17,5 @@ CREATE TABLE outbox (
     -- 1: given up; kept to be looked at, no longer in its lane's way.
     dead BIGINT NOT NULL
 );
-CREATE INDEX outbox_due ON outbox (dead, due_at, id);
+CREATE INDEX outbox_by_order ON outbox (dead, id);
 CREATE INDEX outbox_lane ON outbox (endpoint, room_session_id, dead, id);

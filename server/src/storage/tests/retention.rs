@@ -23,7 +23,7 @@ async fn what_ended_too_long_ago_goes_with_all_that_belongs_to_it() {
         });
         until("all is written", async || opened.events("s3").await.len() == 602).await;
         let outbox = opened.storage.outbox();
-        let first = outbox.due(UnixMs(9000), 1).await.unwrap().remove(0);
+        let first = outbox.lane("x", "s1", 1).await.unwrap().remove(0);
         outbox.settle(first.id, Outcome::Dead { error: "gone".to_owned() }).await.unwrap();
 
         assert_eq!(sweep(&opened.storage, UnixMs(10_000)).await.unwrap(), 0, "not the moment itself");
