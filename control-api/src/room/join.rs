@@ -179,7 +179,6 @@ impl RoomSession {
             Role::Member => {
                 self.send_subscribed(now, session, Some((call, id)));
                 self.emit_member(now, EventKind::MemberJoined, id, None);
-                self.sound(Tone::Entry);
                 self.want_layout_for(now, id);
                 self.play(Tone::Entry);
             }

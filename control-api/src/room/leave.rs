@@ -61,9 +61,6 @@ impl RoomSession {
             let body = MemberBody { member: self.wire_member(&participant, None) };
             let to = self.all();
             self.emit(now, to, EventKind::MemberLeft, Some(id), body);
-            if participant.role == Role::Member {
-                self.sound(Tone::Exit);
-            }
             self.want_layout_without(now);
             if participant.is_person() {
                 self.play(Tone::Exit);
@@ -76,7 +73,7 @@ impl RoomSession {
         }
     }
 
-    /// If the room is set to tell by ear who comes and goes.
+    /// If the room is set to tell by ear who comes and goes. The media plane keeps crowds bearable.
     pub(super) fn play(&mut self, tone: Tone) {
         if self.config.settings.tone_on_entry_and_exit {
             self.instruct(MediaInstruction::PlayTone { tone });

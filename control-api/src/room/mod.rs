@@ -197,13 +197,6 @@ impl RoomSession {
         self.journal.last()
     }
 
-    /// A member has come or goes: heard by the others where the room is set to it. The media plane keeps crowds bearable.
-    fn sound(&mut self, tone: Tone) {
-        if self.config.settings.tone_on_entry_and_exit {
-            self.instruct(MediaInstruction::PlayTone { tone });
-        }
-    }
-
     /// Takes what happened.
     pub fn handle(&mut self, now: Now, input: RoomInput) {
         if self.phase == Phase::Over {

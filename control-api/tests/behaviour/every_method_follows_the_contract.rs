@@ -158,11 +158,13 @@ fn is_allowed(rule: Rule, role: Role, target: Target) -> bool {
 /// Code, message unless it is free, and whether it is done.
 fn expected(row: &Row, role: Role, target: Target) -> (&'static str, Option<&'static str>) {
     // Who has become audience may do nothing, least of all promote itself.
-    if row.method == "video.member.promote" && target == Target::Oneself && role != Role::Project {
-        return ("403", Some("Unauthorized"));
-    }
-    match (is_allowed(row.rule, role, target), target, &row.outcome) {
+    let is_lost = row.method == "video.member.promote" && target == Target::Oneself && role != Role::Project;
+    let is_screen = matches!(target, Target::OwnChild | Target::OthersChild);
+    match (is_allowed(row.rule, role, target) && !is_lost, target, &row.outcome) {
         (false, ..) => ("403", Some("Unauthorized")),
+        // A screen is of a member already, and can be no audience.
+        (true, ..) if is_screen && row.method == "video.member.promote" => ("403", Some("Unauthorized")),
+        (true, ..) if is_screen && row.method == "video.member.demote" => ("404", Some("Member not found")),
         (true, Target::Missing, _) => ("422", None),
         (true, Target::Unknown, _) => ("404", Some("Member not found")),
         (true, _, Outcome::Done(..)) => ("200", Some("OK")),
