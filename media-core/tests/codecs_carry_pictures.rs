@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use layouts::Size;
 use media_core::codec::{
-    CodecError, Encoded, EncoderConfig, MAX_PIXELS, Picture, VideoDecoder, VideoEncoder, Yuv,
+    CodecError, Encoded, EncoderConfig, MAX_PIXELS, Picture, Rgb, VideoDecoder, VideoEncoder, Yuv,
 };
 use media_core::units::{Bitrate, VideoCodec};
 
@@ -270,19 +270,60 @@ fn a_decoder_follows_a_change_of_size() {
 }
 
 #[test]
-fn too_large_a_picture_is_refused_before_it_is_decoded() {
-    // 2560x1440 is valid and encoded as any other; a decoder must not allocate for it.
-    let size = Size { width: 2560, height: 1440 };
-    assert!(size.width * size.height > MAX_PIXELS);
+fn the_screen_of_any_usual_monitor_is_decoded_and_kept_no_larger_than_a_canvas() {
     for codec in BOTH {
-        let coded = encode(&mut encoder(codec, size, RATE), 0..1, size).remove(0).unwrap();
+        for (monitor, kept) in [
+            ((1920, 1080), (1920, 1080)),
+            ((1920, 1200), (1728, 1080)),
+            ((2560, 1440), (1920, 1080)),
+            ((3440, 1440), (1920, 802)),
+            ((3456, 2234), (1670, 1080)),
+            ((3840, 2160), (1920, 1080)),
+            ((1440, 2560), (1080, 1920)),
+            ((1080, 1080), (1080, 1080)),
+        ] {
+            let size = Size { width: monitor.0, height: monitor.1 };
+            if codec == VideoCodec::H264 && size.height > 2160 && size.width > 2160 {
+                continue; // OpenH264 does not encode it.
+            }
+            let picture = Picture::filled(size, Rgb(200, 40, 40));
+            let coded = encoder(codec, size, RATE).encode(&picture, 0, true).unwrap().unwrap();
+            let decoded = VideoDecoder::new(codec).unwrap().decode(&coded.data).unwrap().unwrap();
+            assert_eq!((decoded.size().width, decoded.size().height), kept, "{codec:?} of {monitor:?}");
+            let Rgb(red, green, blue) = decoded.pixel(kept.0 / 2, kept.1 / 2).unwrap().into();
+            assert!(red > 180 && green < 60 && blue < 60, "{codec:?} of {monitor:?}");
+        }
+    }
+}
+
+/// The beginning of a key frame of so many macroblocks, ITU-T H.264 §7.3.2.1.1.
+fn h264_of(columns: u32, rows: u32) -> Vec<u8> {
+    let golomb = |value: u32| format!("{:0>1$b}", value + 1, 2 * (value + 1).ilog2() as usize + 1);
+    // Id, frame numbers, order counts of type 2, one reference, no gaps, size, whole frames, stop bit.
+    let bits = [0, 0, 2, 1].map(golomb).concat() + "0" + &golomb(columns - 1) + &golomb(rows - 1) + "11";
+    let bits = format!("{bits:0<0$}", bits.len().next_multiple_of(8));
+    let bytes =
+        bits.as_bytes().chunks(8).map(|byte| byte.iter().fold(0_u8, |value, bit| value << 1 | (bit - b'0')));
+    let mut unit = vec![0, 0, 0, 1, 0x67, 66, 0, 51];
+    unit.extend(bytes);
+    unit.extend([0, 0, 0, 1, 0x65, 0x88, 0x84]);
+    unit
+}
+
+#[test]
+fn too_large_a_picture_is_refused_before_it_is_decoded() {
+    // The header alone decides; a decoder must not allocate for it.
+    let size = Size { width: 4800, height: 2400 };
+    assert!(size.width * size.height > MAX_PIXELS);
+    let vp8 = vec![0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xc0, 0x12, 0x60, 0x09];
+    for (codec, coded) in [(VideoCodec::Vp8, vp8), (VideoCodec::H264, h264_of(300, 150))] {
         assert_eq!(
-            VideoDecoder::new(codec).unwrap().decode(&coded.data).err(),
+            VideoDecoder::new(codec).unwrap().decode(&coded).err(),
             Some(CodecError::UnacceptableSize(size)),
             "{codec:?}"
         );
     }
-    // The header alone decides: 16383x16383 VP8, and nothing behind it.
+    // As large as VP8 can say.
     let header = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0xff, 0x3f];
     let size = Size { width: 16_383, height: 16_383 };
     let decoded = VideoDecoder::new(VideoCodec::Vp8).unwrap().decode(&header);

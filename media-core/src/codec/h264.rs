@@ -23,7 +23,7 @@ use openh264::formats::YUVSource;
 
 use self::nal::NalType;
 use super::yuv::View;
-use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size};
+use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size, keep};
 use crate::units::Bitrate;
 
 /// Whether the access unit can be decoded without any before it. A recovery point without IDR is not taken as one:
@@ -68,11 +68,10 @@ impl Decoder {
         let (width, height) = yuv.dimensions();
         let side = |pixels| u32::try_from(pixels).unwrap_or(u32::MAX);
         let size = Size { width: side(width), height: side(height) };
-        check_decoded_size(size)?;
         let (y_stride, u_stride, v_stride) = yuv.strides();
         let view = View::new(size, [yuv.y(), yuv.u(), yuv.v()], [y_stride, u_stride, v_stride])
             .ok_or(CodecError::Damaged("OpenH264's picture is shorter than its size"))?;
-        Ok(Some(pool.draw(size, |picture| picture.copy_from(&view))))
+        keep(&view, pool).map(Some)
     }
 
     /// Collects what the library may see; says whether there is a slice.

@@ -25,13 +25,19 @@ pub use picture::Picture;
 pub(crate) use picture::PicturePool;
 pub use yuv::Rotation;
 
-/// Largest picture a decoder accepts, in pixels whatever its shape: one frame of 1080p, rounded up to macroblocks.
-pub const MAX_PIXELS: u32 = 1920 * 1088;
+/// Largest picture a decoder accepts, in pixels whatever its shape: the largest of H.264 level 5.1. Cameras send far less,
+/// but a shared screen comes as large as the monitor is.
+pub const MAX_PIXELS: u32 = 4096 * 2304;
 /// Longest side a decoder accepts; with [`MAX_PIXELS`] it keeps absurd ratios out of the scaler.
-const MAX_SIDE: u32 = 3840;
+const MAX_SIDE: u32 = 5120;
+/// Longest side an encoder accepts.
+const MAX_ENCODED_SIDE: u32 = 3840;
+/// Sides of the largest canvas. A decoded picture that is larger is kept no larger than this: a second of a screen would
+/// otherwise be 300 MB.
+const KEPT: [u32; 2] = [1920, 1080];
 /// Shortest side a decoder accepts: one macroblock. No camera sends less, and the scaler's inner loops like it.
 const MIN_SIDE: u32 = 16;
-/// Largest coded frame a decoder accepts. A 1080p key frame at the best quality stays far below.
+/// Largest coded frame a decoder accepts. Key frames of a screen at browsers' bit rates stay far below.
 const MAX_CODED: usize = 4 << 20;
 
 /// Why a frame was not decoded or encoded.
@@ -199,7 +205,7 @@ impl VideoEncoder {
         if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
             return Err(CodecError::Refused("an encoder needs even dimensions"));
         }
-        if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
+        if width.min(height) < MIN_SIDE || width.max(height) > MAX_ENCODED_SIDE {
             return Err(CodecError::Refused("no encoder for that size"));
         }
         if !(1..=60).contains(&config.fps) {
@@ -255,6 +261,26 @@ fn check_decoded_size(size: Size) -> Result<(), CodecError> {
         && width.max(height) <= MAX_SIDE
         && width.saturating_mul(height) <= MAX_PIXELS;
     if fits { Ok(()) } else { Err(CodecError::UnacceptableSize(size)) }
+}
+
+/// Keeps what was decoded: as it is, or reduced to what a canvas can show of it.
+fn keep(decoded: &yuv::View<'_>, pool: &mut PicturePool) -> Result<Arc<Picture>, CodecError> {
+    check_decoded_size(decoded.size())?;
+    Ok(pool.draw(kept_size(decoded.size()), |picture| picture.scale_from(decoded)))
+}
+
+fn kept_size(size: Size) -> Size {
+    let Size { width, height } = size;
+    let [long, short] = KEPT;
+    let (most_wide, most_high) = if width >= height { (long, short) } else { (short, long) };
+    if width <= most_wide && height <= most_high || width.saturating_mul(height) <= long * short {
+        return size;
+    }
+    // The ratio of the side that exceeds more; both sides are below 2^13.
+    let (of, to) =
+        if width * most_high >= height * most_wide { (width, most_wide) } else { (height, most_high) };
+    let reduced = |side: u32| (side * to / of / 2 * 2).max(MIN_SIDE);
+    Size { width: reduced(width), height: reduced(height) }
 }
 
 const fn assert_send<T: Send>() {}

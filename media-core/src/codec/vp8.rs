@@ -17,7 +17,7 @@ use layouts::Size;
 use vpx_sys as vpx;
 
 use super::yuv::View;
-use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size};
+use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size, keep};
 use crate::units::Bitrate;
 
 /// The frame tag says whether it is a key frame: RFC 6386 §9.1.
@@ -135,8 +135,7 @@ impl Decoder {
         // SAFETY: not null, and valid until the next call with this context, which `&mut self` keeps away.
         let image = unsafe { &*image };
         let view = view_of(image).ok_or(CodecError::Damaged("not an 8-bit 4:2:0 picture"))?;
-        check_decoded_size(view.size())?;
-        Ok(Some(pool.draw(view.size(), |picture| picture.copy_from(&view))))
+        keep(&view, pool).map(Some)
     }
 
     /// Whether the picture just decoded, or one it refers to, has invented parts.

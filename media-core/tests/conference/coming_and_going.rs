@@ -10,20 +10,11 @@ use media_core::units::LegKey;
 use media_core::units::VideoCodec::{H264, Vp8};
 
 use crate::conference::{Conference, alike};
-use crate::meeting::{BLUE, RED, page};
+use crate::meeting::{BLUE, RED, page, two};
 use crate::page::Setup;
 use crate::sim::server_address;
 
 const GREEN: Rgb = Rgb(40, 170, 60);
-
-/// Ann and Bob, who see each other.
-fn two(seed: u64) -> (Conference, usize, usize) {
-    let mut it = Conference::new(seed);
-    let ann = it.join(page(RED, 440.0));
-    let bob = it.join(page(BLUE, 880.0));
-    it.warm_up();
-    (it, ann, bob)
-}
 
 /// How long after the keys a page had its first picture.
 fn first_picture(it: &mut Conference, member: usize) -> Duration {
@@ -210,73 +201,6 @@ fn a_page_that_is_loaded_anew_takes_its_own_seat() {
     assert!(it.hears(ann, 660.0, from, from + 0.5) > -20.0);
     assert!(it.hears(bob, 440.0, from, from + 0.5) > -20.0);
     assert_eq!(it.counters().legs, 2);
-}
-
-#[test]
-fn an_ice_restart_leaves_the_media_alone() {
-    for bundled in [true, false] {
-        let mut it = Conference::new(10);
-        let ann = it.join(Setup { bundled, ..page(RED, 440.0) });
-        let bob = it.join(page(BLUE, 880.0));
-        it.warm_up();
-        let (from, seen) = (it.seconds(), it.pages[ann].page.seen.len());
-        let offer = it.pages[ann].page.restart_offer();
-        let answer = it.reoffer(ann, &offer);
-        let now = it.now;
-        it.pages[ann].page.answered(now, &answer);
-        it.run(2.0);
-        assert!(it.pages[ann].page.transports.iter().all(|transport| !transport.confirmed.is_empty()));
-        let shown = it.pages[ann].page.seen.len() - seen;
-        assert!((29..=31).contains(&shown), "{shown} pictures in 2 s");
-        assert!(
-            it.hears(ann, 880.0, from, from + 1.5) > -20.0 && it.hears(bob, 440.0, from, from + 1.5) > -20.0
-        );
-        assert!(alike(it.sees(bob, ann), RED));
-    }
-}
-
-/// The page makes an offer again, and takes the answer.
-fn renegotiate(it: &mut Conference, member: usize, offer: &str) {
-    let answer = it.reoffer(member, offer);
-    let now = it.now;
-    it.pages[member].page.answered(now, &answer);
-}
-
-#[test]
-fn a_page_adds_its_camera_later() {
-    for bundled in [true, false] {
-        let mut it = Conference::new(11);
-        let ann = it.join(page(RED, 440.0));
-        let bob = it.join(Setup { bundled, video: Vec::new(), ..page(BLUE, 880.0) });
-        it.warm_up();
-        assert!(it.pages[bob].page.seen.is_empty() && !alike(it.sees(ann, bob), BLUE));
-        let from = it.seconds();
-        let offer = it.pages[bob].page.camera_offer(Vp8);
-        renegotiate(&mut it, bob, &offer);
-        it.run(2.0);
-        assert!(alike(it.sees(ann, bob), BLUE) && alike(it.sees(bob, ann), RED), "bundled {bundled}");
-        assert!(it.hears(bob, 440.0, from, from + 1.5) > -20.0);
-        assert!(it.hears(ann, 880.0, from + 0.2, from + 1.5) > -20.0);
-    }
-}
-
-#[test]
-fn a_page_stops_watching_and_watches_again() {
-    let (mut it, ann, bob) = two(12);
-    let offer = it.pages[bob].page.video_direction_offer("sendonly");
-    renegotiate(&mut it, bob, &offer);
-    it.run(0.1);
-    let (seen, sent) = (it.pages[bob].page.seen.len(), it.pages[ann].page.seen.len());
-    it.run(1.0);
-    assert_eq!(it.pages[bob].page.seen.len(), seen);
-    assert!(it.pages[ann].page.seen.len() >= sent + 14);
-    assert!(alike(it.sees(ann, bob), BLUE), "it is still seen");
-    let offer = it.pages[bob].page.video_direction_offer("recvonly");
-    renegotiate(&mut it, bob, &offer);
-    it.run(1.0);
-    assert!(it.pages[bob].page.seen.len() >= seen + 14, "pictures again, in the same stream");
-    assert!(alike(it.sees(bob, ann), RED));
-    assert!(!alike(it.sees(ann, bob), BLUE), "now it is not");
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub struct Conference {
     pub link: Link,
     pub filter: Option<Filter>,
     pub pages: Vec<Member>,
+    pub canvas: Size,
     /// What the rooms said, with the time since the beginning.
     pub events: Vec<(Duration, Event)>,
     workers: Workers,
@@ -81,6 +82,7 @@ impl Conference {
             link: Link::new(seed, Impairment::LOOPBACK),
             filter: None,
             pages: Vec::new(),
+            canvas: config.canvas,
             events: Vec::new(),
             workers: Workers {
                 takes: Duration::ZERO,
@@ -321,7 +323,7 @@ impl Conference {
 
     /// The middle of a member's layer.
     pub fn centre_of(&self, member: usize) -> (u32, u32) {
-        let rect = self.layer_of(member).pixels(CANVAS);
+        let rect = self.layer_of(member).pixels(self.canvas);
         (rect.x + rect.width / 2, rect.y + rect.height / 2)
     }
 

@@ -26,5 +26,7 @@ mod liveness;
 mod load;
 mod meeting;
 mod network;
+mod on_the_canvas;
+mod renegotiation;
 mod screens;
 mod taking_over;

@@ -15,6 +15,15 @@ pub fn page(colour: Rgb, hz: f64) -> Setup {
     Setup { camera: Box::new(move |_| colour), microphone: tone(hz, 0.3), ..Setup::default() }
 }
 
+/// Ann and Bob, who see each other.
+pub fn two(seed: u64) -> (Conference, usize, usize) {
+    let mut it = Conference::new(seed);
+    let ann = it.join(page(RED, 440.0));
+    let bob = it.join(page(BLUE, 880.0));
+    it.warm_up();
+    (it, ann, bob)
+}
+
 #[test]
 fn two_members_see_and_hear_each_other() {
     for (bundled, ours, theirs) in [

@@ -70,12 +70,16 @@ impl Default for Setup {
 }
 
 impl Setup {
+    fn sends(&self) -> bool {
+        ["sendrecv", "sendonly"].contains(&self.direction)
+    }
+
     fn films(&self) -> bool {
-        self.direction != "recvonly" && self.tracks.contains(&MediaKind::Video)
+        self.sends() && self.tracks.contains(&MediaKind::Video)
     }
 
     fn speaks(&self) -> bool {
-        self.direction != "recvonly" && self.tracks.contains(&MediaKind::Audio)
+        self.sends() && self.tracks.contains(&MediaKind::Audio)
     }
 }
 
@@ -84,7 +88,7 @@ pub struct Seen {
     pub at: Instant,
     pub timestamp: u32,
     points: Vec<Yuv>,
-    width: u32,
+    size: Size,
 }
 
 impl Seen {
@@ -93,9 +97,13 @@ impl Seen {
         self.points.iter().any(|point| alike(Rgb::from(*point), colour))
     }
 
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
     /// The colour near a pixel.
     pub fn colour(&self, x: u32, y: u32) -> Rgb {
-        let at = y / POINTS_EVERY * (self.width / POINTS_EVERY) + x / POINTS_EVERY;
+        let at = y / POINTS_EVERY * (self.size.width / POINTS_EVERY) + x / POINTS_EVERY;
         Rgb::from(self.points[at as usize])
     }
 }
@@ -247,6 +255,12 @@ impl Page {
         self.offer()
     }
 
+    /// An offer with another direction of both sections.
+    pub fn direction_offer(&mut self, direction: &'static str) -> String {
+        self.setup.direction = direction;
+        self.video_direction_offer(direction)
+    }
+
     /// An offer with another direction of its video.
     pub fn video_direction_offer(&mut self, direction: &'static str) -> String {
         self.version += 1;
@@ -306,7 +320,7 @@ impl Page {
         if !self.is_connected() {
             return;
         }
-        if self.microphone.frame == 0 {
+        if self.microphone.frame == 0 || !self.setup.speaks() {
             // Capture began before the call: nothing of before is sent.
             let since = self.own_time(now);
             self.microphone.frame = (since.as_millis() / AUDIO_EVERY.as_millis()) as u64;
@@ -641,7 +655,7 @@ impl Seen {
         };
         let points = (0..height / POINTS_EVERY).flat_map(points);
         let points = points.map(|(x, y)| picture.pixel(x, y).unwrap()).collect();
-        Self { at, timestamp, points, width }
+        Self { at, timestamp, points, size: picture.size() }
     }
 }
 

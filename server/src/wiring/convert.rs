@@ -309,6 +309,25 @@ mod tests {
     }
 
     #[test]
+    fn a_screen_is_that_of_its_sharer() {
+        let registry = registry();
+        let (mut keys, alice, key, ..) = room(&registry);
+        for (kind, expected) in [
+            (wire::member::MemberKind::Screen, MemberKind::Screen),
+            (wire::member::MemberKind::Device, MemberKind::Device),
+        ] {
+            let MediaInstruction::AddMember { setup, .. } = add(&alice) else { panic!("a member") };
+            let setup = MemberSetup { kind, parent: Some(alice.clone()), audience: true, ..setup };
+            let member = MemberId::new(format!("{kind:?}"));
+            let add = MediaInstruction::AddMember { member, setup };
+            let Ok(Action::AddMember { config, .. }) = keys.action(&registry, &add, false) else {
+                panic!("a member");
+            };
+            assert_eq!((config.kind, config.parent, config.audience), (expected, Some(key), true));
+        }
+    }
+
+    #[test]
     fn rooms_never_share_keys() {
         let registry = registry();
         let (_, _, one, _, one_leg) = room(&registry);

@@ -1,0 +1,82 @@
+//! What the room says about who is on the canvas, and how large that is.
+
+use layouts::{LayoutId, Position, Size};
+use media_core::room::{Action, RoomConfig};
+use media_core::units::MediaKind;
+use media_core::units::VideoCodec::{H264, Vp8};
+
+use crate::conference::{CANVAS, Conference, alike};
+use crate::meeting::{BLUE, RED, page, two};
+use crate::page::Setup;
+
+#[test]
+fn who_is_on_hold_is_neither_seen_nor_heard_and_comes_back() {
+    let (mut it, ann, bob) = two(16);
+    let key = it.pages[bob].key;
+    it.act(Action::SetPositions { positions: vec![(key, Position::OffCanvas)] });
+    it.act(Action::SetAudioMuted { member: key, muted: true });
+    it.run(3.0);
+    let from = it.seconds();
+    it.run(0.8);
+    assert!(
+        !it.pages[ann].page.seen.last().unwrap().has(BLUE) && it.hears(ann, 880.0, from, from + 0.6) < -60.0
+    );
+    assert!(it.hears(bob, 440.0, from, from + 0.6) > -20.0, "it goes on receiving");
+    it.act(Action::SetPositions { positions: vec![(key, Position::Auto)] });
+    it.act(Action::SetAudioMuted { member: key, muted: false });
+    it.run(0.5);
+    let from = it.seconds();
+    it.run(0.8);
+    assert!(alike(it.sees(ann, bob), BLUE) && it.hears(ann, 880.0, from, from + 0.6) > -20.0);
+}
+
+#[test]
+fn muted_cameras_leave_the_canvas_where_the_room_hides_them() {
+    let (mut it, ann, bob) = two(17);
+    let key = it.pages[bob].key;
+    it.act(Action::SetHideVideoMuted { hide: true });
+    it.act(Action::SetVideoMuted { member: key, muted: true });
+    it.run(3.0);
+    let shown = |it: &Conference| it.placed().layers.iter().filter(|layer| layer.source.is_some()).count();
+    assert_eq!((shown(&it), it.placed().layers.len()), (1, 3), "Ann has the canvas for herself");
+    it.act(Action::SetHideVideoMuted { hide: false });
+    it.run(0.5);
+    assert_eq!(shown(&it), 2, "the mute image");
+    it.act(Action::SetHideVideoMuted { hide: true });
+    it.act(Action::SetVideoMuted { member: key, muted: false });
+    it.run(1.0);
+    assert!(alike(it.sees(ann, bob), BLUE));
+}
+
+#[test]
+fn a_raised_hand_comes_first_where_the_room_says_so() {
+    let layout = LayoutId::by_name("highlight-1-responsive").unwrap();
+    let mut it = Conference::with(18, RoomConfig { canvas: CANVAS, fps: 15, layout });
+    let ann = it.join(page(RED, 440.0));
+    let bob = it.join(Setup { tracks: vec![MediaKind::Video], ..page(BLUE, 880.0) });
+    it.warm_up();
+    assert_eq!(it.layer_of(ann).position, Position::Reserved(1));
+    let key = it.pages[bob].key;
+    it.act(Action::SetPrioritizeHandraise { on: true });
+    it.act(Action::SetHandRaised { member: key, raised: true });
+    it.run(2.5);
+    assert_eq!(it.layer_of(bob).position, Position::Reserved(1));
+    assert!(alike(it.sees(ann, bob), BLUE) && alike(it.sees(ann, ann), RED));
+}
+
+#[test]
+fn canvases_of_full_size_keep_their_clock() {
+    for (fps, codec) in [(20, H264), (30, Vp8)] {
+        let canvas = Size { width: 1920, height: 1080 };
+        let mut it = Conference::with(19, RoomConfig { canvas, fps, layout: LayoutId::GRID_RESPONSIVE });
+        let ann = it.join(Setup { video: vec![codec], ..page(RED, 440.0) });
+        let bob = it.join(Setup { video: vec![codec], ..page(BLUE, 880.0) });
+        it.warm_up();
+        let begun = it.pages[ann].page.seen.len();
+        it.run(1.0);
+        let seen = &it.pages[ann].page.seen[begun..];
+        assert!(seen.len().abs_diff(fps as usize) <= 1, "{} pictures at {fps}", seen.len());
+        assert!(seen.iter().all(|seen| seen.size() == canvas));
+        assert!(alike(it.sees(ann, bob), BLUE) && alike(it.sees(bob, ann), RED));
+    }
+}
