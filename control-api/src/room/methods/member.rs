@@ -157,8 +157,7 @@ impl Method for MemberRemove {
         if params.member_id == "all" {
             room.remove_all(call.now);
         } else {
-            let id =
-                room.known_person(&params.member_id).or_else(|_| room.known_member(&params.member_id))?;
+            let id = room.known_participant(&params.member_id)?;
             room.take_out(call.now, &id, Some(Cause::NORMAL));
         }
         Ok(Done {})
