@@ -311,6 +311,26 @@ async fn what_is_committed_survives_a_kill() {
 }
 
 #[tokio::test]
+async fn a_room_goes_on_while_the_database_cannot_be_written() {
+    const CHANGES: u64 = 100;
+    let receiver = Receiver::start(|_, _| Some(status(200))).await;
+    let server = Server::production(&config(&[("all", &receiver.base, "")]));
+    let mut scene = Scene::open(&server, "lounge").await;
+    receiver.until("beginning", |got| got.len() >= 2).await;
+    let file = server.data_dir().join("data").join("signalbox.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    for n in 1..=CHANGES {
+        scene.change(n).await;
+    }
+    assert_eq!(changes_taken(&receiver.got.lock().unwrap(), &scene.room), [0; 0], "sent before the commit");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let got = receiver.until("changes", |got| changes_taken(got, &scene.room).last() == Some(&CHANGES)).await;
+    assert_eq!(changes_taken(&got, &scene.room), (1..=CHANGES).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn who_is_gone_is_left_alone_until_the_next_start() {
     let receiver = Receiver::start(|one, _| Some(status(if one.path == "/gone" { 410 } else { 200 }))).await;
     let url = |path: &str| format!("{}{path}", receiver.base);

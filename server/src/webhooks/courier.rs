@@ -217,3 +217,6 @@ fn judged(response: &Response<Incoming>) -> Answer {
         retry_after: asked.and_then(|value| retry_after(value, SystemTime::now())),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ const SENT: &[EventKind] = &[
     EventKind::RoomStarted,
     EventKind::RoomUpdated,
     EventKind::RoomEnded,
+    EventKind::AudienceCount,
     EventKind::MemberJoined,
     EventKind::MemberUpdated,
     EventKind::MemberLeft,

@@ -49,6 +49,11 @@ impl Webhooks {
         Ok(Self { endpoints: settings.iter().map(endpoint).collect::<Result<_, _>>()? })
     }
 
+    /// Whether anybody is told of anything.
+    pub(crate) fn are_wanted(&self) -> bool {
+        !self.endpoints.is_empty()
+    }
+
     /// What must be kept with an event of the room of that name: one message for each endpoint that wants it.
     pub(crate) fn messages(&self, room: &str, session: &RoomSessionId, event: &Event) -> Vec<NewMessage> {
         let wanted = self.endpoints.iter().filter(|endpoint| endpoint.wants(room, event.kind));

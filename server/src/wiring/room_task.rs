@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control_api::{
-    IdSource, MediaEvent, MediaInstruction, Recipients, RoomConfig, RoomGrant, RoomInput, RoomMessage,
-    RoomOutput, RoomRequest, RoomSession, RoomSessionId, RoomSettings, SessionInput, SessionKey, wire,
+    Command as Asked, IdSource, MediaEvent, MediaInstruction, Recipients, RoomConfig, RoomGrant, RoomInput,
+    RoomMessage, RoomOutput, RoomRequest, RoomSession, RoomSessionId, RoomSettings, SessionInput, SessionKey,
+    wire,
 };
 use layouts::LayoutId;
 use media_core::engine::EngineError;
@@ -49,6 +50,11 @@ pub(super) type Answer = (SessionKey, Box<RoomMessage>);
 /// Delivers a request to its room, making the room if the request may; else the answer comes back.
 pub(super) fn route(app: &Arc<App>, mut request: RoomRequest) -> Result<(), Answer> {
     let boxed = |(to, message)| (to, Box::new(message));
+    // A message is never dropped, so nothing is begun that would make one while too many wait for the database.
+    if app.webhooks.are_wanted() && app.storage.is_pressed() && makes_messages(&request.command) {
+        app.metrics.mailbox_full.with_label_values(&["storage"]).inc();
+        return Err(boxed(request.busy()));
+    }
     for _ in 0..ATTEMPTS {
         let room = match find_or_make(app, &request) {
             Ok(Some(room)) => room,
@@ -73,6 +79,14 @@ pub(super) fn route(app: &Arc<App>, mut request: RoomRequest) -> Result<(), Answ
         }
     }
     Err(boxed(request.busy()))
+}
+
+/// Whether doing it may be an event for others.
+fn makes_messages(asked: &Asked) -> bool {
+    match asked {
+        Asked::Invite(_) | Asked::Hold { .. } | Asked::Method { .. } => true,
+        Asked::UpdateMedia { .. } | Asked::Info { .. } | Asked::Bye { .. } | Asked::Watch { .. } => false,
+    }
 }
 
 fn find_or_make(app: &Arc<App>, request: &RoomRequest) -> Result<Option<RoomHandle>, EngineError> {
