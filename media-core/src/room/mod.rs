@@ -20,31 +20,31 @@ mod feed;
 mod job;
 mod key_demand;
 mod leg;
+mod legs;
 mod member;
 mod succession;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use layouts::{Layer, Position, Showing};
+use layouts::{Layer, Showing};
 
 use self::arrangement::Arrangement;
-use self::canvas::{Canvas, FirstPicture};
+use self::canvas::Canvas;
 pub use self::command::{Action, Command, MemberConfig, MemberKind, RoomConfig};
 pub use self::counters::{Counters, Traffic};
 pub use self::event::{Event, LegEnd, Liveness};
 pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
-use self::leg::{Leg, Tuning};
+use self::leg::Leg;
 use self::member::Member;
 use crate::codec::Rotation;
 use crate::forward::MediaPacket;
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::mix::video::{Content, SceneLayer};
-use crate::sdp::Offer;
 use crate::shard::Reach;
-use crate::transport::TransportEvent;
-use crate::units::{LegKey, MemberKey, RoomKey, TransportKey, VideoCodec};
+use crate::units::{LegKey, MemberKey, RoomKey, VideoCodec};
 
 /// How often a room looks after NACKs, TWCC feedback, RTCP reports and silent legs.
 const SERVICE_EVERY: Duration = Duration::from_millis(20);
@@ -164,210 +164,6 @@ impl Room {
         if self.members.remove(&key).is_some() {
             reach.audio(AudioInput::RemoveMember { room: self.key, member: key });
             self.arrangement.drop_floor(key);
-        }
-    }
-
-    fn open_leg(
-        &mut self,
-        reach: &mut Reach<'_>,
-        member: MemberKey,
-        key: LegKey,
-        offer: &Offer,
-        bundle: bool,
-    ) {
-        let room = self.key;
-        let Some(owner) = self.members.get_mut(&member) else {
-            let why = LegEnd::Refused("the member has left".to_owned());
-            return reach.event(Event::LegEnded { room, leg: key, why });
-        };
-        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle) {
-            Ok((leg, sdp)) => {
-                let too_many = owner.add_leg(key);
-                if self.legs.is_empty() {
-                    self.service_at = reach.next_multiple(SERVICE_EVERY);
-                }
-                self.legs.insert(key, leg);
-                if let Some(oldest) = too_many {
-                    self.end_leg(reach, oldest, LegEnd::Superseded);
-                }
-                self.settle_succession(reach, member);
-                reach.event(Event::LegAnswered { room, leg: key, sdp });
-            }
-            Err(error) => {
-                let why = LegEnd::Refused(error.to_string());
-                reach.event(Event::LegEnded { room, leg: key, why });
-            }
-        }
-        self.arrangement.touch();
-    }
-
-    fn reoffer_leg(&mut self, reach: &mut Reach<'_>, key: LegKey, offer: &Offer) {
-        let room = self.key;
-        let Some(leg) = self.legs.get_mut(&key) else {
-            let why = LegEnd::Refused("the leg has ended".to_owned());
-            return reach.event(Event::LegEnded { room, leg: key, why });
-        };
-        let (member, before) = (leg.member(), leg.tuning());
-        match leg.reoffer(reach, FeedKey { room, leg: key }, offer) {
-            Ok(sdp) => {
-                reach.event(Event::LegAnswered { room, leg: key, sdp });
-                self.retune(reach, key, before);
-                self.settle_succession(reach, member);
-                self.arrangement.touch();
-            }
-            Err(error) => {
-                let why = LegEnd::Refused(error.to_string());
-                self.close_leg(reach, key);
-                reach.event(Event::LegEnded { room, leg: key, why });
-            }
-        }
-    }
-
-    fn close_leg(&mut self, reach: &mut Reach<'_>, key: LegKey) {
-        let Some(mut leg) = self.legs.remove(&key) else { return };
-        leg.close(reach);
-        reach.counters.lost_in += leg.lost_in();
-        reach.audio(AudioInput::RemoveListener { room: self.key, leg: key });
-        if let Some(codec) = leg.watches()
-            && self.viewers(codec) == 0
-        {
-            self.canvas.unwatch(codec);
-        }
-        if let Some(owner) = self.members.get_mut(&leg.member()) {
-            owner.remove_leg(key);
-        }
-        self.settle_succession(reach, leg.member());
-        self.arrangement.touch();
-    }
-
-    /// The leg is over, and not because somebody asked.
-    fn end_leg(&mut self, reach: &mut Reach<'_>, key: LegKey, why: LegEnd) {
-        self.close_leg(reach, key);
-        reach.event(Event::LegEnded { room: self.key, leg: key, why });
-    }
-
-    fn set_audio_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
-        if let Some(member) = self.members.get_mut(&key) {
-            member.config.audio_muted = muted;
-            let muted = member.is_silenced();
-            reach.audio(AudioInput::SetMuted { room: self.key, member: key, muted });
-        }
-    }
-
-    fn set_video_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
-        let Some(member) = self.members.get_mut(&key) else { return };
-        member.config.video_muted = muted;
-        self.settle_succession(reach, key);
-        self.arrangement.touch();
-    }
-
-    fn set_audience(&mut self, reach: &mut Reach<'_>, key: MemberKey, audience: bool) {
-        let Some(member) = self.members.get_mut(&key) else { return };
-        member.config.audience = audience;
-        let muted = member.is_silenced();
-        reach.audio(AudioInput::SetMuted { room: self.key, member: key, muted });
-        if audience {
-            self.arrangement.drop_floor(key);
-        }
-        self.settle_succession(reach, key);
-        self.arrangement.touch();
-    }
-
-    fn set_hand_raised(&mut self, now: Instant, key: MemberKey, raised: bool) {
-        let at = self.arrangement.millis(now);
-        if let Some(member) = self.members.get_mut(&key) {
-            member.raise_hand(raised.then_some(at));
-        }
-        self.arrangement.touch();
-    }
-
-    fn set_positions(&mut self, positions: Vec<(MemberKey, Position)>) {
-        for (key, position) in positions {
-            self.order += 1;
-            if let Some(member) = self.members.get_mut(&key) {
-                member.request(position, self.order);
-            }
-        }
-        self.arrangement.touch();
-    }
-
-    /// A decrypted RTP packet of one of our legs; `size` on the wire.
-    pub(crate) fn on_rtp(
-        &mut self,
-        reach: &mut Reach<'_>,
-        key: LegKey,
-        transport: TransportKey,
-        packet: &[u8],
-        size: usize,
-    ) {
-        if let Some(leg) = self.legs.get_mut(&key) {
-            leg.on_rtp(reach, transport, packet, size);
-        }
-    }
-
-    /// A decrypted compound RTCP packet of one of our legs.
-    pub(crate) fn on_rtcp(&mut self, reach: &mut Reach<'_>, key: LegKey, packet: &[u8]) {
-        let Some(leg) = self.legs.get_mut(&key) else { return };
-        let cache = leg.watches().and_then(|codec| self.canvas.cache(codec));
-        if leg.on_rtcp(reach, packet, cache)
-            && let Some(codec) = leg.watches()
-        {
-            self.canvas.want_key(codec);
-        }
-    }
-
-    pub(crate) fn on_transport(
-        &mut self,
-        reach: &mut Reach<'_>,
-        key: LegKey,
-        transport: TransportKey,
-        event: TransportEvent,
-    ) {
-        match event {
-            TransportEvent::PathOpen(_) | TransportEvent::PathMoved(_) => {}
-            TransportEvent::Keyed(_) => {
-                let Some(leg) = self.legs.get_mut(&key) else { return };
-                let before = leg.tuning();
-                if let Some(took) = leg.on_keyed(reach.now, transport) {
-                    reach.event(Event::LegConnected { room: self.key, leg: key, took });
-                }
-                self.retune(reach, key, before);
-            }
-            TransportEvent::Closed => self.end_leg(reach, key, LegEnd::PeerClosed),
-            TransportEvent::Failed(why) => self.end_leg(reach, key, LegEnd::HandshakeFailed(why)),
-        }
-        self.rearrange(reach);
-    }
-
-    /// Follows a change of what a leg receives: the mix, the canvas.
-    fn retune(&mut self, reach: &mut Reach<'_>, key: LegKey, before: Tuning) {
-        let room = self.key;
-        let Some(leg) = self.legs.get_mut(&key) else { return };
-        let after = leg.tuning();
-        match (before.hears, after.hears) {
-            (false, true) => {
-                reach.audio(AudioInput::AddListener { room, leg: key, member: Some(leg.member()) });
-            }
-            (true, false) => reach.audio(AudioInput::RemoveListener { room, leg: key }),
-            (true, true) | (false, false) => {}
-        }
-        if before.watches == after.watches {
-            return;
-        }
-        if let Some(codec) = after.watches {
-            match self.canvas.watch(reach.now, codec) {
-                FirstPicture::Coming => {}
-                FirstPicture::Cached(packets) => {
-                    for packet in &packets {
-                        leg.send_video(reach, packet);
-                    }
-                }
-            }
-        }
-        if let Some(codec) = before.watches
-            && self.viewers(codec) == 0
-        {
-            self.canvas.unwatch(codec);
         }
     }
 

@@ -105,9 +105,12 @@ impl Member {
     /// Makes the next frame, heard at `now`.
     pub(super) fn render(&mut self, now: i64, counters: &mut AudioCounters) {
         if self.microphone == Microphone::Muted {
+            // A frame nobody heard is zero already: an audience of thousands must not cost its memory in every tick.
+            if self.is_heard() {
+                self.frame.fill(0.0);
+            }
             self.activity.silence();
             self.fader.rest();
-            self.frame.fill(0.0);
             self.heard = None;
             return;
         }

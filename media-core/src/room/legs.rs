@@ -1,0 +1,175 @@
+//! The legs of a room: offers answered, keys agreed on, what each receives.
+//!
+//! in:  offers, what transports say, decrypted packets
+//! out: answers; listeners of the mix and viewers of the canvas, who come with their keys and go with their legs
+
+use super::canvas::FirstPicture;
+use super::job::FeedKey;
+use super::leg::{Leg, Tuning};
+use super::{Event, LegEnd, Room, SERVICE_EVERY};
+use crate::mix::audio::AudioInput;
+use crate::sdp::Offer;
+use crate::shard::Reach;
+use crate::transport::TransportEvent;
+use crate::units::{LegKey, MemberKey, TransportKey};
+
+impl Room {
+    pub(super) fn open_leg(
+        &mut self,
+        reach: &mut Reach<'_>,
+        member: MemberKey,
+        key: LegKey,
+        offer: &Offer,
+        bundle: bool,
+    ) {
+        let room = self.key;
+        let Some(owner) = self.members.get_mut(&member) else {
+            let why = LegEnd::Refused("the member has left".to_owned());
+            return reach.event(Event::LegEnded { room, leg: key, why });
+        };
+        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle) {
+            Ok((leg, sdp)) => {
+                let too_many = owner.add_leg(key);
+                if self.legs.is_empty() {
+                    self.service_at = reach.next_multiple(SERVICE_EVERY);
+                }
+                self.legs.insert(key, leg);
+                if let Some(oldest) = too_many {
+                    self.end_leg(reach, oldest, LegEnd::Superseded);
+                }
+                self.settle_succession(reach, member);
+                reach.event(Event::LegAnswered { room, leg: key, sdp });
+            }
+            Err(error) => {
+                let why = LegEnd::Refused(error.to_string());
+                reach.event(Event::LegEnded { room, leg: key, why });
+            }
+        }
+        self.arrangement.touch();
+    }
+
+    pub(super) fn reoffer_leg(&mut self, reach: &mut Reach<'_>, key: LegKey, offer: &Offer) {
+        let room = self.key;
+        let Some(leg) = self.legs.get_mut(&key) else {
+            let why = LegEnd::Refused("the leg has ended".to_owned());
+            return reach.event(Event::LegEnded { room, leg: key, why });
+        };
+        let (member, before) = (leg.member(), leg.tuning());
+        match leg.reoffer(reach, FeedKey { room, leg: key }, offer) {
+            Ok(sdp) => {
+                reach.event(Event::LegAnswered { room, leg: key, sdp });
+                self.retune(reach, key, before);
+                self.settle_succession(reach, member);
+                self.arrangement.touch();
+            }
+            Err(error) => {
+                let why = LegEnd::Refused(error.to_string());
+                self.close_leg(reach, key);
+                reach.event(Event::LegEnded { room, leg: key, why });
+            }
+        }
+    }
+
+    pub(super) fn close_leg(&mut self, reach: &mut Reach<'_>, key: LegKey) {
+        let Some(mut leg) = self.legs.remove(&key) else { return };
+        leg.close(reach);
+        reach.counters.lost_in += leg.lost_in();
+        reach.audio(AudioInput::RemoveListener { room: self.key, leg: key });
+        if let Some(codec) = leg.watches()
+            && self.viewers(codec) == 0
+        {
+            self.canvas.unwatch(codec);
+        }
+        if let Some(owner) = self.members.get_mut(&leg.member()) {
+            owner.remove_leg(key);
+        }
+        self.settle_succession(reach, leg.member());
+        self.arrangement.touch();
+    }
+
+    /// The leg is over, and not because somebody asked.
+    pub(super) fn end_leg(&mut self, reach: &mut Reach<'_>, key: LegKey, why: LegEnd) {
+        self.close_leg(reach, key);
+        reach.event(Event::LegEnded { room: self.key, leg: key, why });
+    }
+
+    /// A decrypted RTP packet of one of our legs; `size` on the wire.
+    pub(crate) fn on_rtp(
+        &mut self,
+        reach: &mut Reach<'_>,
+        key: LegKey,
+        transport: TransportKey,
+        packet: &[u8],
+        size: usize,
+    ) {
+        if let Some(leg) = self.legs.get_mut(&key) {
+            leg.on_rtp(reach, transport, packet, size);
+        }
+    }
+
+    /// A decrypted compound RTCP packet of one of our legs.
+    pub(crate) fn on_rtcp(&mut self, reach: &mut Reach<'_>, key: LegKey, packet: &[u8]) {
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let cache = leg.watches().and_then(|codec| self.canvas.cache(codec));
+        if leg.on_rtcp(reach, packet, cache)
+            && let Some(codec) = leg.watches()
+        {
+            self.canvas.want_key(codec);
+        }
+    }
+
+    pub(crate) fn on_transport(
+        &mut self,
+        reach: &mut Reach<'_>,
+        key: LegKey,
+        transport: TransportKey,
+        event: TransportEvent,
+    ) {
+        match event {
+            TransportEvent::PathOpen(_) | TransportEvent::PathMoved(_) => {}
+            TransportEvent::Keyed(_) => {
+                let Some(leg) = self.legs.get_mut(&key) else { return };
+                let before = leg.tuning();
+                if let Some(took) = leg.on_keyed(reach.now, transport) {
+                    reach.event(Event::LegConnected { room: self.key, leg: key, took });
+                }
+                self.retune(reach, key, before);
+            }
+            TransportEvent::Closed => self.end_leg(reach, key, LegEnd::PeerClosed),
+            TransportEvent::Failed(why) => self.end_leg(reach, key, LegEnd::HandshakeFailed(why)),
+        }
+        self.rearrange(reach);
+    }
+
+    /// Follows a change of what a leg receives: the mix, the canvas.
+    fn retune(&mut self, reach: &mut Reach<'_>, key: LegKey, before: Tuning) {
+        let room = self.key;
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let after = leg.tuning();
+        match (before.hears, after.hears) {
+            (false, true) => {
+                reach.audio(AudioInput::AddListener { room, leg: key, member: Some(leg.member()) });
+            }
+            (true, false) => reach.audio(AudioInput::RemoveListener { room, leg: key }),
+            (true, true) | (false, false) => {}
+        }
+        if before.watches == after.watches {
+            return;
+        }
+        if let Some(codec) = after.watches {
+            match self.canvas.watch(reach.now, codec) {
+                FirstPicture::Coming => {}
+                FirstPicture::Cached(packets) => {
+                    for packet in &packets {
+                        leg.send_video(reach, packet);
+                    }
+                }
+            }
+        }
+        if let Some(codec) = before.watches
+            && self.viewers(codec) == 0
+        {
+            self.canvas.unwatch(codec);
+        }
+    }
+}
