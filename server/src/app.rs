@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use media_core::engine::Engine;
 
+use crate::catalogue::Catalogue;
 use crate::config::{Config, PublicUrl};
 use crate::http::Metrics;
 use crate::identity::Identity;
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) identity: Identity,
     pub(crate) storage: Storage,
     pub(crate) webhooks: Webhooks,
+    pub(crate) catalogue: Catalogue,
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
     pub(crate) registry: Registry,
@@ -62,6 +64,7 @@ impl App {
         Ok(Arc::new(Self {
             tokens,
             identity,
+            catalogue: Catalogue::load(storage.clone()).await?,
             storage,
             webhooks,
             registry: Registry::new(&config),

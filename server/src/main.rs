@@ -15,6 +15,7 @@ mod reload;
 mod shutdown;
 mod wiring;
 
+mod catalogue;
 mod identity;
 #[allow(dead_code, reason = "its callers land after it")]
 mod storage;

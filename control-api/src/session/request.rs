@@ -255,11 +255,12 @@ impl Reply {
 }
 
 impl RoomRequest {
-    /// The grant of a newcomer whose arrival makes the room if there is none.
+    /// The grant of a newcomer whose arrival begins the room session if there is none: when the room is stored, which
+    /// the shell knows, or when the grant says `auto_create_room`.
     #[must_use]
     pub fn opens_room(&self) -> Option<&RoomGrant> {
         match (&self.command, &*self.from.authority) {
-            (Command::Invite(_), Authority::Room(grant)) if grant.auto_create_room => Some(grant),
+            (Command::Invite(_), Authority::Room(grant)) => Some(grant),
             _ => None,
         }
     }

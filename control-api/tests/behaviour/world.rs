@@ -386,17 +386,18 @@ impl World {
         if !self.rooms_answer {
             return;
         }
-        let room = match (self.find(&request.route), request.opens_room()) {
-            (Some(room), _) => room,
-            (None, Some(grant)) => {
-                let grant = grant.clone();
-                self.open_room(&grant)
-            }
-            (None, None) => {
-                let (to, message) = request.without_room();
-                return self.tell_session(to, SessionInput::Room(message));
-            }
-        };
+        let room =
+            match (self.find(&request.route), request.opens_room().filter(|grant| grant.auto_create_room)) {
+                (Some(room), _) => room,
+                (None, Some(grant)) => {
+                    let grant = grant.clone();
+                    self.open_room(&grant)
+                }
+                (None, None) => {
+                    let (to, message) = request.without_room();
+                    return self.tell_session(to, SessionInput::Room(message));
+                }
+            };
         self.tell_room(&room, RoomInput::Request(request));
     }
 

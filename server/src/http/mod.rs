@@ -21,7 +21,7 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State, WebSocke
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use crate::app::App;
 
@@ -33,18 +33,16 @@ pub(crate) use rest::{check_room_name, permissions};
 /// A request and its answer, body included, take no longer.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// The largest request is a room token with every field, some 10 kB.
+/// The largest request is a room with every field, some 50 kB when each character is escaped.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let mut router = health()
-        .route("/api/video/room_tokens", post(rest::room_tokens))
-        .route("/api/{*path}", axum::routing::any(rest::unknown));
+    let mut router = health().nest("/api", rest::router(&app));
     if app.config.metrics_listen.is_none() {
         router = router.route("/metrics", get(metrics::scrape));
     }
     if app.config.demo {
-        router = router.route("/demo/tokens", post(rest::demo_tokens));
+        router = router.merge(rest::demo_router());
     }
     router
         .fallback(pages::page)

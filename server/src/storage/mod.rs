@@ -18,6 +18,10 @@ mod history;
 mod outbox;
 pub(crate) mod sessions;
 
+mod conferences;
+mod rooms;
+mod streams;
+
 mod heartbeat;
 mod queue;
 mod retention;
@@ -37,8 +41,7 @@ use tokio::time::timeout;
 pub(crate) use database::{Place, StorageError};
 pub(crate) use history::{RoomHistory, SessionInfo};
 pub(crate) use outbox::{Lane, NewMessage, Outbox, OutboxMessage, Outcome};
-#[allow(unused_imports, reason = "its callers land after it")]
-pub(crate) use query::{Cursor, Page, Query, Slice, Turn};
+pub(crate) use query::{Cursor, Page, Slice, Turn};
 pub(crate) use time::UnixMs;
 
 use crate::http::Metrics;

@@ -112,18 +112,26 @@ impl<C> Slice<C> {
     where
         T: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
-        // One more than asked for tells whether there is more.
-        let mut rows: Vec<T> = query.add(" LIMIT ").value(i64::from(self.limit) + 1).all(from).await?;
+        query.add(" LIMIT ").value(i64::from(self.limit) + 1).all(from).await.map(|rows| self.cut(rows))
+    }
+
+    /// How many rows to look for: one more than asked for tells whether there is more.
+    pub(crate) fn look_for(&self) -> usize {
+        self.limit as usize + 1
+    }
+
+    /// The page of the rows nearest to the slice's cursor, in the order one meets them going away from it.
+    pub(crate) fn cut<T>(&self, mut rows: Vec<T>) -> Page<T> {
         let limit = self.limit as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Ok(match self.turn {
+        match self.turn {
             Turn::First => Page { rows, is_preceded: false, is_followed: more },
             Turn::After(_) => Page { rows, is_preceded: true, is_followed: more },
             Turn::Before(_) => {
                 rows.reverse();
                 Page { rows, is_preceded: more, is_followed: true }
             }
-        })
+        }
     }
 }

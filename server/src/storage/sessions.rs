@@ -3,7 +3,6 @@
 //! in:  filters, a place in a list
 //! out: rows in an order that stays: sessions newest first, what is in them in the order it happened
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, FromRow, Row};
@@ -60,8 +59,7 @@ pub(crate) struct StoredEvent {
 }
 
 /// `status` of a room session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionStatus {
     InProgress,
     Completed,
@@ -72,7 +70,27 @@ pub(crate) enum SessionStatus {
 pub(crate) struct SessionFilter {
     pub(crate) room_id: Option<String>,
     pub(crate) room_name: Option<String>,
+    /// Somewhere in the name.
+    pub(crate) room_name_part: Option<String>,
+    /// Began then or later.
+    pub(crate) from: Option<UnixMs>,
+    /// Began earlier.
+    pub(crate) before: Option<UnixMs>,
     pub(crate) status: Option<SessionStatus>,
+}
+
+impl SessionStatus {
+    /// As on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::InProgress => "in-progress",
+            Self::Completed => "completed",
+        }
+    }
+
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        [Self::InProgress, Self::Completed].into_iter().find(|status| status.name() == name)
+    }
 }
 
 impl StoredSession {
@@ -122,6 +140,16 @@ pub(crate) async fn list(
     if let Some(name) = &filter.room_name {
         query = query.add(" AND name = ").value(name.as_str());
     }
+    if let Some(part) = &filter.room_name_part {
+        // What both databases do alike, capitals and wildcards included.
+        query = query.add(" AND REPLACE(name, ").value(part.as_str()).add(", '') <> name");
+    }
+    if let Some(from) = filter.from {
+        query = query.add(" AND start_time >= ").value(from);
+    }
+    if let Some(before) = filter.before {
+        query = query.add(" AND start_time < ").value(before);
+    }
     query = match filter.status {
         None => query,
         Some(SessionStatus::InProgress) => query.add(" AND end_time IS NULL"),
@@ -152,13 +180,14 @@ pub(crate) async fn find(reader: &AnyPool, project: &str, id: &str) -> sqlx::Res
         .await
 }
 
-/// Who was there, in the order they came; a cursor is the stay.
+/// Members that were there, in the order they came; a cursor is the stay. Screens and devices belong to theirs.
 pub(crate) async fn members(
     reader: &AnyPool,
     session: &str,
     slice: &Slice<i64>,
 ) -> sqlx::Result<Page<StoredMember>> {
-    let query = Query::new("SELECT * FROM room_session_members WHERE room_session_id = ").value(session);
+    let query = Query::new("SELECT * FROM room_session_members WHERE kind = 'member' AND room_session_id = ")
+        .value(session);
     slice.page(in_order(query, slice, "stay"), reader).await
 }
 

@@ -11,8 +11,11 @@ use serde_json::{Map, Value};
 
 use super::TokenError;
 
-/// Longest name of a member, longest display name of a room; REST grants no longer ones.
+/// Longest name of a member; REST grants no longer ones.
 const MAX_NAME: usize = 100;
+
+/// Longest display name of a room, likewise.
+const MAX_DISPLAY_NAME: usize = 200;
 
 /// What a token grants, without its dates and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,12 +179,13 @@ impl Claims {
 impl Grant {
     /// The claim that is no name, as REST understands names: tokens may come from elsewhere with the same key.
     pub(crate) fn misnamed(&self) -> Option<&'static str> {
-        let is_name = |name: &str| name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
+        let is_name =
+            |name: &str, max: usize| name.chars().count() <= max && !name.chars().any(char::is_control);
         if crate::http::check_room_name(&self.room).is_err() {
             Some("r")
-        } else if !is_name(&self.user) {
+        } else if !is_name(&self.user, MAX_NAME) {
             Some("u")
-        } else if !self.room_display_name.as_deref().is_none_or(is_name) {
+        } else if !self.room_display_name.as_deref().is_none_or(|name| is_name(name, MAX_DISPLAY_NAME)) {
             Some("rdn")
         } else {
             None

@@ -15,6 +15,7 @@ use super::outbox::Outbox;
 use super::registry::{SessionHandle, SessionMail};
 use super::session_task;
 use crate::app::App;
+use crate::catalogue::ConferenceToken;
 use crate::tokens::Claims;
 
 /// A session may end between being found and being told; then another is made.
@@ -64,6 +65,12 @@ pub(super) fn authenticated(app: &App, protocol: &Protocol, authority: Arc<Autho
 /// Whom these credentials are.
 pub(super) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<Authority>, ConnectRefusal> {
     match credentials {
+        Credentials::RoomToken(token) if ConferenceToken::looks_like(token) => {
+            let (token, conference) = app.catalogue.by_secret(token).ok_or(ConnectRefusal::Unauthorized)?;
+            let project = ProjectId::new(app.config.project.id.as_str());
+            let grant = RoomGrant::new(project, conference.name.as_str(), token.role.name());
+            Ok(Arc::new(Authority::Room(RoomGrant { scopes: token.role.scopes(), ..grant })))
+        }
         Credentials::RoomToken(token) => match app.tokens.verify(token, SystemTime::now()) {
             Ok(claims) => Ok(Arc::new(Authority::Room(grant(claims)))),
             Err(error) => {

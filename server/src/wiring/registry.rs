@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use control_api::{
-    Authenticated, Authority, ConnectRequest, Notice, ProjectId, RoomInput, RoomSessionId, Route,
+    Authenticated, Authority, ConnectRequest, Notice, ProjectId, RoomId, RoomInput, RoomSessionId, Route,
     SessionInput, SessionKey, SocketId, wire,
 };
 use dashmap::DashMap;
@@ -16,7 +16,9 @@ use media_core::units::{LegKey, MemberKey, RoomKey};
 use tokio::sync::{mpsc, watch};
 
 use super::outbox::Outbox;
+use crate::catalogue::Opening;
 use crate::config::Config;
+use crate::storage::UnixMs;
 
 /// Sessions per allowed connection: each lives up to a minute longer than its socket.
 const SESSIONS_PER_CONNECTION: u32 = 4;
@@ -50,8 +52,22 @@ pub(super) struct RoomHandle {
     pub(super) name: Arc<str>,
     pub(super) id: RoomSessionId,
     pub(super) mailbox: mpsc::Sender<RoomInput>,
+    pub(super) begun: Arc<Begun>,
     /// The room as lists show it; `None` before its first member.
     pub(super) snapshot: watch::Receiver<Option<Arc<wire::room::RoomSession>>>,
+}
+
+/// How a running room began.
+pub(crate) struct Begun {
+    pub(crate) room_id: RoomId,
+    pub(crate) opening: Opening,
+    pub(crate) at: UnixMs,
+}
+
+/// A running room that somebody is in, as others than its sessions see it.
+pub(crate) struct Running {
+    pub(crate) begun: Arc<Begun>,
+    pub(crate) now: Arc<wire::room::RoomSession>,
 }
 
 /// All running sessions and rooms, and the numbers they were given.
@@ -184,6 +200,13 @@ impl Registry {
             .filter(|room| room.project == *project)
             .filter_map(|room| room.snapshot.borrow().clone())
             .collect()
+    }
+
+    /// The running room of that name, once somebody is in.
+    pub(crate) fn running(&self, project: &str, name: &str) -> Option<Running> {
+        let room = self.room(&ProjectId::new(project), &Route::Name(name.into()))?;
+        let now = room.snapshot.borrow().clone()?;
+        Some(Running { begun: room.begun, now })
     }
 
     pub(crate) fn rooms_running(&self) -> usize {

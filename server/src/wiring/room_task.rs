@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control_api::{
-    Command as Asked, IdSource, MediaEvent, MediaInstruction, Recipients, RoomConfig, RoomGrant, RoomInput,
-    RoomMessage, RoomOutput, RoomRequest, RoomSession, RoomSessionId, RoomSettings, SessionInput, SessionKey,
-    wire,
+    Command as Asked, IdSource, MediaEvent, MediaInstruction, Recipients, RoomConfig, RoomGrant, RoomId,
+    RoomInput, RoomMessage, RoomOutput, RoomRequest, RoomSession, RoomSessionId, RoomSettings, SessionInput,
+    SessionKey, wire,
 };
-use layouts::LayoutId;
+use layouts::Size;
 use media_core::engine::EngineError;
 use media_core::room::{Action, Command};
 use media_core::units::RoomKey;
@@ -23,11 +23,12 @@ use tokio::time::{Instant, sleep};
 
 use super::convert::{Keys, Unconvertible};
 use super::media_routes::MediaInbox;
-use super::registry::{RoomHandle, SessionMail};
+use super::registry::{Begun, RoomHandle, SessionMail};
 use super::{now, sleep_until};
 use crate::app::{App, NODE};
+use crate::catalogue::{Named, Opening, Origin, Settings};
 use crate::random;
-use crate::storage::{RoomHistory, SessionInfo};
+use crate::storage::{RoomHistory, SessionInfo, UnixMs};
 
 /// Requests and notices for one room: 300 members that all press a button at once, thrice.
 const MAILBOX: usize = 1024;
@@ -94,20 +95,66 @@ fn find_or_make(app: &Arc<App>, request: &RoomRequest) -> Result<Option<RoomHand
     if let Some(room) = app.registry.room(project, &request.route) {
         return Ok(Some(room));
     }
-    match request.opens_room() {
-        Some(grant) => app.registry.room_or_make(project, &grant.room_name, || spawn(app, grant)).map(Some),
-        None => Ok(None),
+    let Some(grant) = request.opens_room() else { return Ok(None) };
+    let stored = app.catalogue.named(&grant.room_name);
+    if stored.is_none() && !grant.auto_create_room {
+        return Ok(None);
+    }
+    let plan = Plan::of(app, grant, stored);
+    if !plan.settings.admit_at(now().unix_s) {
+        return Ok(None);
+    }
+    app.registry.room_or_make(project, &grant.room_name, || spawn(app, grant, plan)).map(Some)
+}
+
+/// What a room is made with: by what is stored under its name, else by its token and the configuration.
+struct Plan {
+    room_id: RoomId,
+    opening: Opening,
+    settings: RoomSettings,
+    canvas: Size,
+    display_name: Arc<str>,
+}
+
+impl Plan {
+    fn of(app: &App, grant: &RoomGrant, stored: Option<Named>) -> Self {
+        let origin = match &stored {
+            Some(Named::Room(_)) => Origin::Room,
+            Some(Named::Conference(_)) => Origin::Conference,
+            None => Origin::Token,
+        };
+        let (room_id, mut settings, canvas) = match stored {
+            Some(stored) => {
+                let settings = stored.settings().clone();
+                let canvas = settings.quality.canvas();
+                (RoomId::new(stored.id().to_string()), settings, canvas)
+            }
+            None => {
+                let display_name = Some(grant.display_name().to_string());
+                let settings = Settings { display_name, ..Settings::of_defaults(&app.config.room) };
+                (app.identity.room_id(&grant.project, &grant.room_name), settings, app.config.room.canvas)
+            }
+        };
+        if !grant.room_meta.is_empty() {
+            settings.meta = grant.room_meta.clone();
+        }
+        Self {
+            room_id,
+            settings: settings.act(),
+            canvas,
+            display_name: settings.display_name.as_deref().unwrap_or(&grant.room_name).into(),
+            opening: Opening { origin, settings },
+        }
     }
 }
 
-fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
+fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, EngineError> {
     let key = app.registry.next_room();
     let id = RoomSessionId::new(uuid::Uuid::new_v4().to_string());
-    let room = app.config.room;
     let config = media_core::room::RoomConfig {
-        canvas: room.canvas,
-        fps: room.fps,
-        layout: LayoutId::GRID_RESPONSIVE,
+        canvas: plan.canvas,
+        fps: plan.opening.settings.fps,
+        layout: plan.settings.layout,
     };
     // The route first: the engine may speak as soon as it knows the room.
     let media = app.media_routes.open(key);
@@ -116,33 +163,31 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant) -> Result<RoomHandle, EngineError> {
         .inspect_err(|_| app.media_routes.close(key))?;
     let (mailbox, inbox) = mpsc::channel(MAILBOX);
     let (snapshots, snapshot) = watch::channel(None);
+    let history = app.storage.room(SessionInfo {
+        id: id.clone(),
+        project: grant.project.clone(),
+        room_id: plan.room_id.clone(),
+        name: Arc::clone(&grant.room_name),
+        display_name: Arc::clone(&plan.display_name),
+        settings: plan.opening.to_json(),
+    });
+    let begun = Begun { room_id: plan.room_id.clone(), opening: plan.opening, at: UnixMs::now() };
     let handle = RoomHandle {
         key,
         project: grant.project.clone(),
         name: Arc::clone(&grant.room_name),
         id: id.clone(),
         mailbox,
+        begun: Arc::new(begun),
         snapshot,
     };
-    let history = app.storage.room(SessionInfo {
-        id: id.clone(),
-        project: grant.project.clone(),
-        room_id: app.identity.room_id(&grant.project, &grant.room_name),
-        name: Arc::clone(&grant.room_name),
-        display_name: Arc::clone(grant.display_name()),
-        settings: serde_json::json!({"max_members": room.max_members, "fps": room.fps}).to_string(),
-    });
     let config = RoomConfig {
         project: grant.project.clone(),
-        room_id: app.identity.room_id(&grant.project, &grant.room_name),
+        room_id: plan.room_id,
         room_session_id: id,
         name: Arc::clone(&grant.room_name),
-        display_name: Arc::clone(grant.display_name()),
-        settings: RoomSettings {
-            max_members: room.max_members,
-            meta: grant.room_meta.clone(),
-            ..RoomSettings::default()
-        },
+        display_name: plan.display_name,
+        settings: plan.settings,
         max_audience: MAX_AUDIENCE,
         leave_after: app.config.leave_after,
         node_id: NODE.into(),

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod offer;
+pub(crate) mod rest;
 pub(crate) mod stun;
 pub(crate) mod tls;
 
@@ -87,12 +88,23 @@ impl Server {
     }
 
     fn launch(variables: &[(&str, &str)], data: tempfile::TempDir, log: Stdio) -> Self {
-        let mut command = signalbox();
-        command
-            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data.path())
-            .envs(variables.iter().copied());
+        let mut command = Self::dev(data.path());
+        command.envs(variables.iter().copied());
         Self::spawn(command, data, log)
+    }
+
+    fn dev(data: &std::path::Path) -> Command {
+        let mut command = signalbox();
+        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+        command
+    }
+
+    /// Ends it, politely, and starts another with the same data at another address.
+    pub(crate) fn restart(&mut self) {
+        self.signal("TERM");
+        self.wait();
+        let data = std::mem::replace(&mut self.data, tempfile::tempdir().unwrap());
+        *self = Self::spawn(Self::dev(data.path()), data, Stdio::inherit());
     }
 
     fn spawn(mut command: Command, data: tempfile::TempDir, log: Stdio) -> Self {

@@ -98,9 +98,19 @@ async fn sessions_are_found_by_room_name_and_state() {
                     room_id: id("blue"),
                     room_name: name("blue"),
                     status: Some(SessionStatus::Completed),
+                    ..SessionFilter::default()
                 },
                 &["s1"],
             ),
+            (SessionFilter { room_name_part: name("lu"), ..SessionFilter::default() }, &["s3", "s1"]),
+            (SessionFilter { room_name_part: name("LU"), ..SessionFilter::default() }, &[]),
+            (SessionFilter { room_name_part: name("%"), ..SessionFilter::default() }, &[]),
+            (
+                SessionFilter { from: Some(UnixMs(1000)), ..SessionFilter::default() },
+                &["s4", "s3", "s2", "s1"],
+            ),
+            (SessionFilter { from: Some(UnixMs(1001)), ..SessionFilter::default() }, &[]),
+            (SessionFilter { before: Some(UnixMs(1000)), ..SessionFilter::default() }, &[]),
             // Text is text, whatever it looks like.
             (SessionFilter { room_name: name("' OR '1'='1"), ..SessionFilter::default() }, &[]),
         ];

@@ -3,6 +3,7 @@
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
 
+mod catalogue;
 mod crash;
 mod history;
 mod lists;
