@@ -55,6 +55,7 @@ pub(crate) fn place(
             table.swap(layers);
             table.keep(layers);
             table.fill(floor);
+            table.give_way_to_former_leader(layers);
             table.give_way_to_floor(floor, shown_since);
             table.give_way_by_standing(floor);
         }
@@ -286,16 +287,31 @@ impl<'a> Table<'a> {
         if !self.is_waiting(holder) {
             return;
         }
-        let may_leave = |guest: &Guest| match guest.standing {
-            Standing::Hand(_) | Standing::Screen => false,
-            Standing::Video | Standing::MuteImage | Standing::Avatar => {
-                shown_since(guest.key).is_some_and(|since| since <= limit)
-            }
+        self.squeeze_in(holder, |guest| shown_since(guest.key).is_some_and(|since| since <= limit));
+    }
+
+    /// Who was in the large picture has just been listened to: pushed out of it by somebody who was not shown, it does not
+    /// vanish.
+    fn give_way_to_former_leader(&mut self, former: &[Layer]) {
+        let leads =
+            |index: usize| self.places.get(index).is_some_and(|place| place.slot.holds == Holds::Floor);
+        let before = former.iter().enumerate().find(|(index, _)| leads(*index));
+        if let Some(leader) =
+            before.and_then(|(_, layer)| layer.source).filter(|source| self.is_waiting(*source))
+        {
+            self.squeeze_in(leader, |_| true);
+        }
+    }
+
+    /// Gives the guest the slot of one who may leave.
+    fn squeeze_in(&mut self, guest: SourceKey, may_leave: impl Fn(&Guest) -> bool) {
+        let stays = |guest: &Guest| match guest.standing {
+            Standing::Hand(_) | Standing::Screen => true,
+            Standing::Video | Standing::MuteImage | Standing::Avatar => false,
         };
-        let silent_longest =
-            self.given().filter(|(_, seated)| may_leave(seated)).max_by_key(|(_, seated)| seated.reticence());
-        if let Some((index, leaving)) = silent_longest {
-            self.seat(index, Seat::Given(holder));
+        let leaving = self.given().filter(|(_, seated)| !stays(seated) && may_leave(seated));
+        if let Some((index, leaving)) = leaving.max_by_key(|(_, seated)| seated.reticence()) {
+            self.seat(index, Seat::Given(guest));
             self.waiting.push(leaving);
             self.waiting.sort_by_key(|guest| guest.turn_when_crowded());
         }

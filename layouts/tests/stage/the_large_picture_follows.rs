@@ -22,6 +22,17 @@ fn a_steady_speaker_gets_the_large_slot_after_a_second_and_swaps() {
 }
 
 #[test]
+fn who_is_pushed_out_of_the_large_slot_in_a_crowd_stays_in_the_picture() {
+    let mut room = Room::with_members("1up-top-left-5", 8);
+    room.speak(1);
+    room.rest();
+    assert_eq!(room.slots(), [1, 2, 3, 4, 5, 6]);
+    room.speak(8);
+    assert_eq!(room.pass(30_000), [1_100]);
+    assert_eq!(room.slots(), [8, 2, 3, 4, 5, 1], "in the place of the one who joined last of the silent");
+}
+
+#[test]
 fn nobody_is_in_the_large_slot_for_less_than_two_seconds() {
     let mut room = Room::with_members("highlight-1-responsive", 3);
     room.speak(2);
