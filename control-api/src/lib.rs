@@ -35,8 +35,8 @@ pub use ids::{
 pub use level::{Sensitivity, Volume};
 pub use permission::{MemberAction, Permission, PermissionSet, RoomAction};
 pub use room::{
-    LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, RoomConfig,
-    RoomInput, RoomOutput, RoomSession, RoomSettings, Tone,
+    LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement,
+    RoomConfig, RoomInput, RoomOutput, RoomSession, RoomSettings, Tone,
 };
 pub use session::{
     Authenticated, ChildKind, Command, ConnectRefusal, ConnectRequest, Credentials, ExtraLeg, Invite,

@@ -2,7 +2,7 @@
 
 use super::RoomSession;
 use super::leg::{Leg, Purpose};
-use super::media::MediaInstruction;
+use super::media::{LegMedia, MediaInstruction};
 use crate::clock::Now;
 use crate::event::EventKind;
 use crate::ids::{CallId, MemberId, RequestKey, SessionKey};
@@ -25,7 +25,7 @@ impl RoomSession {
         if !self.ask(leg, Purpose::Update(request)) {
             return Some(Reply::too_many_offers());
         }
-        self.instruct(MediaInstruction::ReofferLeg { leg, offer });
+        self.instruct(MediaInstruction::ReofferLeg { leg, offer, allowed: LegMedia::of(&from.authority) });
         None
     }
 

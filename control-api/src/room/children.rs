@@ -8,6 +8,7 @@ use layouts::LayoutId;
 
 use super::RoomSession;
 use super::leg::Purpose;
+use super::media::LegMedia;
 use super::methods::read_position;
 use super::participant::Wishes;
 use crate::clock::Now;
@@ -46,7 +47,7 @@ impl RoomSession {
         let (opened, leg) = self.new_call(now, call.clone(), &offer, Purpose::Join);
         let Some(parent) = self.participant(&parent) else { return Reply::unauthorized() };
         let child = parent.child(id.clone(), extra.kind, wishes, opened);
-        self.enter(child, leg, offer);
+        self.enter(child, leg, offer, LegMedia::of(&from.authority));
         super::join::created(call, id)
     }
 

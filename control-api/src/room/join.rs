@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
-use super::media::{MediaInstruction, Tone};
+use super::media::{LegMedia, MediaInstruction, Tone};
 use super::offer::PeerIdentity;
 use super::participant::{Arrival, Participant, Role};
 use super::{Phase, RoomSession};
@@ -32,11 +32,11 @@ impl RoomSession {
             return Reply::unauthorized();
         }
         if let Some(known) = self.by_call(from.session, &invite.call).map(|known| known.id.clone()) {
-            return self.on_known_call(now, &known, invite);
+            return self.on_known_call(now, &known, from, invite);
         }
         match invite.role {
             LegRole::Person => match self.person_of(from.session).filter(|person| person.turn.is_some()) {
-                Some(person) => self.on_turn(now, &person.id.clone(), invite),
+                Some(person) => self.on_turn(now, &person.id.clone(), from, invite),
                 None => self.on_newcomer(now, grant, from, invite),
             },
             LegRole::Child(extra) => self.on_child(now, from, invite.call, invite.sdp, extra),
@@ -58,7 +58,7 @@ impl RoomSession {
         let mut person = Participant::new(id.clone(), grant, from.session, call);
         person.remove_at = self.config.settings.stay(now, grant);
         person.video_muted |= self.config.settings.join_video_off;
-        self.enter(person, leg, invite.sdp);
+        self.enter(person, leg, invite.sdp, LegMedia::of(&from.authority));
         if let Some(former) = former {
             self.drop_participant(now, &former, Some(verto::Cause::NORMAL));
         }
@@ -88,32 +88,33 @@ impl RoomSession {
     }
 
     /// Puts a newcomer on the way in.
-    pub(super) fn enter(&mut self, newcomer: Participant, leg: LegId, offer: String) {
+    pub(super) fn enter(&mut self, newcomer: Participant, leg: LegId, offer: String, allowed: LegMedia) {
         let (member, setup) = (newcomer.id.clone(), newcomer.setup());
         self.instruct(MediaInstruction::AddMember { member: member.clone(), setup });
-        self.instruct(MediaInstruction::OpenLeg { member, leg, offer });
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed });
         self.participants.push(newcomer);
     }
 
-    fn on_known_call(&mut self, now: Now, id: &MemberId, invite: Invite) -> Reply {
+    fn on_known_call(&mut self, now: Now, id: &MemberId, from: &Sender, invite: Invite) -> Reply {
         let peer = PeerIdentity::of_offer(&invite.sdp);
         let known = self.participant(id).and_then(|known| known.calls.find(&invite.call));
         let Some(call) = known else { return Reply::no_such_call() };
         let is_same_page = peer.is_some() && peer == call.peer;
         match call.leg.id().filter(|_| is_same_page) {
-            Some(leg) => self.resume(id, leg, invite),
+            Some(leg) => self.resume(id, leg, from, invite),
             None => {
                 let purpose = if is_same_page { Purpose::Resume } else { Purpose::Rejoin };
-                self.reopen(now, id, purpose, invite)
+                self.reopen(now, id, purpose, from, invite)
             }
         }
     }
 
-    fn resume(&mut self, id: &MemberId, leg: LegId, invite: Invite) -> Reply {
+    fn resume(&mut self, id: &MemberId, leg: LegId, from: &Sender, invite: Invite) -> Reply {
         if !self.ask(leg, Purpose::Resume) {
             return Reply::too_many_offers();
         }
-        self.instruct(MediaInstruction::ReofferLeg { leg, offer: invite.sdp });
+        let allowed = LegMedia::of(&from.authority);
+        self.instruct(MediaInstruction::ReofferLeg { leg, offer: invite.sdp, allowed });
         created(invite.call, id.clone())
     }
 
@@ -126,7 +127,7 @@ impl RoomSession {
     }
 
     /// A new leg in place of all there were: their page is gone.
-    fn reopen(&mut self, now: Now, id: &MemberId, purpose: Purpose, invite: Invite) -> Reply {
+    fn reopen(&mut self, now: Now, id: &MemberId, purpose: Purpose, from: &Sender, invite: Invite) -> Reply {
         let is_in = self.participant(id).is_some_and(Participant::is_in);
         // Loaded anew before the first answer: for everybody else it is still the first time.
         let purpose = if is_in { purpose } else { Purpose::Join };
@@ -137,7 +138,8 @@ impl RoomSession {
         for call in ended {
             self.close_leg(session, call.leg);
         }
-        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp });
+        let allowed = LegMedia::of(&from.authority);
+        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp, allowed });
         created(invite.call, id.clone())
     }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use layouts::{GridRect, LayoutId, Position};
 
+use crate::grant::Authority;
 use crate::ids::{LegId, MemberId};
 use crate::level::{Sensitivity, Volume};
+use crate::wire::connect::{Allowed, allowed};
 use crate::wire::member::MemberKind;
 
 /// What the media plane is to do for this room. It has made the room before the first of these.
@@ -33,6 +35,8 @@ pub enum MediaInstruction {
         leg: LegId,
         /// As it came, not checked.
         offer: String,
+        /// What it may carry, whatever the offer says.
+        allowed: LegMedia,
     },
     /// Answer a new offer on a living leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow.
     ReofferLeg {
@@ -40,6 +44,8 @@ pub enum MediaInstruction {
         leg: LegId,
         /// As it came, not checked.
         offer: String,
+        /// What it may carry from now on.
+        allowed: LegMedia,
     },
     /// End one leg, silently.
     CloseLeg {
@@ -131,6 +137,27 @@ pub enum MediaInstruction {
     },
     /// Everything of this room ends.
     CloseRoom,
+}
+
+/// What a leg may carry, by kind of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegMedia {
+    /// Sound.
+    pub audio: Allowed,
+    /// Pictures.
+    pub video: Allowed,
+}
+
+impl LegMedia {
+    /// The same as the `authorization` block tells the client.
+    #[must_use]
+    pub fn of(authority: &Authority) -> Self {
+        let (audio, video) = match authority {
+            Authority::Room(grant) => allowed(grant.join_as, grant.media_allowed),
+            Authority::Project(_) => (Allowed::Both, Allowed::Both),
+        };
+        Self { audio, video }
+    }
 }
 
 /// A short tone in the mix of a room.

@@ -34,7 +34,9 @@ pub(crate) use methods::{known as known_method, names as method_names};
 
 pub use settings::RoomSettings;
 
-pub use media::{LegEnd, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, Tone};
+pub use media::{
+    LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, Tone,
+};
 
 use self::audience::AudienceCount;
 use self::canvas::Canvas;

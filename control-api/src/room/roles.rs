@@ -21,13 +21,13 @@ use layouts::Position;
 use super::RoomSession;
 use super::join::created;
 use super::leg::Purpose;
-use super::media::{MediaInstruction, Tone};
+use super::media::{LegMedia, MediaInstruction, Tone};
 use super::participant::{Entry, Participant, Role, Seat, Turn};
 use crate::clock::Now;
 use crate::event::EventKind;
 use crate::grant::{MediaAllowed, Standing};
 use crate::ids::MemberId;
-use crate::session::{Invite, Reply, RoleChange, RoomMessage};
+use crate::session::{Invite, Reply, RoleChange, RoomMessage, Sender};
 use crate::wire::room::MemberBody;
 use crate::wire::verto::Cause;
 
@@ -89,7 +89,7 @@ impl RoomSession {
     }
 
     /// The call by which somebody comes in its new role, beside the one it has.
-    pub(super) fn on_turn(&mut self, now: Now, id: &MemberId, invite: Invite) -> Reply {
+    pub(super) fn on_turn(&mut self, now: Now, id: &MemberId, from: &Sender, invite: Invite) -> Reply {
         let becomes_member = |person: &Participant| matches!(person.turn, Some(Turn::ToMember(_)));
         if self.participant(id).is_some_and(becomes_member) && self.is_full(&Role::Member) {
             return Reply::unauthorized();
@@ -100,7 +100,8 @@ impl RoomSession {
         if let Some(surplus) = person.calls.begin(call) {
             self.close_leg(session, surplus.leg);
         }
-        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp });
+        let allowed = LegMedia::of(&from.authority);
+        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp, allowed });
         created(invite.call, id.clone())
     }
 

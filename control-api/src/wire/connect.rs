@@ -209,8 +209,22 @@ impl VideoAuthorization {
     }
 }
 
+impl Allowed {
+    /// Whether the client may send.
+    #[must_use]
+    pub fn sends(self) -> bool {
+        self == Self::Both
+    }
+
+    /// Whether the client may receive.
+    #[must_use]
+    pub fn receives(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// Audio and video of a kind of participant.
-fn allowed(join_as: JoinAs, media: MediaAllowed) -> (Allowed, Allowed) {
+pub(crate) fn allowed(join_as: JoinAs, media: MediaAllowed) -> (Allowed, Allowed) {
     let most = match join_as {
         JoinAs::Member => Allowed::Both,
         JoinAs::Audience => Allowed::Receive,

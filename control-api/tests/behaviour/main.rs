@@ -23,6 +23,9 @@ mod children_belong_to_a_member;
 mod roles_change_by_a_new_call;
 
 #[cfg(test)]
+mod legs_carry_what_is_allowed;
+
+#[cfg(test)]
 mod contract;
 
 #[cfg(test)]

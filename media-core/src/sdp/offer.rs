@@ -109,6 +109,17 @@ impl Direction {
         matches!(self, Self::SendRecv | Self::RecvOnly)
     }
 
+    /// The same, with what is not allowed left out.
+    #[must_use]
+    pub const fn limited(self, sends: bool, receives: bool) -> Self {
+        match (self.sends() && sends, self.receives() && receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::SendRecv => "sendrecv",
@@ -244,6 +255,17 @@ impl Offer {
         }
         offer.refuse_twins()?;
         Ok(offer)
+    }
+
+    /// Takes directions away from a section, as seen by the offerer: the answer will not have them either.
+    pub fn limit(&mut self, kind: MediaKind, sends: bool, receives: bool) {
+        let section = match kind {
+            MediaKind::Audio => self.audio.as_mut(),
+            MediaKind::Video => self.video.as_mut(),
+        };
+        if let Some(section) = section {
+            section.direction = section.direction.limited(sends, receives);
+        }
     }
 
     /// A mid names one section; two with the same name cannot be told apart in groups and packets.

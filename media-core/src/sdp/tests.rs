@@ -408,3 +408,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_an_offer_may_not_is_not_answered() {
+    let mut offer = Offer::parse(SENDRECV).unwrap();
+    offer.limit(MediaKind::Video, false, false);
+    offer.limit(MediaKind::Audio, false, true);
+    let text = answered(&negotiate(&offer, &policy(false)).unwrap());
+    let directions: Vec<&str> = text
+        .lines()
+        .filter(|line| ["a=sendonly", "a=recvonly", "a=sendrecv", "a=inactive"].contains(line))
+        .collect();
+    assert_eq!(directions, ["a=sendonly", "a=inactive"]);
+    // Nothing is given that was not offered.
+    let mut screen = Offer::parse(SCREEN).unwrap();
+    screen.limit(MediaKind::Video, true, true);
+    assert_eq!(screen.video.unwrap().direction, Direction::SendOnly);
+}

@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 
 use control_api::{
-    LegEnd, LegId, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup, PlacedLayer, Placement,
-    Tone, Volume, wire,
+    LegEnd, LegId, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup, PlacedLayer,
+    Placement, Tone, Volume, wire,
 };
 use layouts::{Layer, Placed, Position};
 use media_core::mix::audio;
 use media_core::room::{Action, Event, MemberConfig, MemberKind};
 use media_core::sdp::{Offer, SdpError};
-use media_core::units::{LegKey, MemberKey};
+use media_core::units::{LegKey, MediaKind, MemberKey};
 
 use super::registry::Registry;
 
@@ -51,14 +51,14 @@ impl Keys {
             MediaInstruction::RemoveMember { member } => {
                 Action::RemoveMember { member: self.member(member)? }
             }
-            MediaInstruction::OpenLeg { member, leg, offer } => Action::OpenLeg {
+            MediaInstruction::OpenLeg { member, leg, offer, allowed } => Action::OpenLeg {
                 member: self.member(member)?,
-                offer: parsed(*leg, offer)?,
+                offer: parsed(*leg, offer, *allowed)?,
                 leg: self.add_leg(registry, *leg, member),
                 bundle,
             },
-            MediaInstruction::ReofferLeg { leg, offer } => {
-                Action::ReofferLeg { leg: self.leg(*leg)?, offer: parsed(*leg, offer)? }
+            MediaInstruction::ReofferLeg { leg, offer, allowed } => {
+                Action::ReofferLeg { leg: self.leg(*leg)?, offer: parsed(*leg, offer, *allowed)? }
             }
             MediaInstruction::CloseLeg { leg } => Action::CloseLeg { leg: self.leg(*leg)? },
             MediaInstruction::SetAudioMuted { member, muted } => {
@@ -214,8 +214,12 @@ impl Keys {
     }
 }
 
-fn parsed(leg: LegId, offer: &str) -> Result<Box<Offer>, Unconvertible> {
-    Offer::parse(offer).map(Box::new).map_err(|error| Unconvertible::Offer(leg, error))
+fn parsed(leg: LegId, offer: &str, allowed: LegMedia) -> Result<Box<Offer>, Unconvertible> {
+    let mut offer = Offer::parse(offer).map_err(|error| Unconvertible::Offer(leg, error))?;
+    for (kind, allowed) in [(MediaKind::Audio, allowed.audio), (MediaKind::Video, allowed.video)] {
+        offer.limit(kind, allowed.sends(), allowed.receives());
+    }
+    Ok(Box::new(offer))
 }
 
 fn kind(kind: wire::member::MemberKind) -> MemberKind {
@@ -258,7 +262,9 @@ fn ended(why: &media_core::room::LegEnd) -> LegEnd {
 
 #[cfg(test)]
 mod tests {
+    use control_api::wire::connect::Allowed;
     use layouts::{Fit, GridRect, LayoutId, SourceKey};
+    use media_core::sdp::Direction;
     use media_core::units::RoomKey;
 
     use super::*;
@@ -290,11 +296,14 @@ mod tests {
         member
     }
 
+    const ALL: LegMedia = LegMedia { audio: Allowed::Both, video: Allowed::Both };
+
     /// A room with one member and one leg.
     fn room(registry: &Registry) -> (Keys, MemberId, MemberKey, LegId, LegKey) {
         let (mut keys, member, leg) = (Keys::default(), MemberId::new("alice"), LegId(7));
         let key = key_of(keys.action(registry, &add(&member), false).ok().unwrap());
-        let open = MediaInstruction::OpenLeg { member: member.clone(), leg, offer: OFFER.to_owned() };
+        let open =
+            MediaInstruction::OpenLeg { member: member.clone(), leg, offer: OFFER.to_owned(), allowed: ALL };
         let opened = keys.action(registry, &open, true).ok().unwrap();
         let Action::OpenLeg { member: of, leg: leg_key, bundle, .. } = opened else { panic!("{opened:?}") };
         assert_eq!((of, bundle), (key, true));
@@ -416,10 +425,38 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_gets_no_more_than_its_token_allows() {
+        let registry = registry();
+        let (mut keys, member, ..) = room(&registry);
+        for (number, (audio, video, expected)) in [
+            (Allowed::Both, Allowed::Both, [Direction::SendRecv; 2]),
+            (Allowed::Both, Allowed::None, [Direction::SendRecv, Direction::Inactive]),
+            (Allowed::None, Allowed::Both, [Direction::Inactive, Direction::SendRecv]),
+            (Allowed::Receive, Allowed::Receive, [Direction::RecvOnly; 2]),
+            (Allowed::None, Allowed::Receive, [Direction::Inactive, Direction::RecvOnly]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (leg, allowed) = (LegId(100 + number as u64), LegMedia { audio, video });
+            let open =
+                MediaInstruction::OpenLeg { member: member.clone(), leg, offer: OFFER.to_owned(), allowed };
+            let reoffer = MediaInstruction::ReofferLeg { leg, offer: OFFER.to_owned(), allowed };
+            for instruction in [open, reoffer] {
+                let action = keys.action(&registry, &instruction, false).ok().unwrap();
+                let (Action::OpenLeg { offer, .. } | Action::ReofferLeg { offer, .. }) = action else {
+                    panic!("{action:?}")
+                };
+                assert_eq!([offer.audio.unwrap().direction, offer.video.unwrap().direction], expected);
+            }
+        }
+    }
+
+    #[test]
     fn an_offer_that_cannot_be_read_names_its_leg() {
         let registry = registry();
         let (mut keys, _, _, leg, _) = room(&registry);
-        let reoffer = MediaInstruction::ReofferLeg { leg, offer: OFFER[..200].to_owned() };
+        let reoffer = MediaInstruction::ReofferLeg { leg, offer: OFFER[..200].to_owned(), allowed: ALL };
         let refused = keys.action(&registry, &reoffer, false);
         assert!(matches!(refused, Err(Unconvertible::Offer(of, _)) if of == leg));
     }
