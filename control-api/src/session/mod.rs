@@ -55,7 +55,7 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// SDKs answer pings: three without a word, and the socket is dead.
 const SILENT_FOR: Duration = Duration::from_secs(35);
 /// Delivered events kept until the client acknowledges them; beyond that the oldest count as received.
-const MAX_UNACKNOWLEDGED: usize = 64;
+const MAX_UNACKNOWLEDGED: usize = 512;
 
 /// One SDK session.
 #[derive(Debug)]
@@ -263,7 +263,7 @@ impl Session {
         let former = std::mem::replace(&mut self.link, Link::Down { until });
         if let Link::Up(Up { acks: Acks::Announced(open), .. }) = former {
             for (_, event) in open {
-                self.backlog.push(Parcel::Room(event));
+                self.backlog.push(Parcel::Again(event));
             }
         }
     }
@@ -431,11 +431,11 @@ impl Session {
         self.next_frame += 1;
         let number = self.next_frame;
         let params = match &parcel {
-            Parcel::Room(event) => &*event.params,
+            Parcel::Room(event) | Parcel::Again(event) => &*event.params,
             Parcel::Own(params) => params,
         };
         let text = rpc::event(&format!("s{number}"), params);
-        if let (Acks::Announced(open), Parcel::Room(event)) = (&mut up.acks, parcel) {
+        if let (Acks::Announced(open), Parcel::Room(event) | Parcel::Again(event)) = (&mut up.acks, parcel) {
             // Only what may come twice is worth keeping: SDKs do not look for copies.
             if event.kind.is_change_of_state() {
                 if open.len() >= MAX_UNACKNOWLEDGED {

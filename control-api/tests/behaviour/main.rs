@@ -41,6 +41,9 @@ mod presence_decides_who_stays;
 mod sessions_outlive_sockets;
 
 #[cfg(test)]
+mod the_gap_loses_no_last_state;
+
+#[cfg(test)]
 mod settings_act;
 
 #[cfg(test)]

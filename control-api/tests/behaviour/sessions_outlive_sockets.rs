@@ -120,7 +120,8 @@ fn the_gap_is_bounded() {
     world.forget_frames();
     let alice = world.reconnect(alice);
     let events = world.events_of(alice);
-    assert_eq!(events.len(), 1 + 256);
+    // 800 changes of the same: beyond 256 the newest has taken the place of all before.
+    assert!(events.len() <= 256, "{}", events.len());
     assert_eq!(events.last().unwrap()["params"]["member"]["audio_muted"], false);
 }
 
