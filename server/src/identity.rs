@@ -75,6 +75,12 @@ impl Identity {
         unhex(offered).is_some_and(|signed| hmac::verify(&self.key, &text, &signed).is_ok())
     }
 
+    /// Whether this has the form of a resume state, whosever it is.
+    pub(crate) fn could_be_state(&self, offered: &str) -> bool {
+        let tag_len = aws_lc_rs::digest::SHA256_OUTPUT_LEN;
+        unhex(offered).is_some_and(|bytes| bytes.len() == tag_len)
+    }
+
     /// The id of a room, the same for every run of it.
     pub(crate) fn room_id(&self, project: &ProjectId, name: &str) -> RoomId {
         let mut bytes = [0; 16];
@@ -151,6 +157,11 @@ mod tests {
         assert!(!identity.is_state(&state, &protocol, &party("hall", "Alice")));
         assert!(!identity.is_state("", &protocol, &alice));
         assert!(!identity.is_state("€€", &protocol, &alice));
+        let foreign = Identity::new(&random::bytes()).state(&other, &alice).unwrap();
+        assert!(identity.could_be_state(&state) && identity.could_be_state(&foreign));
+        for text in ["", "€€", "00ff", "nonsense", &state[1..], &format!("{state}00")] {
+            assert!(!identity.could_be_state(text), "{text}");
+        }
         let server = Authority::Project(ProjectGrant { project: ProjectId::new("acme") });
         assert_eq!(identity.state(&protocol, &server), None);
     }

@@ -82,6 +82,11 @@ async fn a_foreign_session_is_told_in_the_words_that_make_browsers_forget_it() {
             "{protocol}"
         );
     }
+    // A state that could be one of ours connects; it gives no access to the calls of that session.
+    let mut forged = Client::open(&server, "/").await;
+    let more = json!({"protocol": protocol, "authorization_state": "00".repeat(32)});
+    let reply = forged.connect(json!({"jwt_token": alice}), more).await;
+    assert_eq!(reply["result"]["protocol"], protocol);
     // The real owner goes on, and the socket of before is closed.
     let mut again = Client::open(&server, "/").await;
     let more = json!({"protocol": protocol, "authorization_state": state});

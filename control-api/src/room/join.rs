@@ -32,6 +32,9 @@ impl RoomSession {
             return Reply::unauthorized();
         }
         if let Some(known) = self.by_call(from.session, &invite.call).map(|known| known.id.clone()) {
+            if !invite.may_resume {
+                return Reply::call_error("authorization_state is of another session");
+            }
             return self.on_known_call(now, &known, from, invite);
         }
         match invite.role {

@@ -27,8 +27,6 @@ pub(super) const CAPACITY: usize = 2048;
 pub(super) enum Parcel {
     /// Of a room.
     Room(Arc<Event>),
-    /// The same, sent once already: the client may know it, or not.
-    Again(Arc<Event>),
     /// Params of an event to this session alone.
     Own(String),
 }
@@ -51,11 +49,8 @@ enum Fate {
 impl Backlog {
     pub(super) fn push(&mut self, parcel: Parcel) {
         let parcel = match parcel {
-            Parcel::Room(event) => match self.absorb(event) {
-                Some(event) => Parcel::Room(event),
-                None => return,
-            },
-            Parcel::Again(_) | Parcel::Own(_) => parcel,
+            Parcel::Room(event) => Parcel::Room(self.absorb(event)),
+            Parcel::Own(_) => parcel,
         };
         if self.parcels.len() >= CAPACITY {
             let victim = self.parcels.iter().position(Parcel::is_expendable).unwrap_or(0);
@@ -68,31 +63,22 @@ impl Backlog {
         std::mem::take(&mut self.parcels)
     }
 
-    /// Takes out what `event` makes obsolete. Gives what is left to say: nothing about somebody who came and left unseen.
-    fn absorb(&mut self, event: Arc<Event>) -> Option<Arc<Event>> {
+    /// Takes out what `event` makes obsolete. Gives what is to be said instead.
+    fn absorb(&mut self, event: Arc<Event>) -> Arc<Event> {
         let crowded = self.parcels.len() >= RELAXED;
         let mut merged: Vec<Arc<Event>> = Vec::new();
-        let mut came_unseen = false;
         self.parcels.retain(|parcel| {
-            let (Parcel::Room(older) | Parcel::Again(older)) = parcel else { return true };
+            let Parcel::Room(older) = parcel else { return true };
             match fate(older, &event, crowded) {
                 Fate::Stays => true,
-                Fate::Goes => {
-                    came_unseen |= event.kind == EventKind::MemberLeft
-                        && older.kind == EventKind::MemberJoined
-                        && matches!(parcel, Parcel::Room(_));
-                    false
-                }
+                Fate::Goes => false,
                 Fate::Merges => {
                     merged.push(Arc::clone(older));
                     false
                 }
             }
         });
-        if came_unseen {
-            return None;
-        }
-        Some(merged.iter().fold(event, |newer, older| with_updated_of(older, newer)))
+        merged.iter().rev().fold(event, |newer, older| with_updated_of(older, newer))
     }
 }
 
@@ -105,11 +91,12 @@ fn fate(older: &Event, newer: &Event, crowded: bool) -> Fate {
     match newer.kind {
         Kind::LayoutChanged | Kind::MemberTalking | Kind::AudienceCount if same => Fate::Goes,
         Kind::MemberUpdated | Kind::RoomUpdated if same && crowded => Fate::Merges,
-        // Who left is neither how it was nor speaking; whether it came is of interest only to whom has seen it.
+        // Who left is not as it was, nor speaks, nor has to come first: the client may know it from elsewhere, so that it
+        // left is said in any case.
         Kind::MemberLeft | Kind::MemberJoined if crowded && older.member == newer.member => {
             match older.kind {
                 Kind::MemberUpdated | Kind::MemberTalking => Fate::Goes,
-                Kind::MemberJoined if newer.kind == Kind::MemberLeft => Fate::Goes,
+                Kind::MemberJoined | Kind::MemberLeft if newer.kind == Kind::MemberLeft => Fate::Goes,
                 Kind::MemberJoined
                 | Kind::MemberLeft
                 | Kind::RoomStarted
@@ -156,7 +143,7 @@ fn with_updated_of(older: &Event, newer: Arc<Event>) -> Arc<Event> {
 impl Parcel {
     fn is_expendable(&self) -> bool {
         match self {
-            Self::Room(event) | Self::Again(event) => event.kind.is_change_of_state(),
+            Self::Room(event) => event.kind.is_change_of_state(),
             Self::Own(_) => false,
         }
     }
@@ -181,7 +168,7 @@ mod tests {
 
     fn numbers(backlog: &mut Backlog) -> Vec<u64> {
         let number = |parcel| match parcel {
-            Parcel::Room(event) | Parcel::Again(event) => event.number,
+            Parcel::Room(event) => event.number,
             Parcel::Own(_) => 0,
         };
         backlog.take().into_iter().map(number).collect()
@@ -216,8 +203,8 @@ mod tests {
             (&[(MemberUpdated, 1), (MemberUpdated, 2), (MemberUpdated, 1)][..], &[2, 3][..]),
             (&[(MemberUpdated, 1), (MemberTalking, 1), (MemberLeft, 1)], &[3]),
             (&[(MemberLeft, 1), (MemberJoined, 1), (MemberUpdated, 1)], &[1, 2, 3]),
-            (&[(MemberLeft, 1), (MemberJoined, 1), (MemberLeft, 1)], &[1]),
-            (&[(MemberJoined, 1), (MemberUpdated, 1), (MemberLeft, 1), (MemberJoined, 2)], &[4]),
+            (&[(MemberLeft, 1), (MemberJoined, 1), (MemberLeft, 1)], &[3]),
+            (&[(MemberJoined, 1), (MemberUpdated, 1), (MemberLeft, 1), (MemberJoined, 2)], &[3, 4]),
             (&[(RoomStarted, 0), (MemberJoined, 1), (RoomEnded, 0)], &[1, 3]),
         ] {
             let mut backlog = crowded();
@@ -226,15 +213,6 @@ mod tests {
             }
             assert_eq!(kept(backlog), expected, "{story:?}");
         }
-    }
-
-    #[test]
-    fn who_may_have_been_seen_leaves_visibly() {
-        let mut backlog = crowded();
-        let Parcel::Room(joined) = about(1, EventKind::MemberJoined, Some(1), json!({})) else { panic!() };
-        backlog.push(Parcel::Again(joined));
-        backlog.push(about(2, EventKind::MemberLeft, Some(1), json!({})));
-        assert_eq!(kept(backlog), [2]);
     }
 
     #[test]

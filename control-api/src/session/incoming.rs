@@ -146,7 +146,7 @@ impl Session {
             return Ok(());
         };
         let command = match method {
-            "verto.invite" => invite(&params)?,
+            "verto.invite" => invite(&params, self.may_resume)?,
             "verto.modify" => modify(&params)?,
             "verto.info" => Command::Info { call: call_of(&params)? },
             "verto.bye" => Command::Bye { call: call_of(&params)? },
@@ -190,7 +190,7 @@ fn call_params(frame: &VertoFrame) -> Result<CallParams, AtOnce> {
     read(frame.params.clone())
 }
 
-fn invite(params: &MessageParams) -> Result<Command, AtOnce> {
+fn invite(params: &MessageParams, may_resume: bool) -> Result<Command, AtOnce> {
     let CallParams { dialog, sdp, layout, positions, .. } = call_params(&params.message)?;
     let sdp = sdp.ok_or_else(|| AtOnce::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))?;
     let child = |kind| LegRole::Child(ExtraLeg { kind, layout, positions: positions.unwrap_or_default() });
@@ -199,7 +199,7 @@ fn invite(params: &MessageParams) -> Result<Command, AtOnce> {
         (true, _) => child(ChildKind::Screen),
         (false, true) => child(ChildKind::Device),
     };
-    Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role }))
+    Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role, may_resume }))
 }
 
 fn modify(params: &MessageParams) -> Result<Command, AtOnce> {

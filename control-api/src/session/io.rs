@@ -29,6 +29,9 @@ pub struct Authenticated {
     pub authority: Arc<Authority>,
     /// For browsers: what the page must show, with `protocol`, to go on after a reload.
     pub authorization_state: Option<String>,
+    /// It may take up the calls the session has: it showed no state, or the session's own. A page with the state of
+    /// another session may only begin anew.
+    pub may_resume: bool,
 }
 
 /// What happens to a session.

@@ -69,6 +69,8 @@ pub struct Session {
     authority: Arc<Authority>,
     /// What the page must show to go on after a reload.
     authorization_state: Option<String>,
+    /// The page of now has shown nothing wrong.
+    may_resume: bool,
     link: Link,
     subscriptions: Subscriptions,
     pace: Pace,
@@ -119,6 +121,7 @@ impl Session {
             standing: None,
             authority,
             authorization_state: None,
+            may_resume: true,
             link: Link::Fresh,
             subscriptions: Subscriptions::default(),
             pending: PendingRequests::default(),
@@ -173,6 +176,7 @@ impl Session {
         let comes_back = matches!(self.link, Link::Down { .. });
         let acks = if request.event_acks { Acks::Announced(VecDeque::new()) } else { Acks::Never };
         self.link = Link::Up(Up { socket, ping_at: now.at + PING_EVERY, heard_at: now.at, acks });
+        self.may_resume = authenticated.may_resume;
         self.adopt(authenticated);
         self.send_connect_result(&request.id);
         if comes_back {
@@ -263,7 +267,7 @@ impl Session {
         let former = std::mem::replace(&mut self.link, Link::Down { until });
         if let Link::Up(Up { acks: Acks::Announced(open), .. }) = former {
             for (_, event) in open {
-                self.backlog.push(Parcel::Again(event));
+                self.backlog.push(Parcel::Room(event));
             }
         }
     }
@@ -431,11 +435,11 @@ impl Session {
         self.next_frame += 1;
         let number = self.next_frame;
         let params = match &parcel {
-            Parcel::Room(event) | Parcel::Again(event) => &*event.params,
+            Parcel::Room(event) => &*event.params,
             Parcel::Own(params) => params,
         };
         let text = rpc::event(&format!("s{number}"), params);
-        if let (Acks::Announced(open), Parcel::Room(event) | Parcel::Again(event)) = (&mut up.acks, parcel) {
+        if let (Acks::Announced(open), Parcel::Room(event)) = (&mut up.acks, parcel) {
             // Only what may come twice is worth keeping: SDKs do not look for copies.
             if event.kind.is_change_of_state() {
                 if open.len() >= MAX_UNACKNOWLEDGED {

@@ -93,6 +93,8 @@ pub struct Invite {
     pub sdp: String,
     /// What it carries.
     pub role: LegRole,
+    /// Its session is proven to be the one that has the call, if the call is known.
+    pub may_resume: bool,
 }
 
 /// Whose media a leg carries.

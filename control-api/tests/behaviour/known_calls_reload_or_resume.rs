@@ -178,3 +178,27 @@ fn dtmf_and_pong_and_acknowledgements_are_answered() {
         json!({"code": -32002, "message": "CALL ERROR", "data": {"reason": "no such call"}})
     );
 }
+
+#[test]
+fn a_page_with_the_state_of_another_session_may_only_begin_anew() {
+    let (mut world, alice, bob) = two();
+    world.lose_socket(alice);
+    world.shows_right_state = false;
+    let alice = world.reconnect(alice);
+    world.frames(alice);
+    let reply = world.invite_from(alice, "a", "page-2");
+    assert_eq!(reply["result"]["error"]["message"], "CALL ERROR");
+    assert_eq!(world.members(), ["Alice", "Bob"]);
+    let reply = world.invite_from(alice, "a new call", "page-2");
+    assert_eq!(reply["result"]["result"]["message"], "CALL CREATED");
+    assert_eq!(world.members(), ["Bob", "Alice"]);
+    // With its own state it is itself again.
+    world.shows_right_state = true;
+    let alice = world.reconnect(alice);
+    assert_eq!(
+        world.invite_from(alice, "a new call", "page-3")["result"]["result"]["message"],
+        "CALL CREATED"
+    );
+    world.stay_awake(&[alice, bob], secs(1));
+    assert_eq!(world.members(), ["Bob", "Alice"]);
+}

@@ -114,7 +114,12 @@ fn an_invite_that_strays_into_a_foreign_room_is_refused() {
         let eve = world.connect(Authority::Room(grant), true);
         let from =
             Sender { session: eve.session, authority: world.sessions[&eve.session].authority().clone() };
-        let invite = Invite { call: CallId::new("c"), sdp: crate::world::offer("c"), role: LegRole::Person };
+        let invite = Invite {
+            call: CallId::new("c"),
+            sdp: crate::world::offer("c"),
+            role: LegRole::Person,
+            may_resume: true,
+        };
         let (key, command) = (RequestKey(1), Command::Invite(invite));
         let room = world.room_id();
         let request = RoomRequest { route: Route::Id(room.clone()), from, key, command };

@@ -148,11 +148,11 @@ impl Play {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
     #[test]
     fn the_client_knows_what_is_so(
         before in prop::collection::vec(any_change(), 0..40),
-        gap in prop::collection::vec(any_change(), 0..900),
+        gap in prop::collection::vec(any_change(), 0..600),
     ) {
         let mut play = Play::new();
         let alice = play.comes();

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) answers: bool,
     /// The media plane places everybody at once.
     pub(crate) places: bool,
+    /// Pages show the state that belongs to their session, or none.
+    pub(crate) shows_right_state: bool,
     /// Rooms answer: otherwise requests to them are lost.
     pub(crate) rooms_answer: bool,
     /// What rooms are made with.
@@ -82,6 +84,7 @@ impl World {
             reauthentication: None,
             answers: true,
             places: true,
+            shows_right_state: true,
             rooms_answer: true,
             settings: RoomSettings { max_members: 4, ..RoomSettings::default() },
             leave_after: secs(15),
@@ -148,8 +151,10 @@ impl World {
             "agent": "test", "authentication": {"jwt_token": "t"}}});
         let request = ConnectRequest::parse(&connect.to_string()).unwrap();
         let now = self.now();
+        let authenticated =
+            Authenticated { authority, authorization_state: state, may_resume: self.shows_right_state };
         let machine = self.sessions.get_mut(&session).unwrap();
-        machine.attach(now, socket, request, Authenticated { authority, authorization_state: state });
+        machine.attach(now, socket, request, authenticated);
         self.drain_session(session);
         Client { session, socket }
     }
@@ -363,6 +368,7 @@ impl World {
                         .map(|authority| Authenticated {
                             authority,
                             authorization_state: Some("fresh".into()),
+                            may_resume: true,
                         })
                         .ok_or(control_api::ConnectRefusal::Unauthorized);
                     self.tell_session(key, SessionInput::Reauthenticated { request, outcome });

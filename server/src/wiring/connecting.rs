@@ -35,7 +35,7 @@ pub(crate) async fn connect(
         request.refuse(refusal)
     };
     let authority = authenticate(app, &request.credentials).map_err(refuse)?;
-    let protocol = protocol(app, &request, &authority).map_err(refuse)?;
+    let (protocol, may_resume) = protocol(app, &request, &authority).map_err(refuse)?;
     for _ in 0..ATTEMPTS {
         let session = app
             .registry
@@ -48,7 +48,10 @@ pub(crate) async fn connect(
             socket,
             outbox: outbox.clone(),
             request: request.clone(),
-            authenticated: authenticated(app, &protocol, Arc::clone(&authority)),
+            authenticated: Authenticated {
+                may_resume,
+                ..authenticated(app, &protocol, Arc::clone(&authority))
+            },
         };
         if session.mailbox.send(mail).await.is_ok() {
             return Ok(session);
@@ -59,7 +62,11 @@ pub(crate) async fn connect(
 
 /// What a session learns of credentials that were found good.
 pub(super) fn authenticated(app: &App, protocol: &Protocol, authority: Arc<Authority>) -> Authenticated {
-    Authenticated { authorization_state: app.identity.state(protocol, &authority), authority }
+    Authenticated {
+        authorization_state: app.identity.state(protocol, &authority),
+        authority,
+        may_resume: true,
+    }
 }
 
 /// Whom these credentials are.
@@ -85,19 +92,26 @@ pub(super) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<A
     }
 }
 
-/// The name of the session to go on with, or a new one.
-fn protocol(app: &App, request: &ConnectRequest, authority: &Authority) -> Result<Protocol, ConnectRefusal> {
+/// The name of the session to go on with, or a new one; and whether its calls may be taken up. A state that could be one
+/// of ours and is not this session's refuses only that, so that its page can begin anew.
+fn protocol(
+    app: &App,
+    request: &ConnectRequest,
+    authority: &Authority,
+) -> Result<(Protocol, bool), ConnectRefusal> {
     let Some(offered) = &request.protocol else {
-        return Ok(app.identity.new_protocol(authority.project()));
+        return Ok((app.identity.new_protocol(authority.project()), true));
     };
     let protocol =
         app.identity.protocol(offered, authority.project()).ok_or(ConnectRefusal::RequesterValidation)?;
-    match &request.authorization_state {
-        Some(state) if !app.identity.is_state(state, &protocol, authority) => {
-            Err(ConnectRefusal::RequesterValidation)
+    let may_resume = match &request.authorization_state {
+        Some(state) if !app.identity.could_be_state(state) => {
+            return Err(ConnectRefusal::RequesterValidation);
         }
-        Some(_) | None => Ok(protocol),
-    }
+        Some(state) => app.identity.is_state(state, &protocol, authority),
+        None => true,
+    };
+    Ok((protocol, may_resume))
 }
 
 fn grant(claims: Claims) -> RoomGrant {
