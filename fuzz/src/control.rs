@@ -44,10 +44,10 @@ pub fn room_operations(bytes: &[u8]) {
 
 fn op(bytes: &[u8]) -> Op {
     let &[what, a, b] = bytes else { return Op::Close };
-    let who = usize::from(a % 4);
+    let who = usize::from(a % 5);
     let call = b % 3;
-    let leg = u64::from(a % 12);
-    match what % 14 {
+    let leg = u64::from(a % 20);
+    match what % 16 {
         0 => Op::Invite { who, call, page: b / 3 % 2 },
         1 => Op::Bye { who, call },
         2 => Op::Update { who, call },
@@ -67,6 +67,8 @@ fn op(bytes: &[u8]) -> Op {
         }
         11 => Op::Talk { target: who, talking: b & 1 != 0 },
         12 => Op::Pass { ms: u64::from(u16::from_be_bytes([a, b])) / 3 },
+        13 => Op::Share { who, call, screen: b & 0x80 != 0 },
+        14 => Op::Turn { who, target: usize::from(b) / 2 % 4, up: b & 1 != 0 },
         _ => Op::Close,
     }
 }

@@ -1,28 +1,77 @@
 //! Operations in any order, and what must be true after each: the story the events tell is true and complete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use control_api::{EventKind, LegEnd, LegId, Liveness, MediaEvent, RoomInput, SocketId};
+use control_api::{EventKind, LegEnd, LegId, Liveness, MediaEvent, MediaInstruction, RoomInput, SocketId};
 use serde_json::{Value, json};
 
 use crate::world::{Client, World, all_scopes, secs};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Invite { who: usize, call: u8, page: u8 },
-    Bye { who: usize, call: u8 },
-    Update { who: usize, call: u8 },
-    Hold { who: usize, call: u8, held: bool },
-    LoseSocket { who: usize },
-    Reconnect { who: usize },
-    Method { who: usize, name: usize, target: usize },
-    Answer { leg: u64 },
-    Connect { leg: u64 },
-    Heard { leg: u64, liveness: Liveness },
-    End { leg: u64, why: LegEnd },
-    Talk { target: usize, talking: bool },
-    Pass { ms: u64 },
+    Invite {
+        who: usize,
+        call: u8,
+        page: u8,
+    },
+    Bye {
+        who: usize,
+        call: u8,
+    },
+    Update {
+        who: usize,
+        call: u8,
+    },
+    Hold {
+        who: usize,
+        call: u8,
+        held: bool,
+    },
+    LoseSocket {
+        who: usize,
+    },
+    Reconnect {
+        who: usize,
+    },
+    Method {
+        who: usize,
+        name: usize,
+        target: usize,
+    },
+    /// A screen, or a device.
+    Share {
+        who: usize,
+        call: u8,
+        screen: bool,
+    },
+    /// A promotion or demotion of somebody who was ever there.
+    Turn {
+        who: usize,
+        target: usize,
+        up: bool,
+    },
+    Answer {
+        leg: u64,
+    },
+    Connect {
+        leg: u64,
+    },
+    Heard {
+        leg: u64,
+        liveness: Liveness,
+    },
+    End {
+        leg: u64,
+        why: LegEnd,
+    },
+    Talk {
+        target: usize,
+        talking: bool,
+    },
+    Pass {
+        ms: u64,
+    },
     Close,
 }
 
@@ -70,7 +119,7 @@ pub(crate) fn run(answers: bool, ops: impl IntoIterator<Item = Op>) {
     assert!(play.world.sessions.is_empty());
 }
 
-/// Three browsers that may do everything, and a server of the project.
+/// Three browsers that may do everything, a server of the project, and one who may listen.
 struct Play {
     world: World,
     clients: Vec<Client>,
@@ -87,6 +136,7 @@ impl Play {
         let mut clients: Vec<Client> =
             ["Alice", "Bob", "Carol"].map(|name| world.browser(name, &scopes)).into();
         clients.push(world.realtime());
+        clients.push(world.listener("Larry"));
         Self { world, clients, channel: None, lost: BTreeSet::new() }
     }
 
@@ -101,10 +151,10 @@ impl Play {
         if !self.world.sessions.contains_key(&self.clients[who].session) {
             let scopes = all_scopes();
             let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-            self.clients[who] = if who == 3 {
-                self.world.realtime()
-            } else {
-                self.world.browser(["Alice", "Bob", "Carol"][who], &scopes)
+            self.clients[who] = match who {
+                3 => self.world.realtime(),
+                4 => self.world.listener("Larry"),
+                _ => self.world.browser(["Alice", "Bob", "Carol"][who], &scopes),
             };
         }
         self.clients[who]
@@ -153,6 +203,30 @@ impl Play {
                     "name": "2x1", "position": "reserved-1", "positions": {member: "standard-2"},
                     "volume": 7, "value": 50, "meta": {"a": who}, "keys": ["a"]});
                 self.request(client, METHODS[name], &params);
+            }
+            Op::Share { who, call, screen } => {
+                let client = self.client(who);
+                let kind = if screen { "screenShare" } else { "additionalDevice" };
+                let dialog = json!({"callID": format!("extra-{call}"), kind: true});
+                let params = json!({"dialogParams": dialog, "sdp": crate::world::offer("extra"),
+                    "layout": "2x1", "positions": {"self": "reserved-1"}});
+                self.verto(client, "verto.invite", params);
+            }
+            Op::Turn { who, target, up } => {
+                let client = self.client(who);
+                let added: Vec<String> = self
+                    .world
+                    .instructions
+                    .iter()
+                    .filter_map(|instruction| match instruction {
+                        MediaInstruction::AddMember { member, .. } => Some(member.to_string()),
+                        _ => None,
+                    })
+                    .collect();
+                let member = added.iter().rev().nth(target).cloned().unwrap_or_default();
+                let name = if up { "video.member.promote" } else { "video.member.demote" };
+                let room = self.world.room_id();
+                self.request(client, name, &json!({"room_session_id": room.as_str(), "member_id": member}));
             }
             Op::Answer { leg } => self.media(MediaEvent::LegAnswered { leg: LegId(leg), sdp: "v=0".into() }),
             Op::Connect { leg } => self.media(MediaEvent::LegConnected { leg: LegId(leg) }),
@@ -215,7 +289,7 @@ impl Play {
             Some(room) => {
                 let members: BTreeSet<String> =
                     room.members.iter().map(|member| member.id.to_string()).collect();
-                assert_eq!(members, story.members);
+                assert_eq!(members, story.members.keys().cloned().collect());
                 assert!(!members.is_empty() || self.is_somebody_coming());
             }
             None => assert!(story.ended || story.last == 0, "the end is told"),
@@ -231,7 +305,8 @@ impl Play {
 #[derive(Default)]
 struct Story {
     last: u64,
-    members: BTreeSet<String>,
+    /// With the parent of each screen and device.
+    members: BTreeMap<String, String>,
     ended: bool,
 }
 
@@ -247,15 +322,24 @@ impl Story {
                 assert!(self.members.is_empty(), "everybody left before the end");
                 self.ended = true;
             }
-            EventKind::MemberJoined => assert!(self.members.insert(member), "joined twice"),
-            EventKind::MemberLeft => assert!(self.members.remove(&member), "left without being there"),
+            EventKind::MemberJoined => {
+                let parent = params["member"]["parent_id"].as_str().unwrap().to_owned();
+                assert!(parent.is_empty() || self.members.contains_key(&parent), "whose screen is it?");
+                // A screen that comes by another peer connection is told to its own page again.
+                let before = self.members.insert(member, parent.clone());
+                assert!(before.is_none_or(|before| !before.is_empty() && before == parent), "joined twice");
+            }
+            EventKind::MemberLeft => {
+                assert!(self.members.remove(&member).is_some(), "left without being there");
+                assert!(self.members.values().all(|parent| *parent != member), "children go first");
+            }
             EventKind::MemberUpdated | EventKind::MemberTalking => {
-                assert!(self.members.contains(&member), "{kind:?} of somebody unknown");
+                assert!(self.members.contains_key(&member), "{kind:?} of somebody unknown");
             }
             EventKind::LayoutChanged => {
                 for layer in params["layout"]["layers"].as_array().unwrap() {
                     if let Some(id) = layer["member_id"].as_str() {
-                        assert!(self.members.contains(id), "a layer of somebody unknown");
+                        assert!(self.members.contains_key(id), "a layer of somebody unknown");
                     }
                 }
             }
