@@ -55,9 +55,24 @@ const member = {
 
   end: (id) => outcome(() => member.children[id].leave()),
 
+  /**
+   * The video element with what is received: the SDK's own, unless its track has ended. From 3.28 on the SDK leaves it
+   * with the old track when a promotion brings a new one.
+   */
+  picture() {
+    const shown = document.querySelector('#stage video');
+    const [track] = member.session?.remoteStream?.getVideoTracks() ?? [];
+    if (!track || shown?.srcObject?.getTracks().some(({ readyState }) => readyState === 'live')) return shown;
+    if (member.spare?.srcObject.getTracks()[0] !== track) {
+      member.spare = Object.assign(document.createElement('video'), { srcObject: new MediaStream([track]), muted: true });
+      member.spare.play();
+    }
+    return member.spare;
+  },
+
   /** Mean colour at the centre of every rectangle of the last layout that shows a member. */
   colours() {
-    const video = document.querySelector('#stage video');
+    const video = member.picture();
     const layout = member.events.findLast((event) => event.name === 'layout.changed')?.payload.layout;
     if (!video?.videoWidth || !layout) return {};
     const canvas = Object.assign(document.createElement('canvas'), { width: video.videoWidth, height: video.videoHeight });
@@ -98,6 +113,9 @@ const member = {
     const context = new AudioContext({ sampleRate: 48_000 });
     await context.resume();
     const audio = new MediaStream(member.session.remoteStream.getAudioTracks());
+    // Chromium decodes a remote track only while some element plays it.
+    const sink = Object.assign(new Audio(), { srcObject: audio, muted: true });
+    sink.play();
     const analyser = new AnalyserNode(context, { fftSize: 16_384, smoothingTimeConstant: 0, minDecibels: -160 });
     context.createMediaStreamSource(audio).connect(analyser);
     await wait(500); // one whole window
@@ -116,6 +134,7 @@ const member = {
       await wait(100);
     }
     await context.close();
+    sink.srcObject = null;
     return sums.map((sum) => 10 * Math.log10(sum / count));
   },
 
