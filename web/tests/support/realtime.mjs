@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { BLUE, RED, startBrowser } from './browser.mjs';
+import { isDeepStrictEqual } from 'node:util';
+import { BLUE, GREEN, RED, startBrowser } from './browser.mjs';
 import { startProxy } from './proxy.mjs';
 import { freePort, startServer } from './server.mjs';
 import { arrival, until } from './until.mjs';
@@ -10,19 +11,25 @@ import { arrival, until } from './until.mjs';
 /**
  * `connect({project, token, host})` resolves with
  * `{ onRooms({started, ended}), watch(session, record), rooms(), room(id), disconnect() }`, where `record` takes
- * `(event name of the wire without "video.", payload)`.
+ * `(event name of the wire without "video.", payload)`. `lacks` names the methods that
+ * the release does not have, `isDeafTo` an event that it never passes on; one that `losesRefusals` rejects, when a
+ * recording or playback is refused, a promise that nobody can catch.
  */
-export function controlsRooms(name, connect) {
+export function controlsRooms(name, connect, { lacks = [], isDeafTo, losesRefusals } = {}) {
+  const has = (method) => !lacks.includes(method);
   describe(name, () => {
-    let server, proxy, browser, client, red, session;
-    const started = arrival('room.started');
-    const ended = arrival('room.ended', 90_000);
+    let server, proxy, browser, client, red, session, started, ended;
     const events = [];
     // Payloads may be live objects that change with later events, so what is compared is copied at once.
-    const record = (event, { id, name: of, talking, audioMuted, videoMuted, layoutName, layout }) =>
-      events.push({ event, payload: { id, name: of, talking, audioMuted, videoMuted, layoutName, layout } });
+    // Older releases give the layout itself.
+    const record = (event, payload) =>
+      events.push({
+        event,
+        payload: { ...Object.fromEntries(PROPERTIES.map((name) => [name, payload[name]])), layout: payload.layout ?? payload },
+      });
 
-    const seen = (event, fits = () => true, mark = 0) =>
+    const seen = async (event, fits = () => true, mark = 0) =>
+      event === isDeafTo ||
       until(`${event} at the server application`, () => events.slice(mark).find((e) => e.event === event && fits(e.payload)));
 
     before(async () => {
@@ -30,6 +37,7 @@ export function controlsRooms(name, connect) {
       proxy = await startProxy(await freePort(), server.port);
       browser = await startBrowser();
       client = await connect({ project: server.project, token: server.apiToken, host: proxy.ws });
+      [started, ended] = [arrival('room.started'), arrival('room.ended', 90_000)];
       await client.onRooms({ started: started.arrived, ended: ended.arrived });
       red = await browser.memberPage();
       await red.join(await server.roomToken('watched', 'Red'), RED);
@@ -48,12 +56,12 @@ export function controlsRooms(name, connect) {
       await client.watch(session, record);
     });
 
-    test('running rooms are listed and found by id', async () => {
+    if (has('getRoomSessions')) test('running rooms are listed and found by id', async () => {
       const { roomSessions } = await client.rooms();
       assert.deepEqual(roomSessions.map(({ id }) => id), [session.id]);
       const { roomSession } = await client.room(session.id);
       assert.equal(roomSession.name, 'watched');
-      await assert.rejects(client.room('b1946ac9-2492-4d23-a2f4-000000000000'), { code: '404' });
+      await assert.rejects(client.room('b1946ac9-2492-4d23-a2f4-000000000000'), is404);
     });
 
     let blue;
@@ -107,8 +115,93 @@ export function controlsRooms(name, connect) {
       });
     }
 
+    test('the release has what it is known for', () => {
+      for (const method of lacks) assert.equal(session[method], undefined, method);
+    });
+
+    /** Does something and waits until the application and Red have heard of it. */
+    async function changes(member, property, wanted, action) {
+      const [mark, ofRed] = [events.length, await red.mark()];
+      await action();
+      await seen('member.updated', (payload) => payload.id === member.memberId && isDeepStrictEqual(payload[property], wanted), mark);
+      const snake = property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      await red.event('member.updated', ({ member: m }) => m.id === member.memberId && m.updated.includes(snake), { after: ofRed });
+    }
+
+    test('deaf, volumes and sensitivity', async () => {
+      const memberId = red.memberId;
+      await changes(red, 'deaf', true, () => session.deaf({ memberId }));
+      await changes(red, 'deaf', false, () => session.undeaf({ memberId }));
+      await changes(red, 'inputVolume', -10, () => session.setInputVolume({ memberId, volume: -10 }));
+      await changes(red, 'inputVolume', 0, () => session.setInputVolume({ memberId, volume: 0 }));
+      await changes(red, 'outputVolume', 10, () => session.setOutputVolume({ memberId, volume: 10 }));
+      await changes(red, 'outputVolume', 0, () => session.setOutputVolume({ memberId, volume: 0 }));
+      await changes(red, 'inputSensitivity', 80, () => session.setInputSensitivity({ memberId, value: 80 }));
+      await changes(red, 'inputSensitivity', 30, () => session.setInputSensitivity({ memberId, value: 30 }));
+    });
+
+    test('meta of room and members', async () => {
+      const memberId = blue.memberId;
+      await changes(blue, 'meta', { seat: 1 }, () => session.setMemberMeta({ memberId, meta: { seat: 1 } }));
+      const mark = events.length;
+      await session.setMeta({ topic: 'tea' });
+      await seen('room.updated', ({ meta }) => isDeepStrictEqual(meta, { topic: 'tea' }), mark);
+      if (!has('getMeta')) return;
+      await session.updateMeta({ more: 1 });
+      await session.deleteMeta(['topic']);
+      assert.deepEqual((await session.getMeta()).meta, { more: 1 });
+      await changes(blue, 'meta', { seat: 1, role: 'guest' }, () => session.updateMemberMeta({ memberId, meta: { role: 'guest' } }));
+      await changes(blue, 'meta', { role: 'guest' }, () => session.deleteMemberMeta({ memberId, keys: ['seat'] }));
+      assert.deepEqual((await session.getMemberMeta({ memberId })).meta, { role: 'guest' });
+    });
+
+    test('flags of the room', async () => {
+      const flag = async (property, wanted, action) => {
+        const mark = events.length;
+        await action();
+        await seen('room.updated', (payload) => payload[property] === wanted, mark);
+      };
+      await flag('hideVideoMuted', true, () => session.setHideVideoMuted(true));
+      await flag('hideVideoMuted', false, () => session.setHideVideoMuted(false));
+      if (!has('lock')) return;
+      await flag('locked', true, () => session.lock());
+      await flag('locked', false, () => session.unlock());
+      await flag('prioritizeHandraise', true, () => session.setPrioritizeHandraise(true));
+      await flag('prioritizeHandraise', false, () => session.setPrioritizeHandraise(false));
+      await changes(red, 'handraised', true, () => session.setRaisedHand({ memberId: red.memberId }));
+      await changes(red, 'handraised', false, () => session.setRaisedHand({ memberId: red.memberId, raised: false }));
+    });
+
+    test('what does not exist yet says so', async () => {
+      assert.deepEqual((await session.getRecordings()).recordings, []);
+      assert.deepEqual((await session.getPlaybacks()).playbacks, []);
+      if (losesRefusals) return;
+      const refused = async (promise, message) => assert.match(await promise.then(() => 'done', (error) => refusal(error).message), message);
+      await refused(session.startRecording(), /Recording is not available/);
+      await refused(session.play({ url: 'https://media.example.com/a.mp4' }), /Playback is not available/);
+      if (!has('startStream')) return;
+      assert.deepEqual((await session.getStreams()).streams, []);
+      await refused(session.startStream({ url: 'rtmp://media.example.com/app/key' }), /Streaming is not available/);
+    });
+
+    if (has('promote')) test('promote and demote', async () => {
+      const guest = await browser.memberPage();
+      await guest.watch(await server.roomToken('watched', 'Guest', { join_as: 'audience' }), GREEN);
+      const memberId = guest.memberId;
+      await session.setLayout({ name: '2x2' });
+      let mark = events.length;
+      await session.promote({ memberId, permissions: ['room.self.audio_mute'] });
+      await seen('member.joined', ({ id }) => id === memberId, mark);
+      await red.sees({ [red.memberId]: RED.colour, [blue.memberId]: BLUE.colour, [memberId]: GREEN.colour });
+      mark = events.length;
+      await session.demote({ memberId });
+      await seen('member.left', ({ id }) => id === memberId, mark);
+      await guest.sees({ [red.memberId]: RED.colour, [blue.memberId]: BLUE.colour });
+      await guest.page.close();
+    });
+
     test('an unknown member is a 404', async () => {
-      await assert.rejects(session.audioMute({ memberId: 'b1946ac9-2492-4d23-a2f4-000000000000' }), { code: '404' });
+      await assert.rejects(session.audioMute({ memberId: 'b1946ac9-2492-4d23-a2f4-000000000000' }), is404);
     });
 
     test('talking is told', async () => {
@@ -124,12 +217,12 @@ export function controlsRooms(name, connect) {
       proxy.cut();
       await until('the connection is gone', () => proxy.connections() === 0);
       // Raised while nobody is connected: it must not be lost.
-      await red.call('audioMute');
+      await red.call('setLayout', { name: '3x3' });
       assert.equal(proxy.connections(), 0, 'the SDK waits a second before it comes back');
-      await seen('member.updated', (member) => member.id === red.memberId && member.audioMuted === true, mark);
+      await seen('room.updated', ({ layoutName }) => layoutName === '3x3', mark);
       mark = events.length;
-      await session.audioUnmute({ memberId: red.memberId });
-      await seen('member.updated', (member) => member.id === red.memberId && member.audioMuted === false, mark);
+      await session.setLayout({ name: '2x1' });
+      await seen('room.updated', ({ layoutName }) => layoutName === '2x1', mark);
     });
 
     test('removeMember ends that leg', async () => {
@@ -139,13 +232,23 @@ export function controlsRooms(name, connect) {
       await seen('member.left', ({ id }) => id === blue.memberId, mark);
     });
 
-    test('the last member out ends the room', async () => {
-      await red.call('leave');
+    test('without members the room ends', async () => {
+      if (has('removeAllMembers')) await session.removeAllMembers();
+      else await red.call('leave');
       assert.equal((await ended.promise).id, session.id);
-      assert.deepEqual((await client.rooms()).roomSessions, []);
+      if (has('getRoomSessions')) assert.deepEqual((await client.rooms()).roomSessions, []);
     });
   });
 }
 
+const PROPERTIES = [
+  ...['id', 'name', 'talking', 'audioMuted', 'videoMuted', 'deaf', 'handraised', 'meta'],
+  ...['inputVolume', 'outputVolume', 'inputSensitivity'],
+  ...['layoutName', 'layout', 'locked', 'hideVideoMuted', 'prioritizeHandraise'],
+];
+
 const memberOf = (layer) => layer.member_id ?? layer.memberId;
 const placeOf = (layout, { memberId }) => layout.layers.find((layer) => memberOf(layer) === memberId)?.position;
+/** What an SDK rejects with: the result of the wire, in older releases inside an object of its own. */
+const refusal = (error) => error.jsonrpc ?? error;
+const is404 = (error) => refusal(error).code === '404';
