@@ -107,6 +107,23 @@ impl Server {
         *self = Self::spawn(Self::dev(data.path()), data, Stdio::inherit());
     }
 
+    /// Started by a shell that does something first.
+    pub(crate) fn start_after(shell: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command
+            .env("SIGNALBOX_DEV_TOKEN", API_TOKEN)
+            .args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_signalbox")])
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path());
+        Self::spawn(command, data, Stdio::inherit())
+    }
+
+    /// Process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn spawn(mut command: Command, data: tempfile::TempDir, log: Stdio) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());

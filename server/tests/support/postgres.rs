@@ -24,6 +24,8 @@ pub(crate) struct Postgres {
     programs: PathBuf,
     child: Mutex<Option<Child>>,
     databases: AtomicU32,
+    /// Where it also listens, with TLS.
+    port: Option<u16>,
 }
 
 impl Postgres {
@@ -42,13 +44,38 @@ impl Postgres {
 
     /// One for a test that stops it.
     pub(crate) fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("signalbox-pg-").tempdir().unwrap();
-        let postgres =
-            Self { programs: programs(), folder, child: Mutex::new(None), databases: AtomicU32::new(0) };
-        std::fs::set_permissions(postgres.folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
-        if is_root() {
-            chown(postgres.folder.path(), Some(id("-u")), Some(id("-g"))).unwrap();
+        let postgres = Self::made(None);
+        postgres.resume();
+        postgres
+    }
+
+    /// One that is also at a port of this machine, where it shows this certificate (PEM).
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        // Free a moment ago; whoever takes it meanwhile makes the start fail, not the test pass.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let postgres = Self::made(Some(free));
+        for (name, content) in [("server.crt", certificate), ("server.key", key)] {
+            let path = postgres.data().join(name);
+            std::fs::write(&path, content).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            give_to_user(&path);
         }
+        postgres.resume();
+        postgres
+    }
+
+    /// With a folder of its own, not yet running.
+    fn made(port: Option<u16>) -> Self {
+        let folder = tempfile::Builder::new().prefix("signalbox-pg-").tempdir().unwrap();
+        let postgres = Self {
+            programs: programs(),
+            folder,
+            child: Mutex::new(None),
+            databases: AtomicU32::new(0),
+            port,
+        };
+        std::fs::set_permissions(postgres.folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        give_to_user(postgres.folder.path());
         let log = postgres.log();
         let done = postgres
             .as_user("initdb")
@@ -66,18 +93,27 @@ impl Postgres {
             .status()
             .unwrap();
         assert!(done.success(), "initdb failed: {}", postgres.said());
-        postgres.resume();
         postgres
     }
 
     /// Makes a database and gives its URL.
     pub(crate) fn database(&self) -> String {
+        let name = self.new_database();
+        format!("postgres://signalbox@localhost/{name}?host={}", self.folder.path().display())
+    }
+
+    /// Makes a database and gives its URL at the port.
+    pub(crate) fn database_at_port(&self) -> String {
+        format!("postgres://signalbox@localhost:{}/{}", self.port.unwrap(), self.new_database())
+    }
+
+    fn new_database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let done =
             self.as_user("psql").args(self.psql("postgres")).arg(format!("CREATE DATABASE {name}")).output();
         let done = done.unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        format!("postgres://signalbox@localhost/{name}?host={}", self.folder.path().display())
+        name
     }
 
     /// Stops it, as a fault would: without a word to its clients.
@@ -97,10 +133,16 @@ impl Postgres {
             .arg(self.data())
             .arg("-k")
             .arg(self.folder.path())
-            .args(["-F", "-c", "listen_addresses=", "-c", "max_connections=200"])
+            .args(["-F", "-c", "max_connections=200"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
+        match self.port {
+            None => command.args(["-c", "listen_addresses="]),
+            Some(port) => {
+                command.args(["-c", "ssl=on", "-c", "listen_addresses=127.0.0.1", "-p", &port.to_string()])
+            }
+        };
         // The kernel ends it with the thread that started it, so that must be one that lives as long as the process.
         let (started, child) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -122,9 +164,10 @@ impl Postgres {
         asked.unwrap().status.success()
     }
 
-    fn psql(&self, database: &str) -> [String; 5] {
+    fn psql(&self, database: &str) -> [String; 6] {
         let folder = self.folder.path().display().to_string();
-        ["-h".into(), folder, "-Usignalbox".into(), format!("-d{database}"), "-c".into()]
+        let port = format!("-p{}", self.port.unwrap_or(5432));
+        ["-h".into(), folder, port, "-Usignalbox".into(), format!("-d{database}"), "-c".into()]
     }
 
     /// A program of PostgreSQL, as a user it accepts; it ends when this process does.
@@ -167,6 +210,13 @@ fn programs() -> PathBuf {
     folders
         .pop()
         .expect("PostgreSQL is needed: install Debian's package `postgresql`, or run `make packages`")
+}
+
+/// The server reads only what is its own.
+fn give_to_user(path: &Path) {
+    if is_root() {
+        chown(path, Some(id("-u")), Some(id("-g"))).unwrap();
+    }
 }
 
 fn is_root() -> bool {

@@ -20,6 +20,7 @@ CREATE TABLE room_sessions (
 CREATE INDEX room_sessions_by_time ON room_sessions (project, start_time, id);
 CREATE INDEX room_sessions_by_room ON room_sessions (project, room_id, start_time, id);
 CREATE INDEX room_sessions_by_name ON room_sessions (project, name, start_time, id);
+CREATE INDEX room_sessions_in_progress ON room_sessions (project, start_time, id) WHERE end_time IS NULL;
 CREATE INDEX room_sessions_by_end ON room_sessions (end_time, id);
 
 -- One row per stay: a member that is demoted and promoted again has two.

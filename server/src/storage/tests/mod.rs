@@ -10,6 +10,7 @@ mod lists;
 mod messages;
 mod pressure;
 mod retention;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
