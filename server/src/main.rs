@@ -17,7 +17,6 @@ mod wiring;
 
 mod catalogue;
 mod identity;
-#[allow(dead_code, reason = "its callers land after it")]
 mod storage;
 mod tls;
 mod tokens;

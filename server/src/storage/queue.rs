@@ -115,11 +115,16 @@ impl Queue {
             self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.drop_one("needed");
         }
+        self.metrics.storage_queue.set(i64::try_from(self.waiting()).unwrap_or(i64::MAX));
     }
 
     /// So much waits that nothing should be done that makes more.
     pub(super) fn is_pressed(&self) -> bool {
-        self.sender.max_capacity() - self.sender.capacity() >= ROWS
+        self.waiting() >= ROWS
+    }
+
+    fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
     }
 
     fn drop_one(&self, kind: &str) {

@@ -51,7 +51,6 @@ impl Opened {
 
     fn room(&self, id: &str, name: &str) -> TestRoom {
         TestRoom {
-            id: id.to_owned(),
             history: self.storage.room(SessionInfo {
                 id: RoomSessionId::new(id),
                 project: ProjectId::new(PROJECT),
@@ -99,7 +98,6 @@ impl Opened {
 
 /// Reports events as a room does.
 struct TestRoom {
-    id: String,
     history: RoomHistory,
     last: AtomicU64,
 }

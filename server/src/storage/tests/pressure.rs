@@ -47,6 +47,7 @@ async fn a_room_goes_on_when_the_database_is_stuck_and_what_matters_most_is_kept
             noisy[number % 2].updated(2.0, true);
         }
         assert!(opened.storage.is_pressed());
+        assert!(opened.metrics.storage_queue.get() >= i64::try_from(ROWS).unwrap());
         let dropped = opened.dropped("event");
         assert!(dropped > 0);
         room.member(EventKind::MemberLeft, 3.0, "ann");
@@ -61,6 +62,7 @@ async fn a_room_goes_on_when_the_database_is_stuck_and_what_matters_most_is_kept
         assert_eq!(opened.members("s1").await[0].leave_time, Some(UnixMs(3000)));
         assert_eq!(opened.session("s1").await.unwrap().end_time, Some(UnixMs(4000)));
         assert!(!opened.storage.is_pressed());
+        assert_eq!(opened.metrics.storage_queue.get(), 0);
     })
     .await;
 }
