@@ -52,18 +52,22 @@ impl RoomSession {
     pub(super) fn on_hold(&mut self, now: Now, from: &Sender, call: &CallId, held: bool) -> Reply {
         let known = self.by_call(from.session, call).filter(|who| who.is_in());
         let Some(id) = known.map(|who| who.id.clone()) else { return Reply::no_such_call() };
-        let Some(participant) = self.participant_mut(&id) else { return Reply::no_such_call() };
+        self.set_hold(now, &id, held);
+        let (action, hold_state) = if held { ("hold", "held") } else { ("unhold", "active") };
+        let reply = verto::Modified { action, call_id: call.clone(), hold_state, node_id: None, sdp: None };
+        Reply::Done(wire::value(&reply))
+    }
+
+    pub(super) fn set_hold(&mut self, now: Now, id: &MemberId, held: bool) {
+        let Some(participant) = self.participant_mut(id) else { return };
         if participant.on_hold != held {
             participant.on_hold = held;
             let muted = participant.is_silenced();
             let positions = vec![(id.clone(), participant.asks_to_sit())];
             self.instruct(MediaInstruction::SetAudioMuted { member: id.clone(), muted });
             self.instruct(MediaInstruction::SetPositions { positions });
-            self.emit_member(now, EventKind::MemberUpdated, &id, Some(vec!["on_hold"]));
+            self.emit_member(now, EventKind::MemberUpdated, id, Some(vec!["on_hold"]));
         }
-        let (action, hold_state) = if held { ("hold", "held") } else { ("unhold", "active") };
-        let reply = verto::Modified { action, call_id: call.clone(), hold_state, node_id: None, sdp: None };
-        Reply::Done(wire::value(&reply))
     }
 
     pub(super) fn on_info(&mut self, from: &Sender, call: &CallId) -> Reply {

@@ -225,9 +225,12 @@ impl RoomSession {
             self.want_layout_for(now, id);
             self.play(Tone::Entry);
         } else if is_person {
+            // It was the page before that held the call; this one does not know.
+            self.set_hold(now, id, false);
             self.send_subscribed(now, session, Some((call, id)));
             self.send_layout(now, Self::only(session));
         } else {
+            self.set_hold(now, id, false);
             self.emit_member_to(now, Self::only(session), EventKind::MemberJoined, id, None);
         }
     }

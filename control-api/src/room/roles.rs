@@ -111,8 +111,10 @@ impl RoomSession {
         let Some(Turn::ToMember(entry)) = person.turn.take() else { return false };
         person.become_member(entry);
         let (audio, video) = (person.is_silenced(), person.is_hidden());
+        let positions = vec![(id.clone(), person.asks_to_sit())];
         self.instruct(MediaInstruction::SetAudioMuted { member: id.clone(), muted: audio });
         self.instruct(MediaInstruction::SetVideoMuted { member: id.clone(), muted: video });
+        self.instruct(MediaInstruction::SetPositions { positions });
         self.instruct(MediaInstruction::SetAudience { member: id.clone(), audience: false });
         self.audience_changed(now);
         true

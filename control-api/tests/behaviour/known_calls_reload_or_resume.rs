@@ -202,3 +202,22 @@ fn a_page_with_the_state_of_another_session_may_only_begin_anew() {
     world.stay_awake(&[alice, bob], secs(1));
     assert_eq!(world.members(), ["Bob", "Alice"]);
 }
+
+#[test]
+fn a_page_loaded_anew_holds_nothing() {
+    let (mut world, alice, bob) = two();
+    let hold = json!({"dialogParams": {"callID": "a"}, "action": "hold"});
+    world.verto(alice, "verto.modify", hold);
+    world.pass(secs(1));
+    world.forget_frames();
+    // The same page stays on hold through a restart of its path.
+    world.invite_from(alice, "a", "page-1");
+    assert_eq!(world.event_names(bob), Vec::<String>::new());
+    world.invite_from(alice, "a", "page-2");
+    world.pass(secs(1));
+    let events = world.events_of(bob);
+    assert_eq!(events[0]["params"]["member"]["updated"], json!(["on_hold"]));
+    assert_eq!(events[0]["params"]["member"]["on_hold"], false);
+    let layers = events.last().unwrap()["params"]["layout"]["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 2);
+}
