@@ -51,9 +51,9 @@ impl RoomHistory {
     }
 }
 
-/// What is for one connection, and who speaks when, is not history.
+/// What is for one connection, who speaks when, and a number that comes every half minute are not history.
 fn is_kept(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::RoomSubscribed | EventKind::MemberTalking)
+    !matches!(kind, EventKind::RoomSubscribed | EventKind::MemberTalking | EventKind::AudienceCount)
 }
 
 /// An event as the writer reads it.
