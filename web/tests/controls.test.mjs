@@ -118,12 +118,12 @@ for (const sdk of SDK_VERSIONS) {
       assert.ok((await tone(blue, RED)) > -45);
     });
 
-    test('input volume is a gain that listeners hear', async () => {
+    test('input volume is a gain that listeners hear, one decibel a step', async () => {
       const before = await tone(blue, RED);
       const { input_volume } = await changes(red, ['input_volume'], () => red.call('setInputVolume', { volume: -20 }));
       assert.equal(input_volume, -20);
       const step = before - (await tone(blue, RED));
-      assert.ok(step > 10, `a step of ${step} dB`);
+      assert.ok(Math.abs(step - 20) < 2, `20 steps are ${step} dB`);
       await changes(red, ['input_volume'], () => blue.call('setMicrophoneVolume', { memberId: red.memberId, volume: 0 }));
       assert.ok(Math.abs(before - (await tone(blue, RED))) < 3);
     });
@@ -133,7 +133,7 @@ for (const sdk of SDK_VERSIONS) {
       const { output_volume } = await changes(red, ['output_volume'], () => red.call('setOutputVolume', { volume: -20 }));
       assert.equal(output_volume, -20);
       const step = mine - (await tone(red, BLUE));
-      assert.ok(step > 10, `a step of ${step} dB`);
+      assert.ok(Math.abs(step - 20) < 2, `20 steps are ${step} dB`);
       assert.ok(Math.abs(theirs - (await tone(blue, RED))) < 3, 'the other hears as before');
       await changes(red, ['output_volume'], () => red.call('setSpeakerVolume', { volume: 0 }));
       assert.ok(Math.abs(mine - (await tone(red, BLUE))) < 3);
