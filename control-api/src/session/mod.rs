@@ -107,7 +107,7 @@ struct Up {
 enum Acks {
     Never,
     /// Sent and not acknowledged, by frame number.
-    Announced(VecDeque<(u64, Arc<Event>)>),
+    Announced(VecDeque<(u64, Parcel)>),
 }
 
 impl Session {
@@ -266,8 +266,8 @@ impl Session {
         let until = now.at + KEPT_FOR.max(self.config.leave_after);
         let former = std::mem::replace(&mut self.link, Link::Down { until });
         if let Link::Up(Up { acks: Acks::Announced(open), .. }) = former {
-            for (_, event) in open {
-                self.backlog.push(Parcel::Room(event));
+            for (_, parcel) in open {
+                self.backlog.push(parcel);
             }
         }
     }
@@ -411,7 +411,7 @@ impl Session {
             "event_type": "signalwire.authorization.state",
             "params": connect::authorization_state(state),
         });
-        self.deliver(Parcel::Own(event.to_string()));
+        self.deliver(Parcel::Current(event.to_string()));
     }
 
     fn deliver_verto(&mut self, now: Now, verto: &VertoMessage) {
@@ -436,17 +436,16 @@ impl Session {
         let number = self.next_frame;
         let params = match &parcel {
             Parcel::Room(event) => &*event.params,
-            Parcel::Own(params) => params,
+            Parcel::Own(params) | Parcel::Current(params) => params,
         };
         let text = rpc::event(&format!("s{number}"), params);
-        if let (Acks::Announced(open), Parcel::Room(event)) = (&mut up.acks, parcel) {
-            // Only what may come twice is worth keeping: SDKs do not look for copies.
-            if event.kind.is_change_of_state() {
-                if open.len() >= MAX_UNACKNOWLEDGED {
-                    open.pop_front();
-                }
-                open.push_back((number, event));
+        if let Acks::Announced(open) = &mut up.acks
+            && parcel.comes_again()
+        {
+            if open.len() >= MAX_UNACKNOWLEDGED {
+                open.pop_front();
             }
+            open.push_back((number, parcel));
         }
         self.write(text);
     }

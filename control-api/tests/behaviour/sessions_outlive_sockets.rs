@@ -83,9 +83,37 @@ fn events_of_the_gap_arrive_in_order_on_the_next_socket() {
     assert_eq!(frames[0]["id"], "c");
     assert_eq!(frames[1]["params"]["event_type"], "signalwire.authorization.state");
     let names: Vec<_> = frames[2..].iter().map(|frame| crate::world::event_name(&frame["params"])).collect();
-    let own = ["video.member.joined", "video.member.updated"];
+    let own = ["verto.answer", "video.room.subscribed", "video.member.joined", "video.member.updated"];
     let gap = ["video.member.joined", "video.member.updated", "video.layout.changed", "video.member.updated"];
     assert_eq!(names, [&own[..], &gap[..]].concat());
+}
+
+#[test]
+fn what_is_said_to_one_alone_survives_a_half_open_socket() {
+    let mut world = World::new();
+    let host = world.browser("Host", &["room.member.promote", "room.member.remove"]);
+    world.join(host);
+    let mut larry = world.listener("Larry");
+    let id = world.join(larry);
+    world.pass(secs(1));
+    let about = json!({"member_id": id.as_str()});
+    for (method, expected) in
+        [("video.member.promote", "video.member.promoted"), ("video.member.remove", "verto.bye")]
+    {
+        assert_eq!(world.method(host, method, about.clone())["code"], "200", "{method}");
+        assert!(world.event_names(larry).contains(&expected.to_owned()), "{method}");
+        larry = world.reconnect(larry);
+        let names = world.event_names(larry);
+        assert_eq!(names.iter().filter(|name| *name == expected).count(), 1, "{method}: {names:?}");
+    }
+    let other = world.listener("Other");
+    world.join(other);
+    world.pass(secs(1));
+    let other = world.reconnect(other);
+    assert_eq!(
+        world.event_names(other)[..3],
+        ["signalwire.authorization.state", "verto.answer", "video.room.subscribed"]
+    );
 }
 
 #[test]
