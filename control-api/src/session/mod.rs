@@ -40,7 +40,7 @@ use self::pace::Pace;
 use self::pending::{Pending, PendingRequests, Shape};
 use self::subscriptions::Subscriptions;
 use crate::clock::Now;
-use crate::event::{Event, EventKind};
+use crate::event::EventKind;
 use crate::grant::{Authority, JoinAs, Standing};
 use crate::ids::{Protocol, RequestKey, SessionKey, SocketId};
 use crate::rpc::{self, Id, Incoming};
