@@ -30,7 +30,8 @@ fn file(content: &str) -> tempfile::NamedTempFile {
 
 #[test]
 fn check_config_tells_good_from_bad() {
-    let good = file(include_str!("../../deploy/config.sample.toml"));
+    let sample = include_str!("../../deploy/config.sample.toml");
+    let good = file(&sample.replace("change-me-change-me", "0123456789abcdef"));
     let done = run(&["check-config", good.path().to_str().unwrap()]);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     for (content, expected) in [
@@ -38,6 +39,8 @@ fn check_config_tells_good_from_bad() {
         ("listen = [", "signalbox: configuration: /"),
         ("listen = 'here'", "listen: "),
         ("[auth]\nproject = 'acme'", "auth.api_token: is needed"),
+        ("[auth]\nproject = 'dev'", "auth.api_token: is needed"),
+        (sample, "auth.api_token: is the one of the sample"),
     ] {
         let bad = file(content);
         for command in [["check-config"].as_slice(), ["serve", "--config"].as_slice()] {

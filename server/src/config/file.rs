@@ -13,7 +13,7 @@ use super::environment::Variable;
 use super::{ConfigError, DEV_LISTEN};
 
 /// The project of `--dev`.
-pub(super) const DEV_PROJECT: &str = "dev";
+const DEV_PROJECT: &str = "dev";
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

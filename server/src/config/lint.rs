@@ -5,17 +5,11 @@
 
 use super::{Config, Scheme};
 
-/// What the sample configuration has in the place of a secret.
-const SAMPLE_API_TOKEN: &str = "change-me-change-me";
-
 impl Config {
     /// Told by `check-config` and at every start.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut warn = |key: &str, text: String| warnings.push(format!("{key}: {text}"));
-        if self.project.api_token == SAMPLE_API_TOKEN {
-            warn("auth.api_token", "is the one of the sample, which everybody knows".to_owned());
-        }
         let listen = self.listen;
         if listen.ip().is_loopback() {
             return warnings;
@@ -80,7 +74,6 @@ mod tests {
             (&[("SIGNALBOX__MEDIA__ADVERTISE", "127.0.0.1")], &["media.advertise"]),
             (&[("SIGNALBOX__MEDIA__BIND", "127.0.0.1")], &["media.bind"]),
             (&[("SIGNALBOX__DEMO__ENABLED", "true")], &["demo.enabled"]),
-            (&[("SIGNALBOX__AUTH__API_TOKEN", super::SAMPLE_API_TOKEN)], &["auth.api_token"]),
             // Nobody else reaches loopback.
             (&[("SIGNALBOX__LISTEN", "127.0.0.1:80"), ("SIGNALBOX__DEMO__ENABLED", "true")], &[]),
         ];

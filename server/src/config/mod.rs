@@ -115,6 +115,14 @@ pub(crate) struct Config {
     pub(crate) demo: bool,
 }
 
+/// Who can reach the server, and so which secrets will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Production,
+    /// `--dev`: only this machine.
+    Dev,
+}
+
 /// What the command line may say beside the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
@@ -131,7 +139,7 @@ impl Config {
             .parse::<toml::Table>()
             .map_err(|error| ConfigError::new(path.display().to_string(), error.message()))?;
         let file = File::merged(table, environment::variables())?;
-        Self::validated(file, overrides)
+        Self::validated(file, overrides, Mode::Production)
     }
 
     /// `--dev`: loopback, project `dev`, demo page on; the environment over that.
@@ -147,7 +155,7 @@ impl Config {
                 return Err(ConfigError::new(key, reason));
             }
         }
-        let mut config = Self::validated(file, overrides)?;
+        let mut config = Self::validated(file, overrides, Mode::Dev)?;
         if config.project.api_token.is_empty() {
             config.project.api_token = match std::env::var("SIGNALBOX_DEV_TOKEN") {
                 Ok(token) if !token.is_empty() => token,
@@ -162,7 +170,7 @@ impl Config {
         self.public_url.as_ref().map(PublicUrl::host)
     }
 
-    fn validated(file: File, overrides: &Overrides) -> Result<Self, ConfigError> {
+    fn validated(file: File, overrides: &Overrides, mode: Mode) -> Result<Self, ConfigError> {
         let data_dir = overrides.data_dir.clone().unwrap_or(file.data_dir);
         if data_dir.as_os_str().is_empty() {
             return Err(ConfigError::new("data_dir", "is needed"));
@@ -178,7 +186,7 @@ impl Config {
             public_url,
             tls,
             metrics_listen: file.metrics.listen,
-            project: project(file.auth)?,
+            project: project(file.auth, mode)?,
             tokens: TokenRules {
                 ttl: token_ttl(&file.tokens.ttl).map_err(|reason| ConfigError::new("tokens.ttl", reason))?,
                 key_file: file.tokens.key_file.unwrap_or_else(|| data_dir.join("token.key")),
@@ -247,19 +255,27 @@ fn allowed_origins(origins: Vec<String>, own: Option<&PublicUrl>) -> Result<Vec<
     Ok(allowed)
 }
 
-fn project(auth: file::Auth) -> Result<Project, ConfigError> {
+/// What the sample configuration has in the place of a secret.
+const SAMPLE_API_TOKEN: &str = "change-me-change-me";
+
+fn project(auth: file::Auth, mode: Mode) -> Result<Project, ConfigError> {
     let (id, api_token) = (auth.project, auth.api_token.unwrap_or_default());
     // `protocol` strings and Basic credentials carry the project between `_` and `:`.
     if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Err(ConfigError::new("auth.project", "letters, digits and hyphens are needed"));
     }
-    if !api_token.is_empty() && api_token.len() < 16 && id != file::DEV_PROJECT {
-        return Err(ConfigError::new("auth.api_token", "at least 16 characters are needed"));
+    let fault = match (mode, api_token.as_str()) {
+        // Without one, `--dev` makes one.
+        (Mode::Dev, _) => None,
+        (Mode::Production, "") => Some("is needed"),
+        (Mode::Production, SAMPLE_API_TOKEN) => Some("is the one of the sample, which everybody knows"),
+        (Mode::Production, short) if short.len() < 16 => Some("at least 16 characters are needed"),
+        (Mode::Production, _) => None,
+    };
+    match fault {
+        Some(fault) => Err(ConfigError::new("auth.api_token", fault)),
+        None => Ok(Project { id, api_token }),
     }
-    if api_token.is_empty() && id != file::DEV_PROJECT {
-        return Err(ConfigError::new("auth.api_token", "is needed"));
-    }
-    Ok(Project { id, api_token })
 }
 
 fn egress(egress: &file::Egress, own: Vec<IpAddr>) -> Result<UrlPolicy, ConfigError> {

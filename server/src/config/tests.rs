@@ -16,7 +16,7 @@ pub(super) fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Str
         .map(|(name, text)| Variable::new(name, (*text).to_owned()).expect("a variable of ours"))
         .collect();
     File::merged(text.parse().expect("TOML"), variables)
-        .and_then(|file| Config::validated(file, &Overrides::default()))
+        .and_then(|file| Config::validated(file, &Overrides::default(), Mode::Production))
         .map_err(|error| error.to_string())
 }
 
@@ -52,6 +52,22 @@ fn every_bad_value_is_refused_by_its_key() {
         ("", &[("SIGNALBOX__TOKENS__TTL", "2€")], "tokens.ttl: "),
         ("", &[("SIGNALBOX__AUTH__API_TOKEN", "short")], "auth.api_token: at least 16"),
         ("", &[("SIGNALBOX__AUTH__API_TOKEN", "")], "auth.api_token: is needed"),
+        (
+            "",
+            &[("SIGNALBOX__AUTH__API_TOKEN", "change-me-change-me")],
+            "auth.api_token: is the one of the sample",
+        ),
+        // No project is an excuse.
+        (
+            "",
+            &[("SIGNALBOX__AUTH__PROJECT", "dev"), ("SIGNALBOX__AUTH__API_TOKEN", "")],
+            "auth.api_token: is needed",
+        ),
+        (
+            "",
+            &[("SIGNALBOX__AUTH__PROJECT", "dev"), ("SIGNALBOX__AUTH__API_TOKEN", "short")],
+            "auth.api_token: at least 16",
+        ),
         ("", &[("SIGNALBOX__AUTH__PROJECT", "a_b")], "auth.project: "),
         ("", &[("SIGNALBOX__PUBLIC_URL", "ftp://x")], "public_url: "),
         ("", &[("SIGNALBOX__PUBLIC_URL", "https://")], "public_url: "),
@@ -190,7 +206,10 @@ fn the_sample_explains_every_key_and_loads() {
     assert_eq!(found, expected);
     // As it stands and with the optional keys switched on.
     for text in [sample.to_owned(), uncommented(sample)] {
-        load(&text, &[]).unwrap();
+        load(&text, &[("SIGNALBOX__AUTH__API_TOKEN", "0123456789abcdef")]).unwrap();
+        // The secret that everybody knows has to be replaced.
+        let error = load(&text, &[]).unwrap_err();
+        assert!(error.starts_with("configuration: auth.api_token: is the one of the sample"), "{error}");
     }
 }
 
