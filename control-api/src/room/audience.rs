@@ -76,7 +76,7 @@ impl RoomSession {
         let mut members = self.participants.iter().filter(|person| person.role == Role::Member).peekable();
         let has_members = members.peek().is_some();
         self.audience.had_members |= members.any(Participant::is_in);
-        if has_members {
+        if has_members || self.participants.iter().any(Participant::becomes_member) {
             self.audience.alone = None;
             return false;
         }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
 use super::media::{LegMedia, MediaInstruction, Tone};
 use super::offer::PeerIdentity;
-use super::participant::{Arrival, Participant, Role};
+use super::participant::{Arrival, Participant, Role, Turn};
 use super::{Phase, RoomSession};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
-use crate::grant::{Authority, RoomGrant};
+use crate::grant::{Authority, JoinAs, RoomGrant};
 use crate::ids::{CallId, LegId, MemberId};
 use crate::session::{Invite, LegRole, Reply, Sender};
 use crate::wire::{self, verto};
@@ -35,7 +35,10 @@ impl RoomSession {
             if !invite.may_resume {
                 return Reply::call_error("authorization_state is of another session");
             }
-            return self.on_known_call(now, &known, from, invite);
+            if self.fits(&known, grant) {
+                return self.on_known_call(now, &known, from, invite);
+            }
+            return self.on_newcomer(now, grant, from, invite);
         }
         match invite.role {
             LegRole::Person => match self.person_of(from.session).filter(|person| person.turn.is_some()) {
@@ -46,14 +49,33 @@ impl RoomSession {
         }
     }
 
+    /// Whether that one may go on under these credentials. A page that comes with a token of another kind is somebody
+    /// else: what it may do follows from its token, so what it is must too. Whoever was demoted may have asked before it
+    /// heard of that, and stays what it is.
+    fn fits(&self, id: &MemberId, grant: &RoomGrant) -> bool {
+        let Some(known) = self.participant(id).filter(|known| known.is_person()) else { return true };
+        let is_as_before =
+            known.role == Role::of(grant.join_as) && known.media_allowed == grant.media_allowed;
+        let turned = match &known.turn {
+            Some(Turn::ToMember(entry)) => {
+                grant.join_as == JoinAs::Member && entry.media_allowed == grant.media_allowed
+            }
+            Some(Turn::ToAudience) => true,
+            None => false,
+        };
+        is_as_before || turned
+    }
+
     fn on_newcomer(&mut self, now: Now, grant: &RoomGrant, from: &Sender, invite: Invite) -> Reply {
         if !grant.may_join_at(now.unix_s) || !self.config.settings.admit_at(now.unix_s) {
             return Reply::unauthorized();
         }
         // A page that lost its socket while it waited for the answer asks again under another callID: one session is
         // one person, so the newcomer takes the place of the former.
-        let former = self.person_of(from.session).map(|person| person.id.clone());
-        if former.is_none() && (self.locked || self.is_full(&Role::of(grant.join_as))) {
+        let former = self.person_of(from.session).map(|person| (person.id.clone(), person.role.clone()));
+        let has_place = former.as_ref().is_some_and(|(_, role)| *role == Role::of(grant.join_as));
+        let former = former.map(|(id, _)| id);
+        if !has_place && (self.locked || self.is_full(grant.join_as, former.as_ref())) {
             return Reply::unauthorized();
         }
         let id = self.new_member_id();
@@ -63,20 +85,28 @@ impl RoomSession {
         person.video_muted |= self.config.settings.join_video_off;
         self.enter(person, leg, invite.sdp, LegMedia::of(&from.authority));
         if let Some(former) = former {
-            self.drop_participant(now, &former, Some(verto::Cause::NORMAL));
+            // No goodbye to the call that the newcomer has just begun.
+            let is_same_call =
+                self.participant(&former).is_some_and(|former| former.calls.find(&invite.call).is_some());
+            self.drop_participant(now, &former, (!is_same_call).then_some(verto::Cause::NORMAL));
         }
         created(invite.call, id)
     }
 
-    /// Whether nobody more can come in that role. Members and audience have a bound each; screens and devices take no
-    /// member's place.
-    pub(super) fn is_full(&self, role: &Role) -> bool {
-        let there = self.participants.iter().filter(|person| person.role == *role).count();
-        there
-            >= match role {
-                Role::Member | Role::Child { .. } => self.config.settings.max_members,
-                Role::Audience => self.config.max_audience,
+    /// Whether nobody more can come as that, `newcomer` itself not counted. Members and audience have a bound each; screens
+    /// and devices take no member's place, and a promoted one does as soon as it is on its way.
+    pub(super) fn is_full(&self, join_as: JoinAs, newcomer: Option<&MemberId>) -> bool {
+        let others = self.participants.iter().filter(|person| Some(&person.id) != newcomer);
+        match join_as {
+            JoinAs::Member => {
+                let is_counted =
+                    |person: &&Participant| person.role == Role::Member || person.becomes_member();
+                others.filter(is_counted).count() >= self.config.settings.max_members
             }
+            JoinAs::Audience => {
+                others.filter(|person| person.role == Role::Audience).count() >= self.config.max_audience
+            }
+        }
     }
 
     pub(super) fn new_member_id(&mut self) -> MemberId {
@@ -105,10 +135,30 @@ impl RoomSession {
         let is_same_page = peer.is_some() && peer == call.peer;
         match call.leg.id().filter(|_| is_same_page) {
             Some(leg) => self.resume(id, leg, from, invite),
+            None if is_same_page => self.reopen(now, id, Purpose::Resume, from, invite),
             None => {
-                let purpose = if is_same_page { Purpose::Resume } else { Purpose::Rejoin };
+                let purpose = self.purpose_of_return(id, from);
+                if purpose == Purpose::Turn && self.is_full(JoinAs::Member, Some(id)) {
+                    return Reply::unauthorized();
+                }
+                // They were of the page before, which has forgotten them.
+                for child in self.children_of(id) {
+                    self.drop_participant(now, &child, None);
+                }
                 self.reopen(now, id, purpose, from, invite)
             }
+        }
+    }
+
+    /// Only who asks as a member comes as one: a call from before the promotion may receive alone.
+    pub(super) fn purpose_of_return(&self, id: &MemberId, from: &Sender) -> Purpose {
+        let is_promoted = |person: &Participant| matches!(person.turn, Some(Turn::ToMember(_)));
+        let asks_as_member =
+            matches!(&*from.authority, Authority::Room(grant) if grant.join_as == JoinAs::Member);
+        if asks_as_member && self.participant(id).is_some_and(is_promoted) {
+            Purpose::Turn
+        } else {
+            Purpose::Rejoin
         }
     }
 
@@ -161,9 +211,9 @@ impl RoomSession {
                 self.send_answer(session, &call, sdp);
                 self.announce(now, &id, &call);
             }
-            Purpose::Rejoin => {
+            Purpose::Rejoin | Purpose::Turn => {
                 self.send_answer(session, &call, sdp);
-                self.rejoined(now, &id, &call);
+                self.rejoined(now, &id, &call, purpose);
             }
             Purpose::Resume => self.send_answer(session, &call, sdp),
             Purpose::Update(request) => {
@@ -215,11 +265,11 @@ impl RoomSession {
 
     /// A known one has an answer for another peer connection: its page gets the state; nobody else notices, unless it was
     /// promoted and is a member now.
-    fn rejoined(&mut self, now: Now, id: &MemberId, call: &CallId) {
+    fn rejoined(&mut self, now: Now, id: &MemberId, call: &CallId, purpose: Purpose) {
         let Some(participant) = self.participant_mut(id) else { return };
         participant.calls.replace_former(now.at + FORMER_FOR);
         let (session, is_person) = (participant.session, participant.is_person());
-        if self.finish_turn(now, id) {
+        if self.finish_turn(now, id, purpose) {
             self.send_subscribed(now, session, Some((call, id)));
             self.emit_member(now, EventKind::MemberJoined, id, None);
             self.want_layout_for(now, id);

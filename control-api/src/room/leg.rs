@@ -74,9 +74,11 @@ pub(super) const MAX_ASKED: usize = 4;
 pub(super) enum Purpose {
     /// A newcomer comes in.
     Join,
-    /// Somebody known comes with another peer connection, after loading its page anew or in a new role: the page needs
-    /// the state again.
+    /// Somebody known comes with another peer connection, after loading its page anew or being demoted: the page needs the
+    /// state again.
     Rejoin,
+    /// Somebody promoted comes as a member.
+    Turn,
     /// The same page, after losing its socket or path.
     Resume,
     /// `updateMedia`: the answer goes into the reply.
@@ -162,6 +164,11 @@ impl Calls {
     /// The one the page speaks by: the newest that has been answered.
     pub(super) fn in_use(&self) -> &Call {
         self.iter().filter(|call| call.leg.is_answered()).last().unwrap_or(&self.newest)
+    }
+
+    /// The page comes as a member, and has no answer yet.
+    pub(super) fn newest_is_turn(&self) -> bool {
+        matches!(&self.newest.leg, Leg::Opening { asked, .. } if asked.contains(&Purpose::Turn))
     }
 
     pub(super) fn is_only(&self) -> bool {

@@ -206,6 +206,11 @@ impl Participant {
         self.is_in() && self.role != Role::Audience
     }
 
+    /// Promoted, and on its way as a member.
+    pub(super) fn becomes_member(&self) -> bool {
+        matches!(self.turn, Some(Turn::ToMember(_))) && self.calls.newest_is_turn()
+    }
+
     /// A person, not something a person sends besides.
     pub(super) fn is_person(&self) -> bool {
         self.parent().is_none()

@@ -9,7 +9,7 @@
 //!
 //! A promotion is a leave to come, not a summons: the page may have to ask its user for the camera first, or be loaded
 //! anew in between. It stands until it is used, taken back by a demotion, or its session ends; until then its holder is
-//! audience like before, and takes no member's place. A demotion acts at once, whatever the page does: nobody sees or
+//! audience like before, and takes no member's place before its new call is on the way. A demotion acts at once, whatever the page does: nobody sees or
 //! hears the demoted one from then on, and the call it has goes on receiving. Whoever may promote may give any
 //! permission.
 //!
@@ -25,8 +25,9 @@ use super::media::{LegMedia, MediaInstruction, Tone};
 use super::participant::{Entry, Participant, Role, Seat, Turn};
 use crate::clock::Now;
 use crate::event::EventKind;
-use crate::grant::{MediaAllowed, Standing};
+use crate::grant::{JoinAs, MediaAllowed, Standing};
 use crate::ids::MemberId;
+use crate::level::{Sensitivity, Volume};
 use crate::session::{Invite, Reply, RoleChange, RoomMessage, Sender};
 use crate::wire::room::MemberBody;
 use crate::wire::verto::Cause;
@@ -34,7 +35,7 @@ use crate::wire::verto::Cause;
 impl RoomSession {
     /// Lets audience come as a member.
     pub(super) fn promote(&mut self, id: &MemberId, standing: Standing) -> Result<(), Reply> {
-        if self.is_full(&Role::Member) {
+        if self.is_full(JoinAs::Member, Some(id)) {
             return Err(Reply::unauthorized());
         }
         let person = self.participant_mut(id).ok_or_else(Reply::member_not_found)?;
@@ -66,6 +67,10 @@ impl RoomSession {
             self.instruct(MediaInstruction::SetAudience { member: member(), audience: true });
             self.instruct(MediaInstruction::SetHandRaised { member: member(), raised: false });
             self.instruct(MediaInstruction::SetDeaf { member: member(), deaf: false });
+            self.instruct(MediaInstruction::SetOutputVolume { member: member(), volume: Volume::default() });
+            self.instruct(MediaInstruction::SetInputVolume { member: member(), volume: Volume::default() });
+            let value = Sensitivity::default();
+            self.instruct(MediaInstruction::SetInputSensitivity { member: member(), value });
             self.instruct(MediaInstruction::SetPositions { positions: vec![(member(), Position::Auto)] });
             let to = self.all();
             self.emit(now, to, EventKind::MemberLeft, Some(id), body);
@@ -90,11 +95,11 @@ impl RoomSession {
 
     /// The call by which somebody comes in its new role, beside the one it has.
     pub(super) fn on_turn(&mut self, now: Now, id: &MemberId, from: &Sender, invite: Invite) -> Reply {
-        let becomes_member = |person: &Participant| matches!(person.turn, Some(Turn::ToMember(_)));
-        if self.participant(id).is_some_and(becomes_member) && self.is_full(&Role::Member) {
+        let purpose = self.purpose_of_return(id, from);
+        if purpose == Purpose::Turn && self.is_full(JoinAs::Member, Some(id)) {
             return Reply::unauthorized();
         }
-        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, Purpose::Rejoin);
+        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, purpose);
         let Some(person) = self.participant_mut(id) else { return Reply::no_such_call() };
         let session = person.session;
         if let Some(surplus) = person.calls.begin(call) {
@@ -106,10 +111,20 @@ impl RoomSession {
     }
 
     /// The promoted one is there; false when nobody was promoted.
-    pub(super) fn finish_turn(&mut self, now: Now, id: &MemberId) -> bool {
+    pub(super) fn finish_turn(&mut self, now: Now, id: &MemberId, purpose: Purpose) -> bool {
+        let join_video_off = self.config.settings.join_video_off;
         let Some(person) = self.participant_mut(id) else { return false };
-        let Some(Turn::ToMember(entry)) = person.turn.take() else { return false };
+        let entry = match (person.turn.take(), purpose) {
+            (Some(Turn::ToMember(entry)), Purpose::Turn) => entry,
+            // That call is from before the promotion, and the promotion stands.
+            (promoted @ Some(Turn::ToMember(_)), _) => {
+                person.turn = promoted;
+                return false;
+            }
+            (Some(Turn::ToAudience) | None, _) => return false,
+        };
         person.become_member(entry);
+        person.video_muted |= join_video_off;
         let (audio, video) = (person.is_silenced(), person.is_hidden());
         let positions = vec![(id.clone(), person.asks_to_sit())];
         self.instruct(MediaInstruction::SetAudioMuted { member: id.clone(), muted: audio });
@@ -126,6 +141,8 @@ impl Participant {
         self.role = Role::Audience;
         self.media_allowed = media_allowed;
         (self.deaf, self.handraised, self.talking) = (false, false, false);
+        (self.input_volume, self.output_volume) = (Volume::default(), Volume::default());
+        self.input_sensitivity = Sensitivity::default();
         (self.requested, self.seat) = (Position::Auto, Seat::NOWHERE);
     }
 

@@ -206,3 +206,21 @@ fn a_known_share_resumes_or_comes_again() {
     assert_eq!(world.event_names(alice), ["verto.answer", "video.member.joined"]);
     assert_eq!(world.event_names(bob), Vec::<String>::new());
 }
+
+#[test]
+fn a_page_loaded_anew_has_no_shares() {
+    let (mut world, alice, _, bob) = two();
+    world.invite_from(alice, "a", "page-1");
+    world.share(alice, "s", "screenShare", json!({}));
+    world.share(alice, "d", "additionalDevice", json!({}));
+    world.pass(secs(1));
+    // Another path is not another page.
+    world.invite_from(alice, "a", "page-1");
+    assert_eq!(world.members().len(), 4);
+    world.forget_frames();
+    world.invite_from(alice, "a", "page-2");
+    assert_eq!(world.members().len(), 2);
+    let left = world.event_names(bob).iter().filter(|name| *name == "video.member.left").count();
+    assert_eq!(left, 2);
+    assert!(!world.event_names(alice).contains(&"verto.bye".to_owned()));
+}

@@ -1,4 +1,7 @@
-use control_api::{LegEnd, LegId, Liveness, MediaEvent, MediaInstruction};
+use control_api::{
+    Authority, JoinAs, LegEnd, LegId, Liveness, MediaAllowed, MediaEvent, MediaInstruction, ProjectId,
+    RoomGrant,
+};
 use serde_json::json;
 
 use crate::world::{Client, World, secs};
@@ -220,4 +223,64 @@ fn a_page_loaded_anew_holds_nothing() {
     assert_eq!(events[0]["params"]["member"]["on_hold"], false);
     let layers = events.last().unwrap()["params"]["layout"]["layers"].as_array().unwrap();
     assert_eq!(layers.len(), 2);
+}
+
+fn token(name: &str, join_as: JoinAs, media_allowed: MediaAllowed) -> Authority {
+    let grant = RoomGrant::new(ProjectId::new(crate::world::PROJECT), "my-room", name);
+    Authority::Room(RoomGrant { join_as, media_allowed, ..grant })
+}
+
+#[test]
+fn a_page_with_a_token_of_another_role_is_somebody_else() {
+    let (mut world, _, bob) = two();
+    let larry = world.listener("Larry");
+    let former = world.invite_from(larry, "l", "page-1")["result"]["result"]["memberID"].take();
+    for (join_as, page, members) in [
+        (JoinAs::Member, "page-2", vec!["Alice", "Bob", "Larry"]),
+        (JoinAs::Audience, "page-3", vec!["Alice", "Bob"]),
+    ] {
+        world.lose_socket(larry);
+        let larry = world.reconnect_with(larry, token("Larry", join_as, MediaAllowed::All));
+        world.forget_frames();
+        let reply = world.invite_from(larry, "l", page);
+        assert_eq!(reply["code"], "200");
+        assert_ne!(reply["result"]["result"]["memberID"], former);
+        world.stay_awake(&[bob], secs(1));
+        assert_eq!(world.members(), members);
+        let events = world.event_names(larry);
+        assert_eq!(events[..2], ["verto.answer", "video.room.subscribed"]);
+        assert!(!events.contains(&"verto.bye".to_owned()), "that is the call it has just begun");
+        let may = world.method(larry, "video.members.get", json!({}))["code"].take();
+        assert_eq!(may, "200");
+    }
+}
+
+#[test]
+fn a_page_with_a_token_for_other_media_is_somebody_else() {
+    let (mut world, alice, _) = two();
+    world.lose_socket(alice);
+    let alice = world.reconnect_with(alice, token("Alice", JoinAs::Member, MediaAllowed::VideoOnly));
+    world.forget_frames();
+    world.invite_from(alice, "a", "page-2");
+    assert_eq!(world.members(), ["Bob", "Alice"]);
+    let silent = world.instructions.iter().any(
+        |instruction| matches!(instruction, MediaInstruction::AddMember { setup, .. } if setup.audio_muted),
+    );
+    assert!(silent);
+}
+
+#[test]
+fn another_role_needs_a_place_of_its_own() {
+    let (mut world, _, _) = two();
+    let larry = world.listener("Larry");
+    world.invite_from(larry, "l", "page-1");
+    for name in ["Carol", "Dave"] {
+        let other = world.browser(name, &[]);
+        world.join(other);
+    }
+    let larry = world.reconnect_with(larry, token("Larry", JoinAs::Member, MediaAllowed::All));
+    for call in ["l", "another"] {
+        assert_eq!(world.invite_from(larry, call, "page-2")["code"], "403", "{call}");
+    }
+    assert_eq!(world.members().len(), 4);
 }

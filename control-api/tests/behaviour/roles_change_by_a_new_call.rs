@@ -1,4 +1,6 @@
-use control_api::{Authority, EventKind, LegEnd, MediaEvent, MediaInstruction, MemberId, RoomSettings};
+use control_api::{
+    Authority, EventKind, LegEnd, MediaEvent, MediaInstruction, MemberId, RoomSettings, Sensitivity, Volume,
+};
 use serde_json::{Value, json};
 
 use crate::world::{Client, World, event_name, kinds, offer, secs};
@@ -316,4 +318,113 @@ fn coming_and_going_can_be_heard() {
     // Members only: not listeners, not screens.
     use control_api::Tone::{Entry, Exit};
     assert_eq!(tones, [Entry, Entry, Exit]);
+}
+
+fn answer(world: &mut World) {
+    let leg = world.last_leg();
+    world.media(MediaEvent::LegAnswered { leg, sdp: "v=0".into() });
+}
+
+#[test]
+fn a_reload_from_before_the_promotion_comes_as_audience() {
+    let (mut world, host, larry, id) = hall();
+    world.answers = false;
+    world.invite_from(larry, &format!("call-{}", larry.session.0), "another page");
+    promote(&mut world, host, &id, json!({}));
+    answer(&mut world);
+    assert_eq!(world.members(), ["Host"], "it was offered to receive alone");
+    world.answers = true;
+    world.invite(larry, "new");
+    assert_eq!(world.members(), ["Host", "Larry"]);
+}
+
+#[test]
+fn two_promoted_ones_do_not_share_the_last_place() {
+    let (mut world, host, larry, id) = hall();
+    let lena = world.listener("Lena");
+    let other = world.join(lena);
+    for name in ["A", "B"] {
+        let member = world.browser(name, &[]);
+        world.join(member);
+    }
+    promote(&mut world, host, &id, json!({}));
+    promote(&mut world, host, &other, json!({}));
+    world.answers = false;
+    assert_eq!(world.invite(larry, "new")["code"], "200");
+    assert_eq!(world.invite(lena, "new")["code"], "403");
+    let late = world.browser("Late", &[]);
+    assert_eq!(world.invite(late, "c")["code"], "403");
+    // Its own attempts do not stand in its way.
+    assert_eq!(world.invite(larry, "newer")["code"], "200");
+    answer(&mut world);
+    assert_eq!(world.members().len(), 4);
+    // Nor does loading the page anew get the other one in.
+    let call = format!("call-{}", lena.session.0);
+    assert_eq!(world.invite_from(lena, &call, "another page")["code"], "403");
+    assert_eq!(world.members().len(), 4);
+}
+
+#[test]
+fn a_demoted_one_hears_the_room_as_everybody_does() {
+    let mut world = World::new();
+    let host = world.browser("Host", &["room.member.demote", "room.member.promote"]);
+    world.join(host);
+    let mia = world.browser(
+        "Mia",
+        &["room.self.set_output_volume", "room.self.set_input_volume", "room.self.set_input_sensitivity"],
+    );
+    let id = world.join(mia);
+    let own = |more: Value| {
+        let mut params = json!({"member_id": id.as_str()});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    };
+    for name in ["output", "input"] {
+        let method = format!("video.member.set_{name}_volume");
+        assert_eq!(world.method(mia, &method, own(json!({"volume": -50})))["code"], "200");
+    }
+    let reply = world.method(mia, "video.member.set_input_sensitivity", own(json!({"value": 0})));
+    assert_eq!(reply["code"], "200");
+    world.forget_frames();
+    demote(&mut world, host, &id);
+    let member = || id.clone();
+    for expected in [
+        MediaInstruction::SetOutputVolume { member: member(), volume: Volume::default() },
+        MediaInstruction::SetInputVolume { member: member(), volume: Volume::default() },
+        MediaInstruction::SetInputSensitivity { member: member(), value: Sensitivity::default() },
+    ] {
+        assert!(world.instructions.contains(&expected), "{expected:?}");
+    }
+    promote(&mut world, host, &id, json!({}));
+    world.invite(mia, "new");
+    let members = world.method(host, "video.members.get", json!({}))["members"].take();
+    assert_eq!((&members[1]["output_volume"], &members[1]["input_volume"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn a_room_without_cameras_at_first_holds_for_promoted_ones_too() {
+    let mut world = World::new();
+    world.settings = RoomSettings { join_video_off: true, ..world.settings.clone() };
+    let host = world.browser("Host", &["room.member.promote"]);
+    world.join(host);
+    let larry = world.listener("Larry");
+    let id = world.join(larry);
+    promote(&mut world, host, &id, json!({}));
+    world.invite(larry, "new");
+    let muted = MediaInstruction::SetVideoMuted { member: id.clone(), muted: true };
+    assert!(world.instructions.contains(&muted));
+}
+
+#[test]
+fn the_room_does_not_end_under_a_promoted_one_who_is_coming() {
+    let (mut world, host, larry, id) = hall();
+    promote(&mut world, host, &id, json!({}));
+    bye(&mut world, host, &format!("call-{}", host.session.0));
+    world.stay_awake(&[larry], secs(58));
+    world.answers = false;
+    assert_eq!(world.invite(larry, "new")["code"], "200");
+    world.stay_awake(&[larry], secs(5));
+    assert!(world.has_room());
+    answer(&mut world);
+    assert_eq!(world.members(), ["Larry"]);
 }
