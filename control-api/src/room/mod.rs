@@ -2,7 +2,7 @@
 //!
 //! in:  requests with their sender, notices of sessions, events of the media plane, time
 //! out: replies, numbered events with their recipients, media instructions, the next deadline
-
+//!
 //! A participant's way through it: `join`, `children` → `methods`, `calls`, `roles` → `presence`, `leave`; `canvas` follows the
 //! media plane's placement, `audience` counts, `journal` writes what happened.
 

@@ -39,7 +39,7 @@ pub struct CallParams {
     pub dialog: DialogParams,
     /// The offer.
     pub sdp: Option<String>,
-    /// Of modify: `updateMedia`, `hold`, `unhold`, `toggleHold`.
+    /// Of modify: `updateMedia`, `hold`, `unhold`.
     pub action: Option<String>,
     /// Of a screen share: the layout to take with it.
     pub layout: Option<String>,
