@@ -153,7 +153,7 @@ impl Token {
         match grant.misnamed() {
             Some("u") => Err("--user: at most 100 characters, none of them a control character".to_owned()),
             Some(_) => {
-                Err("--room-display-name: at most 100 characters, none of them a control character"
+                Err("--room-display-name: at most 200 characters, none of them a control character"
                     .to_owned())
             }
             None => Ok(grant),

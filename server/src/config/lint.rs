@@ -11,7 +11,9 @@ impl Config {
         let mut warnings = Vec::new();
         let mut warn = |key: &str, text: String| warnings.push(format!("{key}: {text}"));
         let listen = self.listen;
-        if listen.ip().is_loopback() {
+        // A public URL that is not of this machine alone tells of a proxy in front of a loopback port.
+        let published = self.public_url.as_ref().is_some_and(|url| !url.is_loopback());
+        if listen.ip().is_loopback() && !published {
             return warnings;
         }
         let behind_proxy = self.public_url.as_ref().is_some_and(|url| url.scheme() == Scheme::Secure);
@@ -74,8 +76,24 @@ mod tests {
             (&[("SIGNALBOX__MEDIA__ADVERTISE", "127.0.0.1")], &["media.advertise"]),
             (&[("SIGNALBOX__MEDIA__BIND", "127.0.0.1")], &["media.bind"]),
             (&[("SIGNALBOX__DEMO__ENABLED", "true")], &["demo.enabled"]),
+            // A proxy passes on what comes to its public URL.
+            (
+                &[
+                    ("SIGNALBOX__LISTEN", "127.0.0.1:80"),
+                    ("SIGNALBOX__DEMO__ENABLED", "true"),
+                    ("SIGNALBOX__MEDIA__BIND", "127.0.0.1"),
+                ],
+                &["media.bind", "demo.enabled"],
+            ),
             // Nobody else reaches loopback.
-            (&[("SIGNALBOX__LISTEN", "127.0.0.1:80"), ("SIGNALBOX__DEMO__ENABLED", "true")], &[]),
+            (
+                &[
+                    ("SIGNALBOX__LISTEN", "127.0.0.1:80"),
+                    ("SIGNALBOX__PUBLIC_URL", "https://localhost"),
+                    ("SIGNALBOX__DEMO__ENABLED", "true"),
+                ],
+                &[],
+            ),
         ];
         for (variables, keys) in cases {
             let warnings = load(PUBLIC, variables).unwrap().warnings();

@@ -176,10 +176,11 @@ impl Config {
             return Err(ConfigError::new("data_dir", "is needed"));
         }
         let listen = overrides.listen.unwrap_or(file.listen);
-        let own = file.media.advertise.iter().copied().chain([listen.ip(), file.media.bind]).collect();
-        let egress = egress(&file.egress, own)?;
         let tls = tls(file.tls)?;
         let public_url = public_url(file.public_url, listen, tls.is_some())?;
+        let published = public_url.as_ref().and_then(PublicUrl::address);
+        let own = [listen.ip(), file.media.bind].into_iter().chain(published);
+        let egress = egress(&file.egress, own.chain(file.media.advertise.iter().copied()).collect())?;
         Ok(Self {
             listen,
             allowed_origins: allowed_origins(file.http.allowed_origins, public_url.as_ref())?,

@@ -1,6 +1,6 @@
 //! The address this server is known by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What a public URL begins with; `http`/`ws` or `https`/`wss` by one switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,19 @@ impl PublicUrl {
         host.unwrap_or_default().trim_matches(['[', ']']).to_owned()
     }
 
+    /// The host, when it is an address and no name.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.host().parse().ok()
+    }
+
+    /// Whether only this machine finds a server there.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.host();
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || self.address().is_some_and(|address| address.to_canonical().is_loopback())
+    }
+
     /// What browsers send as `Origin` from our own pages: RFC 6454 §6.2.
     pub(crate) fn origin(&self) -> String {
         url::Url::parse(&self.http()).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
@@ -115,6 +128,19 @@ mod tests {
         let origin = |text| PublicUrl::parse(text, Scheme::Plain).unwrap().origin();
         assert_eq!(origin("https://Video.example:443/path"), "https://video.example");
         assert_eq!(origin("127.0.0.1:8080"), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_address() {
+        let own = |text| PublicUrl::parse(text, Scheme::Plain).unwrap().is_loopback();
+        for text in
+            ["localhost:80", "a.localhost", "LOCALHOST", "127.0.0.2", "[::1]:80", "[::ffff:127.0.0.1]"]
+        {
+            assert!(own(text), "{text}");
+        }
+        for text in ["video.example", "192.0.2.1", "localhost.example", "[2001:db8::1]"] {
+            assert!(!own(text), "{text}");
+        }
     }
 
     #[test]

@@ -136,6 +136,9 @@ fn every_bad_webhook_is_refused_by_its_key() {
         assert!(message.starts_with(expected), "{line}\n gave {message}\n not  {expected}");
         assert!(!message.contains("short"), "{message}");
     }
+    let own = [("SIGNALBOX__PUBLIC_URL", "https://8.8.4.4")];
+    let error = load(&webhook("url = 'https://8.8.4.4'"), &own).unwrap_err();
+    assert_eq!(error, "configuration: webhooks[0].url: its host has an address of this server");
     let twice = webhook("rooms = []") + webhook("rooms = []").strip_prefix(LEAST).unwrap();
     let error = load(&twice, &[]).unwrap_err();
     assert_eq!(error, "configuration: webhooks[1].name: \"a\" is there twice");

@@ -144,6 +144,16 @@ fn the_first_key_signs_and_every_key_verifies() {
 }
 
 #[test]
+fn the_longest_token_that_is_made_is_accepted() {
+    let long = || json!({"a": "\u{10ffff}".repeat(1992)}).as_object().unwrap().clone();
+    let permissions = control_api::Permission::DEFAULT.iter().map(ToString::to_string).collect();
+    let mut grant = Grant::new("r".repeat(100), "\u{10ffff}".repeat(100), permissions);
+    (grant.meta, grant.room_meta) = (long(), long());
+    let token = tokens().mint(grant.clone(), Some("wss://video.example"), at(NOW));
+    assert_eq!(tokens().verify(&token, at(NOW)).map(|claims| claims.grant).unwrap(), grant);
+}
+
+#[test]
 fn a_key_file_that_changes_is_taken_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let rules = TokenRules { ttl: Duration::from_secs(60), key_file: dir.path().join("token.key") };

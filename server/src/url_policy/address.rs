@@ -169,6 +169,14 @@ fn of_v6(address: Ipv6Addr) -> Option<AddressKind> {
     named.or_else(|| (!GLOBAL_UNICAST.contains(&address)).then_some(AddressKind::Reserved))
 }
 
+/// The address that is reached in the end: IPv4 taken out of IPv6, by a translator of the network too.
+pub(super) fn reached(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if NAT64.contains(&address) => last_32_bits(address).into(),
+        address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address,
+    }
+}
+
 fn last_32_bits(address: Ipv6Addr) -> Ipv4Addr {
     let [.., a, b, c, d] = address.octets();
     Ipv4Addr::new(a, b, c, d)

@@ -114,7 +114,8 @@ impl UrlPolicy {
     ) -> Result<(), Refusal> {
         let address = address.to_canonical();
         let kind = AddressKind::of(address).or_else(|| {
-            let own = self.own.contains(&address) || is_ours(address);
+            let reached = address::reached(address);
+            let own = self.own.contains(&reached) || is_ours(reached);
             own.then_some(AddressKind::Own)
         });
         match kind {

@@ -28,6 +28,8 @@ const ZONE: Zone = Zone(&[
     ("empty.example", &[]),
     ("self.example", &["93.184.216.99"]),
     ("advertised.example", &["93.184.216.100"]),
+    ("dns64-self.example", &["64:ff9b::5db8:d863"]),
+    ("dns64-advertised.example", &["64:ff9b::5db8:d864"]),
     ("intranet", &["10.0.0.7"]),
 ]);
 
@@ -358,6 +360,13 @@ fn a_name_is_asked_for_once_per_judgement() {
     );
     assert_eq!(resolver.0.load(Ordering::Relaxed), 1);
     assert_eq!(judge(), Err(Refusal::Address(AddressKind::Loopback)));
+}
+
+#[test]
+fn a_translator_on_the_way_hides_no_address_of_ours() {
+    for host in ["dns64-self.example", "dns64-advertised.example", "[64:ff9b::5db8:d864]"] {
+        check(&strict(), Purpose::Webhook, &format!("https://{host}/"), bad(AddressKind::Own));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!
 //! | failure | 1 | 2 | 3 | 4 | 5 | 6 | 7 and more |
 //! |---|---|---|---|---|---|---|---|
-//! | pause with `first_retry_s = 5` | 5 s | 15 s | 45 s | 2 min | 7 min | 20 min | 1 h |
+//! | pause with `first_retry_ms = 5000` | 5 s | 15 s | 45 s | 2 min | 7 min | 20 min | 1 h |
 //!
 //! Each pause is shortened by up to a quarter at random, so that messages which failed together do not return together.
 
