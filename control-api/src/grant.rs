@@ -164,7 +164,8 @@ impl RoomGrant {
     }
 
     /// Whether a new member may come in at that time.
-    pub(crate) fn may_join_at(&self, unix_s: f64) -> bool {
+    #[must_use]
+    pub fn may_join_at(&self, unix_s: f64) -> bool {
         self.join_from.is_none_or(|from| unix_s >= from)
             && self.join_until.is_none_or(|until| unix_s < until)
             && self.remove_at.is_none_or(|end| unix_s < end)

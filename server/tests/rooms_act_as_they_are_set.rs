@@ -108,6 +108,18 @@ async fn a_token_that_makes_no_rooms_opens_stored_ones() {
 }
 
 #[tokio::test]
+async fn a_token_before_its_time_names_no_room() {
+    let server = Server::start();
+    let early = server
+        .token_with(json!({"room_name": "adhoc", "user_name": "E", "room_display_name": "Mine",
+            "join_from": "2999-01-01T00:00:00Z"}))
+        .await;
+    assert!(refused(&server, &early).await);
+    let room = join(&mut browser(&server, "adhoc", "Alice").await, "1001").await;
+    assert_eq!(room["display_name"], "adhoc");
+}
+
+#[tokio::test]
 async fn a_room_that_a_token_makes_is_no_resource() {
     let server = Server::start();
     let token =

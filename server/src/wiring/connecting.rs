@@ -76,7 +76,9 @@ pub(super) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<A
             let (token, conference) = app.catalogue.by_secret(token).ok_or(ConnectRefusal::Unauthorized)?;
             let project = ProjectId::new(app.config.project.id.as_str());
             let grant = RoomGrant::new(project, conference.name.as_str(), token.role.name());
-            Ok(Arc::new(Authority::Room(RoomGrant { scopes: token.role.scopes(), ..grant })))
+            // The conference opens its room as long as it is stored, and nothing else does.
+            let grant = RoomGrant { scopes: token.role.scopes(), auto_create_room: false, ..grant };
+            Ok(Arc::new(Authority::Room(grant)))
         }
         Credentials::RoomToken(token) => match app.tokens.verify(token, SystemTime::now()) {
             Ok(claims) => Ok(Arc::new(Authority::Room(grant(claims)))),

@@ -135,7 +135,7 @@ impl Keys {
     }
 
     /// What the room session hears of it; `None` for news of somebody who is gone.
-    pub(super) fn event(&self, event: Event) -> Option<MediaEvent> {
+    pub(super) fn event(&mut self, event: Event) -> Option<MediaEvent> {
         Some(match event {
             Event::LegAnswered { leg, sdp, .. } => {
                 MediaEvent::LegAnswered { leg: *self.leg_ids.get(&leg)?, sdp }
@@ -145,7 +145,9 @@ impl Keys {
                 MediaEvent::LegLiveness { leg: *self.leg_ids.get(&leg)?, liveness: alive(liveness) }
             }
             Event::LegEnded { leg, why, .. } => {
-                let leg = *self.leg_ids.get(&leg)?;
+                // The engine has none of that key any more.
+                let leg = self.leg_ids.remove(&leg)?;
+                self.legs.remove(&leg);
                 tracing::info!(?why, "leg ended");
                 MediaEvent::LegEnded { leg, why: ended(&why) }
             }
@@ -346,12 +348,13 @@ mod tests {
 
     #[test]
     fn events_come_back_under_the_name_of_the_wire() {
-        let (keys, member, key, leg, leg_key) = room(&registry());
+        let (mut keys, member, key, leg, leg_key) = room(&registry());
         let talking = keys.event(Event::Talking { room: ROOM, member: key, talking: true });
         assert_eq!(talking, Some(MediaEvent::Talking { member: member.clone(), talking: true }));
         let why = media_core::room::LegEnd::HandshakeFailed("certificate".into());
         let ended = keys.event(Event::LegEnded { room: ROOM, leg: leg_key, why });
         assert_eq!(ended, Some(MediaEvent::LegEnded { leg, why: LegEnd::NeverConnected }));
+        assert!(keys.legs.is_empty() && keys.leg_ids.is_empty(), "a leg that ended by itself is forgotten");
         let layer = |source| Layer {
             index: 0,
             z: 0,

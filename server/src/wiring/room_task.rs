@@ -3,7 +3,7 @@
 //! in:  the room's mailbox, its media events, its deadline
 //! out: messages to sessions, commands to the engine
 //!
-//! It waits for sessions, which wait for nobody, and for the engine, at most [`ENGINE_TIME`].
+//! It waits for sessions, which wait for nobody, and for the engine, at most [`ENGINE_TIME`]; at its end [`END_TIME`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,12 @@ const ENGINE_TIME: Duration = Duration::from_secs(1);
 
 /// Pause between asking.
 const ENGINE_PAUSE: Duration = Duration::from_millis(2);
+
+/// How long it is asked to end a room.
+const END_TIME: Duration = Duration::from_secs(60);
+
+/// Pause between asking one that has been busy for all of [`ENGINE_TIME`].
+const LATE_PAUSE: Duration = Duration::from_millis(100);
 
 /// A room may end between being found and being told; then another is made.
 const ATTEMPTS: usize = 3;
@@ -101,7 +107,8 @@ fn find_or_make(app: &Arc<App>, request: &RoomRequest) -> Result<Option<RoomHand
         return Ok(None);
     }
     let plan = Plan::of(app, grant, stored);
-    if !plan.settings.admit_at(now().unix_s) {
+    // Whoever would be refused inside leaves no room with its own name and meta behind.
+    if !grant.may_join_at(now().unix_s) || !plan.settings.admit_at(now().unix_s) {
         return Ok(None);
     }
     app.registry.room_or_make(project, &grant.room_name, || spawn(app, grant, plan)).map(Some)
@@ -204,6 +211,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         returned: Vec::new(),
         history,
         handle: handle.clone(),
+        is_out_of_step: false,
     };
     tokio::spawn(task.drive(inbox, media));
     Ok(handle)
@@ -221,6 +229,8 @@ struct RoomTask {
     returned: Vec<RoomRequest>,
     history: RoomHistory,
     handle: RoomHandle,
+    /// The engine did not take an instruction in time: what follows makes no sense to it, except the end.
+    is_out_of_step: bool,
 }
 
 impl RoomTask {
@@ -288,9 +298,14 @@ impl RoomTask {
         }
     }
 
-    /// Hands an instruction to the engine. One that cannot be carried out ends its leg, or the room.
+    /// Hands an instruction to the engine. One that cannot be carried out ends its leg, or the room. The end itself is
+    /// asked for much longer: nobody else would ever take the room out of the engine.
     async fn instruct(&mut self, instruction: &MediaInstruction) {
-        let patience = Instant::now() + ENGINE_TIME;
+        let is_end = matches!(instruction, MediaInstruction::CloseRoom);
+        if self.is_out_of_step && !is_end {
+            return;
+        }
+        let patience = Instant::now() + if is_end { END_TIME } else { ENGINE_TIME };
         loop {
             let action = match self.keys.action(&self.app.registry, instruction, self.app.config.bundle) {
                 Ok(action) => action,
@@ -305,9 +320,10 @@ impl RoomTask {
                 Ok(()) => return self.keys.forget(instruction),
                 Err(error) if Instant::now() < patience => {
                     tracing::debug!(%error, "waiting for the media engine");
-                    sleep(ENGINE_PAUSE).await;
+                    sleep(if self.is_out_of_step { LATE_PAUSE } else { ENGINE_PAUSE }).await;
                 }
                 Err(error) => {
+                    self.is_out_of_step = true;
                     tracing::error!(%error, key = self.key.0, "room ends: it cannot command its media");
                     return self.room.handle(now(), RoomInput::Close);
                 }

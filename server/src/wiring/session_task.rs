@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control_api::{
     Authority, Command, ConnectRefusal, Notice, ProjectId, Protocol, Reply, RoomRequest, Route, Session,
@@ -29,6 +29,9 @@ const MAILBOX: usize = 256;
 /// When a notice found a room's mailbox full, it is tried again after this.
 const NOTICE_PAUSE: Duration = Duration::from_millis(20);
 
+/// How often that is done for a session that has ended: half a minute long.
+const LAST_ATTEMPTS: usize = 1500;
+
 /// Starts the task of a new session. The caller enters it in the registry.
 pub(super) fn spawn(app: &Arc<App>, protocol: Protocol, authority: &Arc<Authority>) -> SessionHandle {
     let key = app.registry.next_session();
@@ -39,6 +42,7 @@ pub(super) fn spawn(app: &Arc<App>, protocol: Protocol, authority: &Arc<Authorit
         session: Session::new(config, Arc::clone(authority)),
         outboxes: HashMap::new(),
         late: VecDeque::new(),
+        retry_at: Instant::now(),
     };
     app.metrics.sessions.inc();
     tokio::spawn(task.drive(inbox));
@@ -52,6 +56,8 @@ struct SessionTask {
     outboxes: HashMap<SocketId, Outbox>,
     /// Notices that wait for room in a mailbox, oldest first.
     late: VecDeque<LateNotice>,
+    /// When they are tried again.
+    retry_at: Instant,
 }
 
 impl SessionTask {
@@ -67,7 +73,7 @@ impl SessionTask {
                     None => break,
                 },
                 () = sleep_until(self.session.deadline()) => self.session.handle(now(), SessionInput::Timeout),
-                () = sleep(NOTICE_PAUSE), if !self.late.is_empty() => self.deliver_late(),
+                () = sleep_until(Some(self.retry_at)), if !self.late.is_empty() => self.deliver_late(),
                 () = draining.as_mut(), if !told => {
                     told = true;
                     self.session.handle(now(), SessionInput::Drain);
@@ -79,8 +85,11 @@ impl SessionTask {
             }
         }
         self.app.registry.forget_session(self.session.key(), self.session.protocol().as_str());
+        // A room that waits for this mailbox must not be waited for. A connect that came too late is dropped with it: its
+        // socket closes and its client tries again.
+        drop(inbox);
+        self.deliver_last().await;
         self.app.metrics.sessions.dec();
-        // A connect that came too late is dropped with the inbox: its socket closes and its client tries again.
     }
 
     /// What rooms have said so far, good-byes among it, still reaches the socket; dropping its queue then closes it.
@@ -171,9 +180,22 @@ impl SessionTask {
         while let Some(notice) = self.late.pop_front() {
             if let Some(waiting) = notice.deliver() {
                 self.late.push_front(waiting);
+                self.retry_at = Instant::now() + NOTICE_PAUSE;
                 return;
             }
         }
+    }
+
+    /// A room that never hears that its member is gone keeps it.
+    async fn deliver_last(&mut self) {
+        for _ in 0..LAST_ATTEMPTS {
+            self.deliver_late();
+            if self.late.is_empty() {
+                return;
+            }
+            sleep(NOTICE_PAUSE).await;
+        }
+        tracing::warn!(notices = self.late.len(), "rooms too busy to hear who is gone");
     }
 }
 
