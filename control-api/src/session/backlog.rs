@@ -29,8 +29,8 @@ pub(super) enum Parcel {
     Room(Arc<Event>),
     /// Params of an event to this session alone.
     Own(String),
-    /// The same, of one that every new socket is sent anew.
-    Current(String),
+    /// The same, of one that must not come twice: another socket gets a new one, or the page asks anew.
+    Once(String),
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Backlog {
     pub(super) fn push(&mut self, parcel: Parcel) {
         let parcel = match parcel {
             Parcel::Room(event) => Parcel::Room(self.absorb(event)),
-            Parcel::Own(_) | Parcel::Current(_) => parcel,
+            Parcel::Own(_) | Parcel::Once(_) => parcel,
         };
         if self.parcels.len() >= CAPACITY {
             let victim = self.parcels.iter().position(Parcel::is_expendable).unwrap_or(0);
@@ -146,18 +146,18 @@ impl Parcel {
     fn is_expendable(&self) -> bool {
         match self {
             Self::Room(event) => event.kind.is_change_of_state(),
-            Self::Own(_) | Self::Current(_) => false,
+            Self::Own(_) | Self::Once(_) => false,
         }
     }
 
     /// Whether the next socket gets it when the client has not acknowledged it. SDKs do not look for copies, which only
-    /// an acknowledgement lost on the way can cause: answers, good-byes, roles and first states are missed
-    /// worse than had twice; that a room began or ended is not.
+    /// an acknowledgement lost on the way can cause: good-byes, roles and first states are missed worse than had
+    /// twice; that a room began or ended is not, and a call does not bear a second answer.
     pub(super) fn comes_again(&self) -> bool {
         match self {
             Self::Room(event) => event.kind.is_change_of_state() || event.kind == EventKind::RoomSubscribed,
             Self::Own(_) => true,
-            Self::Current(_) => false,
+            Self::Once(_) => false,
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
     fn numbers(backlog: &mut Backlog) -> Vec<u64> {
         let number = |parcel| match parcel {
             Parcel::Room(event) => event.number,
-            Parcel::Own(_) | Parcel::Current(_) => 0,
+            Parcel::Own(_) | Parcel::Once(_) => 0,
         };
         backlog.take().into_iter().map(number).collect()
     }

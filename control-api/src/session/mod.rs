@@ -411,7 +411,7 @@ impl Session {
             "event_type": "signalwire.authorization.state",
             "params": connect::authorization_state(state),
         });
-        self.deliver(Parcel::Current(event.to_string()));
+        self.deliver(Parcel::Once(event.to_string()));
     }
 
     fn deliver_verto(&mut self, now: Now, verto: &VertoMessage) {
@@ -426,7 +426,9 @@ impl Session {
                 "jsonrpc": "2.0", "id": self.next_frame, "method": verto.method, "params": verto.params,
             }),
         });
-        self.deliver(Parcel::Own(params));
+        // A page whose answer was lost invites again by itself.
+        let parcel = if verto.method == "verto.answer" { Parcel::Once } else { Parcel::Own };
+        self.deliver(parcel(params));
     }
 
     /// Sends an event, or keeps it for the next socket.
@@ -436,7 +438,7 @@ impl Session {
         let number = self.next_frame;
         let params = match &parcel {
             Parcel::Room(event) => &*event.params,
-            Parcel::Own(params) | Parcel::Current(params) => params,
+            Parcel::Own(params) | Parcel::Once(params) => params,
         };
         let text = rpc::event(&format!("s{number}"), params);
         if let Acks::Announced(open) = &mut up.acks

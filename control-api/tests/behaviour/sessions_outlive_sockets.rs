@@ -83,7 +83,7 @@ fn events_of_the_gap_arrive_in_order_on_the_next_socket() {
     assert_eq!(frames[0]["id"], "c");
     assert_eq!(frames[1]["params"]["event_type"], "signalwire.authorization.state");
     let names: Vec<_> = frames[2..].iter().map(|frame| crate::world::event_name(&frame["params"])).collect();
-    let own = ["verto.answer", "video.room.subscribed", "video.member.joined", "video.member.updated"];
+    let own = ["video.room.subscribed", "video.member.joined", "video.member.updated"];
     let gap = ["video.member.joined", "video.member.updated", "video.layout.changed", "video.member.updated"];
     assert_eq!(names, [&own[..], &gap[..]].concat());
 }
@@ -110,10 +110,8 @@ fn what_is_said_to_one_alone_survives_a_half_open_socket() {
     world.join(other);
     world.pass(secs(1));
     let other = world.reconnect(other);
-    assert_eq!(
-        world.event_names(other)[..3],
-        ["signalwire.authorization.state", "verto.answer", "video.room.subscribed"]
-    );
+    // A call does not bear a second answer.
+    assert_eq!(world.event_names(other)[..2], ["signalwire.authorization.state", "video.room.subscribed"]);
 }
 
 #[test]
