@@ -66,7 +66,7 @@ pub(crate) struct Token {
     /// Configuration of a server that runs with --config.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where browsers reach the server, such as https://video.example.org; without it public_url of the configuration.
+    /// Where browsers reach the server, such as `https://video.example.org`; without it public_url of the configuration.
     #[arg(long)]
     pub(crate) url: Option<String>,
     /// How long it may be used to connect and join, such as 15m; without it tokens.ttl of the configuration.
