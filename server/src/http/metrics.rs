@@ -107,7 +107,7 @@ impl Metrics {
             storage_dropped: IntCounterVec::new(
                 Opts::new(
                     "signalbox_storage_dropped_total",
-                    "Rows not written: `event` and `needed` for want of place in the queue, `unstorable` by nature.",
+                    "Rows not written: `event`, `message` and `needed` for want of place in the queue, `unstorable` by nature.",
                 ),
                 &["kind"],
             )?,

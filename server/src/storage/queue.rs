@@ -7,8 +7,8 @@
 //!
 //! | entry | finds no place when |
 //! |---|---|
-//! | an event that only adds a line to a session's history | [`ROWS`] entries or [`BYTES`] wait |
-//! | who came and went, beginning and end, messages to deliver | [`ROWS`] + [`RESERVE`] entries wait |
+//! | any other event, with its messages | [`ROWS`] entries or [`BYTES`] wait |
+//! | who came and went, beginning and end, with their messages; what became of a message | [`ROWS`] + [`RESERVE`] entries or [`NEEDED_BYTES`] wait |
 //!
 //! From [`ROWS`] on the queue is *pressed*, and commands that would make messages are answered *busy*: what still comes
 //! is what happens by itself, at most a departure of everybody and the end of every room, which the reserve holds.
@@ -32,6 +32,9 @@ const RESERVE: usize = 20_000;
 /// Of events' text that waits.
 const BYTES: usize = 64 << 20;
 
+/// The same with what the reserve holds.
+const NEEDED_BYTES: usize = 4 * BYTES;
+
 /// What the writer is given.
 #[derive(Debug)]
 pub(super) enum Entry {
@@ -52,11 +55,10 @@ pub(super) struct Report {
 impl Report {
     /// Without it the history would be wrong, not only shorter.
     fn is_needed(&self) -> bool {
-        let tells_who_is_there = matches!(
+        matches!(
             self.event.kind,
             EventKind::RoomStarted | EventKind::RoomEnded | EventKind::MemberJoined | EventKind::MemberLeft
-        );
-        tells_who_is_there || !self.messages.is_empty()
+        )
     }
 }
 
@@ -75,6 +77,16 @@ impl Entry {
         match self {
             Self::Event(report) => report.is_needed(),
             Self::Settle { .. } => true,
+        }
+    }
+
+    /// How its loss is counted.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Settle { .. } => "needed",
+            Self::Event(report) if report.is_needed() => "needed",
+            Self::Event(report) if !report.messages.is_empty() => "message",
+            Self::Event(_) => "event",
         }
     }
 }
@@ -105,15 +117,16 @@ pub(super) struct Queue {
 impl Queue {
     /// Takes the entry if there is place for one of its importance; else counts it.
     pub(super) fn push(&self, entry: Entry) {
-        let (bytes, needed) = (entry.bytes(), entry.is_needed());
-        let crowded = self.is_pressed() || self.load.bytes.load(Ordering::Relaxed) + bytes > BYTES;
-        if crowded && !needed {
-            return self.drop_one("event");
+        let (bytes, needed, label) = (entry.bytes(), entry.is_needed(), entry.label());
+        let bound = if needed { NEEDED_BYTES } else { BYTES };
+        let too_long = bytes > 0 && self.load.bytes.load(Ordering::Relaxed) + bytes > bound;
+        if too_long || (self.is_pressed() && !needed) {
+            return self.drop_one(label);
         }
         self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
         if self.sender.try_send(entry).is_err() {
             self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.drop_one("needed");
+            self.drop_one(label);
         }
         self.metrics.storage_queue.set(i64::try_from(self.waiting()).unwrap_or(i64::MAX));
     }

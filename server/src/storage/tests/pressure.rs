@@ -68,6 +68,24 @@ async fn a_room_goes_on_when_the_database_is_stuck_and_what_matters_most_is_kept
 }
 
 #[tokio::test]
+async fn messages_of_lesser_events_leave_the_reserve_to_who_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Opened::at(&Place::File(folder.path().join("signalbox.db"))).await;
+    let room = opened.room("s1", "blue");
+    let held = hold(&opened).await;
+    let message =
+        crate::storage::NewMessage { message_id: "m".into(), endpoint: "e".into(), body: "{}".into() };
+    for _ in 0..4 * ROWS {
+        room.report(EventKind::MemberTalking, 1.0, None, json!({}), vec![message.clone()]);
+    }
+    assert!(opened.dropped("message") > 0);
+    room.ended(2.0);
+    assert_eq!(opened.dropped("needed"), 0);
+    drop(held);
+    opened.close().await;
+}
+
+#[tokio::test]
 async fn text_that_waits_is_bounded_too() {
     on_both(async |place| {
         let opened = Opened::at(&place).await;
