@@ -75,7 +75,9 @@ struct FileStamp {
     device: u64,
     inode: u64,
     length: u64,
+    /// Of the content, and of everything else: a key may become readable after it is written.
     modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -88,6 +90,7 @@ impl Stamp {
                 inode: meta.ino(),
                 length: meta.len(),
                 modified: (meta.mtime(), meta.mtime_nsec()),
+                changed: (meta.ctime(), meta.ctime_nsec()),
             })
         };
         Self([stamp(&files.certificate), stamp(&files.key)])

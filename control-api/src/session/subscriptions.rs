@@ -45,7 +45,8 @@ impl Channel {
 pub(super) struct TooMany;
 
 impl Subscriptions {
-    /// The events a leg's invite lists. SDKs always want the last three, whether or not they say so.
+    /// The events a leg's invite lists. SDKs cannot do without who joined and where everybody sits, whether or not they
+    /// say so.
     pub(super) fn add_page(&mut self, names: &[String]) {
         self.page.union(EventSet::from_names(names.iter().map(String::as_str)));
         self.page.insert(EventKind::MemberJoined);

@@ -29,6 +29,9 @@ use crate::url_policy::{Destination, Purpose, Refusal, Resolver, Target, UrlPoli
 /// Until TCP and TLS are there, all addresses tried.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// Addresses among which that time is shared at most: less than a third of it would be too short for a slow path.
+const MAX_SHARES: u32 = 3;
+
 /// From looking up the name to the answer's head.
 const ATTEMPT_TIME: Duration = Duration::from_secs(15);
 
@@ -142,13 +145,16 @@ async fn connect(endpoint: &Endpoint, destination: &Destination) -> Result<Strea
     Ok(Stream::Secure(Box::new(stream)))
 }
 
-/// One after the other: a message can wait.
+/// One after the other: a message can wait. Each has a share of the time, so that one which swallows packets, on every
+/// attempt anew, does not keep the message from the others.
 async fn first_to_answer(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let share = CONNECT_TIME / u32::try_from(addresses.len()).unwrap_or(u32::MAX).clamp(1, MAX_SHARES);
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(last)
