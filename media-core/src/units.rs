@@ -21,6 +21,20 @@ impl fmt::Display for Mid {
     }
 }
 
+/// Name of an encoding of a simulcast camera, RFC 8851; up to 16 letters, digits, `-` and `_`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Rid(pub String);
+
+impl fmt::Display for Rid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which encoding of a camera: its place in the offer's simulcast list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EncodingIndex(pub u8);
+
 /// RTP sequence number, extended once at the door so nobody handles wrap-around again (RFC 3550 §A.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeqNo(pub u64);

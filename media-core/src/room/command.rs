@@ -31,7 +31,9 @@ pub enum Action {
     RemoveMember { member: MemberKey },
     /// Answer an offer with a new leg: `LegAnswered` or `LegEnded` follows. The member's other legs go on. Of those that
     /// send, the newest whose sound, or picture, has come counts.
-    OpenLeg { member: MemberKey, leg: LegKey, offer: Box<Offer>, bundle: bool },
+    OpenLeg { member: MemberKey, leg: LegKey, offer: Box<Offer>, bundle: bool, receive: Receive },
+    /// The viewer behind a tile leg shows the whole picture in that many device pixels; `0x0` means that nobody looks.
+    SetViewport { leg: LegKey, size: Size },
     /// Answer a new offer on a living leg (ICE restart, sections and directions that change): `LegAnswered` or `LegEnded`
     /// follows.
     ReofferLeg { leg: LegKey, offer: Box<Offer> },
@@ -63,6 +65,35 @@ pub enum Action {
     SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
     /// Positions, applied in one step.
     SetPositions { positions: Vec<(MemberKey, Position)> },
+}
+
+/// What a leg receives of the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receive {
+    /// The composed picture and the mix.
+    Canvas,
+    /// The streams of the layers, drawn by the client.
+    Tiles(TileConfig),
+    /// One member: its stream and its sound.
+    Member(MemberKey),
+}
+
+/// What a tile leg asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileConfig {
+    /// Streams of pictures at a time, 1–25.
+    pub video_slots: u8,
+    /// What it hears.
+    pub audio: TileAudio,
+}
+
+/// What a tile leg hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TileAudio {
+    /// The mix of the room.
+    Mix,
+    /// So many of those who speak, 1–8, each as a stream of its own.
+    Slots(u8),
 }
 
 /// What a room is made with.

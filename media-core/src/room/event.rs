@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use layouts::Placed;
+use layouts::{GridRect, Placed};
 
-use crate::units::{LegKey, MemberKey, RoomKey};
+use crate::units::{EncodingIndex, LegKey, MemberKey, Rid, RoomKey};
 
 /// One happening in a media room.
 #[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
@@ -20,8 +20,58 @@ pub enum Event {
     LegEnded { room: RoomKey, leg: LegKey, why: LegEnd },
     /// The picture has a new arrangement; a layer's source is a [`MemberKey`] by number.
     Placed { room: RoomKey, placed: Placed },
+    /// What a tile leg receives in which slot, whenever that changes.
+    Tiles { room: RoomKey, leg: LegKey, tiles: Tiles },
+    /// Which encodings of a simulcast camera somebody looks at: for its publisher, who may leave out the others.
+    Wanted { room: RoomKey, leg: LegKey, encodings: Vec<WantedEncoding> },
     /// Speech began or ended.
     Talking { room: RoomKey, member: MemberKey, talking: bool },
+}
+
+/// The slots of a tile leg and the layers they show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tiles {
+    /// Of the [`Placed`] they belong to.
+    pub version: u64,
+    /// Every occupied, visible layer.
+    pub video: Vec<VideoTile>,
+    /// Every audio slot; none where the leg hears the mix.
+    pub audio: Vec<AudioTile>,
+}
+
+/// A layer as a tile leg has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoTile {
+    /// Index of the layer.
+    pub layer: u16,
+    /// Who is in it.
+    pub member: MemberKey,
+    /// The stream that shows it; without one the client draws a stand-in.
+    pub slot: Option<u8>,
+    /// Which encoding is chosen; `None` while there is nothing to send.
+    pub encoding: Option<EncodingIndex>,
+    /// Where on the canvas.
+    pub rect: GridRect,
+    /// Drawing order, larger is above.
+    pub z: i16,
+}
+
+/// An audio slot of a tile leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioTile {
+    /// Its number.
+    pub slot: u8,
+    /// Who is heard in it.
+    pub member: Option<MemberKey>,
+}
+
+/// Whether an encoding of a camera is of use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedEncoding {
+    /// Which.
+    pub rid: Rid,
+    /// Somebody looks at it.
+    pub active: bool,
 }
 
 /// Whether a leg is heard from.

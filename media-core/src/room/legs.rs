@@ -6,7 +6,7 @@
 use super::canvas::FirstPicture;
 use super::job::FeedKey;
 use super::leg::{Leg, Tuning};
-use super::{Event, LegEnd, Room, SERVICE_EVERY};
+use super::{Event, LegEnd, Receive, Room, SERVICE_EVERY};
 use crate::mix::audio::AudioInput;
 use crate::sdp::Offer;
 use crate::shard::Reach;
@@ -21,8 +21,13 @@ impl Room {
         key: LegKey,
         offer: &Offer,
         bundle: bool,
+        receive: Receive,
     ) {
         let room = self.key;
+        if receive != Receive::Canvas {
+            let why = LegEnd::Refused("separate streams are not offered".to_owned());
+            return reach.event(Event::LegEnded { room, leg: key, why });
+        }
         let Some(owner) = self.members.get_mut(&member) else {
             let why = LegEnd::Refused("the member has left".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });

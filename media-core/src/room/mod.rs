@@ -33,9 +33,11 @@ use layouts::{Layer, Showing};
 
 use self::arrangement::Arrangement;
 use self::canvas::Canvas;
-pub use self::command::{Action, Command, MemberConfig, MemberKind, RoomConfig};
+pub use self::command::{
+    Action, Command, MemberConfig, MemberKind, Receive, RoomConfig, TileAudio, TileConfig,
+};
 pub use self::counters::{Counters, Traffic};
-pub use self::event::{Event, LegEnd, Liveness};
+pub use self::event::{AudioTile, Event, LegEnd, Liveness, Tiles, VideoTile, WantedEncoding};
 pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
 use self::leg::Leg;
 use self::member::Member;
@@ -113,9 +115,10 @@ impl Room {
             Action::OpenRoom(_) | Action::CloseRoom => {}
             Action::AddMember { member, config } => self.add_member(reach, member, config),
             Action::RemoveMember { member } => self.remove_member(reach, member),
-            Action::OpenLeg { member, leg, offer, bundle } => {
-                self.open_leg(reach, member, leg, &offer, bundle)
+            Action::OpenLeg { member, leg, offer, bundle, receive } => {
+                self.open_leg(reach, member, leg, &offer, bundle, receive);
             }
+            Action::SetViewport { leg: _, size: _ } => {}
             Action::ReofferLeg { leg, offer } => self.reoffer_leg(reach, leg, &offer),
             Action::CloseLeg { leg } => self.close_leg(reach, leg),
             Action::SetAudioMuted { member, muted } => self.set_audio_muted(reach, member, muted),

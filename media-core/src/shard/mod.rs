@@ -219,6 +219,7 @@ impl Shard {
             | Action::OpenLeg { .. }
             | Action::ReofferLeg { .. }
             | Action::CloseLeg { .. }
+            | Action::SetViewport { .. }
             | Action::SetAudioMuted { .. }
             | Action::SetVideoMuted { .. }
             | Action::SetAudience { .. }

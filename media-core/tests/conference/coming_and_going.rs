@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use media_core::codec::Rgb;
 use media_core::mix::audio::{Sensitivity, Tone, Volume};
-use media_core::room::{Action, LegEnd};
+use media_core::room::{Action, LegEnd, Receive};
 use media_core::sdp::Offer;
 use media_core::units::LegKey;
 use media_core::units::VideoCodec::{H264, Vp8};
@@ -209,7 +209,7 @@ fn an_offer_for_a_room_that_has_ended_is_refused() {
     it.act(Action::CloseRoom);
     let offer = Offer::parse(&it.pages[bob].page.offer()).unwrap();
     let (member, leg) = (it.pages[bob].key, LegKey(99));
-    it.act(Action::OpenLeg { member, leg, offer: Box::new(offer.clone()), bundle: true });
+    it.act(Action::OpenLeg { member, leg, offer: Box::new(offer.clone()), bundle: true, receive: Receive::Canvas });
     it.act(Action::ReofferLeg { leg: LegKey(98), offer: Box::new(offer) });
     for leg in [99, 98] {
         assert!(matches!(it.ended(LegKey(leg)), Some(LegEnd::Refused(_))), "{leg}");

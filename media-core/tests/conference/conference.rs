@@ -153,7 +153,7 @@ impl Conference {
         let leg = LegKey(self.legs);
         let mut page = Page::new(self.now, self.legs, setup);
         let offer = Box::new(Offer::parse(&page.offer()).unwrap());
-        self.act(Action::OpenLeg { member, leg, offer, bundle: page.setup.bundled });
+        self.act(Action::OpenLeg { member, leg, offer, bundle: page.setup.bundled, receive: Receive::Canvas });
         page.answered(self.now, &self.answer(leg));
         (leg, page)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use layouts::{LayoutId, Position};
-use media_core::room::{Action, MemberConfig, MemberKind, RoomConfig};
+use media_core::room::{Action, MemberConfig, MemberKind, Receive, RoomConfig};
 use media_core::sdp::Offer;
 use media_core::units::VideoCodec::Vp8;
 use media_core::units::{LegKey, MemberKey, RoomKey};
@@ -61,7 +61,7 @@ fn many_rooms_share_their_wakes() {
         let page = Page::new(it.now, room, Setup::default());
         let offer = Box::new(Offer::parse(&page.offer()).unwrap());
         let leg = LegKey(room);
-        it.act_in(RoomKey(room), Action::OpenLeg { member: MemberKey(room), leg, offer, bundle: true });
+        it.act_in(RoomKey(room), Action::OpenLeg { member: MemberKey(room), leg, offer, bundle: true, receive: Receive::Canvas });
     }
     it.run(0.5);
     it.wakes = 0;

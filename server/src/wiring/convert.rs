@@ -13,7 +13,7 @@ use control_api::{
 };
 use layouts::{Layer, Placed, Position};
 use media_core::mix::audio;
-use media_core::room::{Action, Event, MemberConfig, MemberKind};
+use media_core::room::{Action, Event, MemberConfig, MemberKind, Receive};
 use media_core::sdp::{Offer, SdpError};
 use media_core::units::{LegKey, MediaKind, MemberKey};
 
@@ -56,6 +56,7 @@ impl Keys {
                 offer: parsed(*leg, offer, *allowed)?,
                 leg: self.add_leg(registry, *leg, member),
                 bundle,
+                receive: Receive::Canvas,
             },
             MediaInstruction::ReofferLeg { leg, offer, allowed } => {
                 Action::ReofferLeg { leg: self.leg(*leg)?, offer: parsed(*leg, offer, *allowed)? }
@@ -151,6 +152,8 @@ impl Keys {
                 tracing::info!(?why, "leg ended");
                 MediaEvent::LegEnded { leg, why: ended(&why) }
             }
+            // No leg receives tiles, and no camera is simulcast.
+            Event::Tiles { .. } | Event::Wanted { .. } => return None,
             Event::Placed { placed, .. } => MediaEvent::Placed(self.placement(placed)),
             Event::Talking { member, talking, .. } => {
                 MediaEvent::Talking { member: self.member_ids.get(&member)?.clone(), talking }

@@ -72,6 +72,8 @@ fn room_of(event: &Event) -> RoomKey {
         | Event::LegLiveness { room, .. }
         | Event::LegEnded { room, .. }
         | Event::Placed { room, .. }
+        | Event::Tiles { room, .. }
+        | Event::Wanted { room, .. }
         | Event::Talking { room, .. } => *room,
     }
 }
