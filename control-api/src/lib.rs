@@ -20,6 +20,7 @@ mod grant;
 mod ids;
 mod level;
 mod permission;
+mod receive;
 mod room;
 pub mod rpc;
 mod session;
@@ -34,12 +35,14 @@ pub use ids::{
 };
 pub use level::{Sensitivity, Volume};
 pub use permission::{MemberAction, Permission, PermissionSet, RoomAction};
+pub use receive::{LegReceive, TileAudio};
 pub use room::{
     LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement,
-    RoomConfig, RoomInput, RoomOutput, RoomSession, RoomSettings, Tone,
+    PlannedAudio, PlannedVideo, RoomConfig, RoomInput, RoomOutput, RoomSession, RoomSettings, TilePlan, Tone,
+    WantedEncoding,
 };
 pub use session::{
     Authenticated, ChildKind, Command, ConnectRefusal, ConnectRequest, Credentials, ExtraLeg, Invite,
-    LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest, Route, Sender, Session, SessionConfig,
-    SessionInput, SessionOutput, VertoMessage, methods,
+    LegEvent, LegEventKind, LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest, Route, Sender,
+    Session, SessionConfig, SessionInput, SessionOutput, VertoMessage, methods,
 };

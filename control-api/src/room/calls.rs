@@ -6,6 +6,7 @@ use super::media::{LegMedia, MediaInstruction};
 use crate::clock::Now;
 use crate::event::EventKind;
 use crate::ids::{CallId, MemberId, RequestKey, SessionKey};
+use crate::receive::LegReceive;
 use crate::session::{Reply, Sender};
 use crate::wire::{self, verto};
 
@@ -17,11 +18,16 @@ impl RoomSession {
         request: RequestKey,
         call: &CallId,
         offer: String,
+        receive: Option<&LegReceive>,
     ) -> Option<Reply> {
         let known = self.by_call(from.session, call).filter(|who| who.is_in());
-        let Some(leg) = known.and_then(|who| who.calls.find(call)?.leg.id()) else {
+        let known = known.and_then(|who| who.calls.find(call));
+        let Some((known, leg)) = known.and_then(|call| Some((call, call.leg.id()?))) else {
             return Some(Reply::no_such_call());
         };
+        if known.contradicts(receive) {
+            return Some(Reply::receives_as_before());
+        }
         if !self.ask(leg, Purpose::Update(request)) {
             return Some(Reply::too_many_offers());
         }

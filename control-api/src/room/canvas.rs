@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use layouts::Fit;
+
 use super::RoomSession;
 use super::media::{PlacedLayer, Placement};
 use super::participant::{Participant, Seat};
@@ -20,6 +22,8 @@ const APART: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
     placement: Option<Placement>,
+    /// The version with which what is placed now began: the one clients hear.
+    since: u64,
     sent_at: Option<Instant>,
     due: Option<Instant>,
 }
@@ -33,6 +37,20 @@ impl Canvas {
     fn want(&mut self, earliest: Instant) {
         let allowed = self.sent_at.map_or(earliest, |sent| earliest.max(sent + APART));
         self.due = Some(self.due.map_or(allowed, |due| due.min(allowed)));
+    }
+
+    /// The version by which clients know what the media plane calls `version`: one that changed nothing for them has the
+    /// number of the one before.
+    pub(super) fn version_told(&self, version: u64) -> u64 {
+        let same =
+            self.placement.as_ref().is_some_and(|placed| (self.since..=placed.version).contains(&version));
+        if same { self.since } else { version }
+    }
+
+    /// How the picture on that layer fills it.
+    pub(super) fn fit(&self, layer: u16) -> Fit {
+        let layers = self.placement.iter().flat_map(|placement| &placement.layers);
+        layers.into_iter().find(|known| known.index == layer).map_or(Fit::Auto, |known| known.fit)
     }
 
     fn seat(&self, member: &MemberId) -> Seat {
@@ -58,6 +76,7 @@ impl RoomSession {
             layer.member.as_ref().and_then(|id| self.participant(id)).is_some_and(|member| !member.is_in())
         };
         let earliest = if placement.layers.iter().any(is_coming) { now.at + APART } else { now.at };
+        self.canvas.since = placement.version;
         self.canvas.placement = Some(placement);
         if self.participants.iter().any(Participant::is_in) {
             self.canvas.want(earliest);
@@ -96,6 +115,7 @@ impl RoomSession {
         let layout = Layout {
             id: placement.layout.name(),
             name: placement.layout.name(),
+            version: self.canvas.since,
             room_id: self.config.room_id.clone(),
             room_session_id: self.config.room_session_id.clone(),
             layers: placement.layers.iter().map(|layer| self.wire_layer(layer)).collect(),

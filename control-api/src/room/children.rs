@@ -12,22 +12,16 @@ use super::media::LegMedia;
 use super::methods::read_position;
 use super::participant::Wishes;
 use crate::clock::Now;
-use crate::ids::{CallId, MemberId};
+use crate::ids::MemberId;
 use crate::permission::MemberAction;
-use crate::session::{ChildKind, ExtraLeg, Reply, Sender};
+use crate::receive::LegReceive;
+use crate::session::{ChildKind, ExtraLeg, Invite, Reply, Sender};
 
 /// A screen, and a camera or two: what one page can reasonably encode.
 const MAX_CHILDREN: usize = 4;
 
 impl RoomSession {
-    pub(super) fn on_child(
-        &mut self,
-        now: Now,
-        from: &Sender,
-        call: CallId,
-        offer: String,
-        extra: ExtraLeg,
-    ) -> Reply {
+    pub(super) fn on_child(&mut self, now: Now, from: &Sender, invite: &Invite, extra: &ExtraLeg) -> Reply {
         let action = match extra.kind {
             ChildKind::Screen => MemberAction::ScreenShare,
             ChildKind::Device => MemberAction::AdditionalSource,
@@ -36,19 +30,22 @@ impl RoomSession {
         let Some(parent) = parent.filter(|_| self.allows(from, action, true)) else {
             return Reply::unauthorized();
         };
+        if invite.receive.as_ref().is_some_and(|receive| *receive != LegReceive::Canvas) {
+            return Reply::invalid("receive.mode must be \"canvas\": a screen or device receives nothing");
+        }
         if self.children_of(&parent).len() >= MAX_CHILDREN {
             return Reply::invalid(format!("a member has at most {MAX_CHILDREN} screens and devices"));
         }
         let id = self.new_member_id();
-        let wishes = match self.read_wishes(&id, &extra) {
+        let wishes = match self.read_wishes(&id, extra) {
             Ok(wishes) => wishes,
             Err(refusal) => return refusal,
         };
-        let (opened, leg) = self.new_call(now, call.clone(), &offer, Purpose::Join);
+        let (opened, leg) = self.new_call(now, invite, Purpose::Join);
         let Some(parent) = self.participant(&parent) else { return Reply::unauthorized() };
         let child = parent.child(id.clone(), extra.kind, wishes, opened);
-        self.enter(child, leg, offer, LegMedia::of(&from.authority));
-        super::join::created(call, id)
+        self.enter(child, leg, invite.sdp.clone(), LegMedia::of(&from.authority));
+        super::join::created(invite.call.clone(), id)
     }
 
     /// `self` is the newcomer. Who has left in the meantime does not matter; what cannot be read does.

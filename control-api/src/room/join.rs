@@ -10,11 +10,13 @@ use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
 use super::media::{LegMedia, MediaInstruction, Tone};
 use super::offer::PeerIdentity;
 use super::participant::{Arrival, Participant, Role, Turn};
+use super::tiles::LegNews;
 use super::{Phase, RoomSession};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
 use crate::grant::{Authority, JoinAs, RoomGrant};
 use crate::ids::{CallId, LegId, MemberId};
+use crate::receive::LegReceive;
 use crate::session::{Invite, LegRole, Reply, Sender};
 use crate::wire::{self, verto};
 
@@ -31,6 +33,11 @@ impl RoomSession {
         if grant.project != self.config.project || grant.room_name != self.config.name {
             return Reply::unauthorized();
         }
+        if let Some(LegReceive::Member(watched)) = &invite.receive
+            && self.member(watched).is_none()
+        {
+            return Reply::member_not_found();
+        }
         if let Some(known) = self.by_call(from.session, &invite.call).map(|known| known.id.clone()) {
             if !invite.may_resume {
                 return Reply::call_error("authorization_state is of another session");
@@ -45,7 +52,7 @@ impl RoomSession {
                 Some(person) => self.on_turn(now, &person.id.clone(), from, invite),
                 None => self.on_newcomer(now, grant, from, invite),
             },
-            LegRole::Child(extra) => self.on_child(now, from, invite.call, invite.sdp, extra),
+            LegRole::Child(ref extra) => self.on_child(now, from, &invite, extra),
         }
     }
 
@@ -79,7 +86,7 @@ impl RoomSession {
             return Reply::unauthorized();
         }
         let id = self.new_member_id();
-        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, Purpose::Join);
+        let (call, leg) = self.new_call(now, &invite, Purpose::Join);
         let mut person = Participant::new(id.clone(), grant, from.session, call);
         person.remove_at = self.config.settings.stay(now, grant);
         person.video_muted |= self.config.settings.join_video_off;
@@ -114,17 +121,26 @@ impl RoomSession {
     }
 
     /// A call whose offer is on its way to the media plane.
-    pub(super) fn new_call(&mut self, now: Now, id: CallId, offer: &str, purpose: Purpose) -> (Call, LegId) {
+    pub(super) fn new_call(&mut self, now: Now, invite: &Invite, purpose: Purpose) -> (Call, LegId) {
         let leg = self.new_leg();
         let opening = Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([purpose]) };
-        (Call { id, peer: PeerIdentity::of_offer(offer), leg: opening, replaced: None }, leg)
+        let call = Call {
+            id: invite.call.clone(),
+            peer: PeerIdentity::of_offer(&invite.sdp),
+            leg: opening,
+            replaced: None,
+            receive: invite.receive.clone(),
+            news: LegNews::default(),
+        };
+        (call, leg)
     }
 
     /// Puts a newcomer on the way in.
     pub(super) fn enter(&mut self, newcomer: Participant, leg: LegId, offer: String, allowed: LegMedia) {
         let (member, setup) = (newcomer.id.clone(), newcomer.setup());
+        let receive = newcomer.calls.in_use().receives();
         self.instruct(MediaInstruction::AddMember { member: member.clone(), setup });
-        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed });
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive });
         self.participants.push(newcomer);
     }
 
@@ -133,9 +149,15 @@ impl RoomSession {
         let known = self.participant(id).and_then(|known| known.calls.find(&invite.call));
         let Some(call) = known else { return Reply::no_such_call() };
         let is_same_page = peer.is_some() && peer == call.peer;
+        if is_same_page && call.contradicts(invite.receive.as_ref()) {
+            return Reply::receives_as_before();
+        }
         match call.leg.id().filter(|_| is_same_page) {
             Some(leg) => self.resume(id, leg, from, invite),
-            None if is_same_page => self.reopen(now, id, Purpose::Resume, from, invite),
+            None if is_same_page => {
+                let receive = call.receive.clone();
+                self.reopen(now, id, Purpose::Resume, from, Invite { receive, ..invite })
+            }
             None => {
                 let purpose = self.purpose_of_return(id, from);
                 if purpose == Purpose::Turn && self.is_full(JoinAs::Member, Some(id)) {
@@ -184,7 +206,8 @@ impl RoomSession {
         let is_in = self.participant(id).is_some_and(Participant::is_in);
         // Loaded anew before the first answer: for everybody else it is still the first time.
         let purpose = if is_in { purpose } else { Purpose::Join };
-        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, purpose);
+        let (call, leg) = self.new_call(now, &invite, purpose);
+        let receive = call.receives();
         let Some(participant) = self.participant_mut(id) else { return Reply::no_such_call() };
         let session = participant.session;
         let ended = participant.calls.begin_anew(call);
@@ -192,7 +215,8 @@ impl RoomSession {
             self.close_leg(session, call.leg);
         }
         let allowed = LegMedia::of(&from.authority);
-        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp, allowed });
+        let member = id.clone();
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer: invite.sdp, allowed, receive });
         created(invite.call, id.clone())
     }
 
@@ -218,9 +242,10 @@ impl RoomSession {
             Purpose::Resume => self.send_answer(session, &call, sdp),
             Purpose::Update(request) => {
                 let reply = self.updated_media(call, sdp);
-                self.reply(session, request, reply);
+                return self.reply(session, request, reply);
             }
         }
+        self.send_leg_news(now, leg);
     }
 
     /// Tells those who need to know, in the order SDKs need: the newcomer has its answer, then it gets the state, then

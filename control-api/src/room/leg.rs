@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::media::Liveness;
 use super::offer::PeerIdentity;
+use super::tiles::LegNews;
 use crate::ids::{CallId, LegId, RequestKey};
+use crate::receive::LegReceive;
 
 /// Calls that may still play beside the newest: pages end the one before as soon as they are in.
 const MAX_FORMER: usize = 2;
@@ -25,6 +27,10 @@ pub(super) struct Call {
     pub(super) leg: Leg,
     /// Another call has taken its place: the page ends this one, or the room does at that time.
     pub(super) replaced: Option<Instant>,
+    /// What its client said it receives; one that said nothing knows only the canvas.
+    pub(super) receive: Option<LegReceive>,
+    /// What only its page is told.
+    pub(super) news: LegNews,
 }
 
 /// The calls of one participant; never none.
@@ -128,6 +134,16 @@ impl Leg {
 }
 
 impl Call {
+    /// What its leg is sent.
+    pub(super) fn receives(&self) -> LegReceive {
+        self.receive.clone().unwrap_or_default()
+    }
+
+    /// Whether an offer on its living leg asks for something else.
+    pub(super) fn contradicts(&self, receive: Option<&LegReceive>) -> bool {
+        receive.is_some_and(|receive| *receive != self.receives())
+    }
+
     /// When it has lasted too long as it is. `without_socket` is how long a leg may be silent whose page is away.
     pub(super) fn deadline(&self, without_socket: Option<Duration>) -> Option<Instant> {
         let leg = match &self.leg {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use layouts::{GridRect, LayoutId, Position};
+use layouts::{Fit, GridRect, LayoutId, Position, Size};
 
 use crate::grant::Authority;
 use crate::ids::{LegId, MemberId};
 use crate::level::{Sensitivity, Volume};
+use crate::receive::LegReceive;
 use crate::wire::connect::{Allowed, allowed};
 use crate::wire::member::MemberKind;
 
@@ -37,6 +38,8 @@ pub enum MediaInstruction {
         offer: String,
         /// What it may carry, whatever the offer says.
         allowed: LegMedia,
+        /// What it is sent.
+        receive: LegReceive,
     },
     /// Answer a new offer on a living leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow.
     ReofferLeg {
@@ -46,6 +49,13 @@ pub enum MediaInstruction {
         offer: String,
         /// What it may carry from now on.
         allowed: LegMedia,
+    },
+    /// How large a leg's viewer sees the whole picture.
+    SetViewport {
+        /// Which.
+        leg: LegId,
+        /// In device pixels; 0×0 when nobody looks.
+        size: Size,
     },
     /// End one leg, silently.
     CloseLeg {
@@ -219,6 +229,20 @@ pub enum MediaEvent {
     },
     /// The canvas has a new arrangement.
     Placed(Placement),
+    /// What a tile leg is sent now.
+    Tiles {
+        /// Which.
+        leg: LegId,
+        /// All of it.
+        tiles: TilePlan,
+    },
+    /// Which encodings of a leg's camera anybody watches now.
+    Wanted {
+        /// Which.
+        leg: LegId,
+        /// All of them.
+        encodings: Vec<WantedEncoding>,
+    },
     /// Speech began or ended.
     Talking {
         /// Whose.
@@ -288,10 +312,58 @@ pub struct PlacedLayer {
     pub position: Position,
     /// Who.
     pub member: Option<MemberId>,
+    /// How its picture fills it.
+    pub fit: Fit,
     /// Tag that owns it.
     pub reservation: Option<&'static str>,
     /// Holds a playback.
     pub playing_file: bool,
     /// Not fully covered.
     pub visible: bool,
+}
+
+/// What a tile leg is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TilePlan {
+    /// Of the placement it follows.
+    pub version: u64,
+    /// Every layer that holds a member.
+    pub video: Vec<PlannedVideo>,
+    /// Every sound slot; none when the leg hears the mix.
+    pub audio: Vec<PlannedAudio>,
+}
+
+/// One layer of the picture, for one leg.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedVideo {
+    /// Which, as in the placement.
+    pub layer: u16,
+    /// Who is on it.
+    pub member: MemberId,
+    /// In which of the leg's video slots, if in any.
+    pub slot: Option<u8>,
+    /// Which encoding of the camera, 0 the smallest, if any flows.
+    pub encoding: Option<u8>,
+    /// Where.
+    pub rect: GridRect,
+    /// Drawing order.
+    pub z: i16,
+}
+
+/// One sound slot of one leg.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedAudio {
+    /// Which.
+    pub slot: u8,
+    /// Who is in it.
+    pub member: Option<MemberId>,
+}
+
+/// One encoding of a camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WantedEncoding {
+    /// As its offer names it.
+    pub rid: String,
+    /// Somebody watches it.
+    pub active: bool,
 }

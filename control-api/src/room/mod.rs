@@ -4,7 +4,7 @@
 //! out: replies, numbered events with their recipients, media instructions, the next deadline
 //!
 //! A participant's way through it: `join`, `children` → `methods`, `calls`, `roles` → `presence`, `leave`; `canvas` follows the
-//! media plane's placement, `audience` counts, `journal` writes what happened.
+//! media plane's placement, `tiles` tells the page of one leg about it, `audience` counts, `journal` writes what happened.
 
 mod leg;
 mod media;
@@ -22,6 +22,7 @@ mod leave;
 mod methods;
 mod presence;
 mod roles;
+mod tiles;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -35,7 +36,8 @@ pub(crate) use methods::{known as known_method, names as method_names};
 pub use settings::RoomSettings;
 
 pub use media::{
-    LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement, Tone,
+    LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement,
+    PlannedAudio, PlannedVideo, TilePlan, Tone, WantedEncoding,
 };
 
 use self::audience::AudienceCount;
@@ -240,10 +242,12 @@ impl RoomSession {
         let place = self.outputs.len();
         let reply = match command {
             Command::Invite(invite) => self.on_invite(now, &from, invite),
-            Command::UpdateMedia { call, sdp } => match self.on_update_media(&from, key, &call, sdp) {
-                Some(refusal) => refusal,
-                None => return, // the answer comes with the media plane's
-            },
+            Command::UpdateMedia { call, sdp, receive } => {
+                match self.on_update_media(&from, key, &call, sdp, receive.as_ref()) {
+                    Some(refusal) => refusal,
+                    None => return, // the answer comes with the media plane's
+                }
+            }
             Command::Hold { call, held } => self.on_hold(now, &from, &call, held),
             Command::Info { call } => self.on_info(&from, &call),
             Command::Bye { call } => self.on_bye(now, &from, call),
@@ -261,6 +265,8 @@ impl RoomSession {
             MediaEvent::LegLiveness { leg, liveness } => self.on_liveness(now, leg, liveness),
             MediaEvent::LegEnded { leg, why } => self.on_leg_ended(now, leg, why),
             MediaEvent::Placed(placement) => self.on_placed(now, placement),
+            MediaEvent::Tiles { leg, tiles } => self.on_tiles(now, leg, tiles),
+            MediaEvent::Wanted { leg, encodings } => self.on_wanted(now, leg, encodings),
             MediaEvent::Talking { member, talking } => self.on_talking(now, &member, talking),
         }
     }

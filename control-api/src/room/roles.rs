@@ -99,14 +99,19 @@ impl RoomSession {
         if purpose == Purpose::Turn && self.is_full(JoinAs::Member, Some(id)) {
             return Reply::unauthorized();
         }
-        let (call, leg) = self.new_call(now, invite.call.clone(), &invite.sdp, purpose);
+        // A client that does not say again what it receives means what it has.
+        let before = self.participant(id).and_then(|person| person.calls.in_use().receive.clone());
+        let invite = Invite { receive: invite.receive.or(before), ..invite };
+        let (call, leg) = self.new_call(now, &invite, purpose);
+        let receive = call.receives();
         let Some(person) = self.participant_mut(id) else { return Reply::no_such_call() };
         let session = person.session;
         if let Some(surplus) = person.calls.begin(call) {
             self.close_leg(session, surplus.leg);
         }
         let allowed = LegMedia::of(&from.authority);
-        self.instruct(MediaInstruction::OpenLeg { member: id.clone(), leg, offer: invite.sdp, allowed });
+        let member = id.clone();
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer: invite.sdp, allowed, receive });
         created(invite.call, id.clone())
     }
 

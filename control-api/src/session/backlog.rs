@@ -3,7 +3,8 @@
 //! Up to [`RELAXED`] parcels everything is kept as it happened, but that a newer `layout.changed`, `member.talking` or
 //! `audience_count` takes the place of the older one about the same. From there on each newcomer first takes out what it
 //! makes obsolete: what is left says how things are, and no longer how they came to be so. `updated` of what it takes out
-//! goes over to it, so that clients report every property that has changed.
+//! goes over to it, so that clients report every property that has changed. What the page of one leg is told alone is a state:
+//! of each kind only the latest is kept.
 //!
 //! A room of 300 cannot fill it then. A server that follows many rooms can, up to [`CAPACITY`]: the oldest parcel
 //! goes that carries a change of state only; if there is none, the oldest of all. So calls are answered and ended, and
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::event::{Event, EventKind};
+use crate::session::LegEvent;
 
 /// Enough for 60 s of a lively room of 20.
 const RELAXED: usize = 256;
@@ -27,6 +29,8 @@ pub(super) const CAPACITY: usize = 2048;
 pub(super) enum Parcel {
     /// Of a room.
     Room(Arc<Event>),
+    /// Of one leg.
+    Leg(LegEvent),
     /// Params of an event to this session alone.
     Own(String),
     /// The same, of one that must not come twice: another socket gets a new one, or the page asks anew.
@@ -52,6 +56,10 @@ impl Backlog {
     pub(super) fn push(&mut self, parcel: Parcel) {
         let parcel = match parcel {
             Parcel::Room(event) => Parcel::Room(self.absorb(event)),
+            Parcel::Leg(event) => {
+                self.forget_older(&event);
+                Parcel::Leg(event)
+            }
             Parcel::Own(_) | Parcel::Once(_) => parcel,
         };
         if self.parcels.len() >= CAPACITY {
@@ -63,6 +71,14 @@ impl Backlog {
 
     pub(super) fn take(&mut self) -> VecDeque<Parcel> {
         std::mem::take(&mut self.parcels)
+    }
+
+    /// The newer says all that the older said.
+    fn forget_older(&mut self, event: &LegEvent) {
+        self.parcels.retain(|parcel| match parcel {
+            Parcel::Leg(older) => older.kind != event.kind || older.call != event.call,
+            Parcel::Room(_) | Parcel::Own(_) | Parcel::Once(_) => true,
+        });
     }
 
     /// Takes out what `event` makes obsolete. Gives what is to be said instead.
@@ -146,6 +162,7 @@ impl Parcel {
     fn is_expendable(&self) -> bool {
         match self {
             Self::Room(event) => event.kind.is_change_of_state(),
+            Self::Leg(_) => true,
             Self::Own(_) | Self::Once(_) => false,
         }
     }
@@ -156,7 +173,7 @@ impl Parcel {
     pub(super) fn comes_again(&self) -> bool {
         match self {
             Self::Room(event) => event.kind.is_change_of_state() || event.kind == EventKind::RoomSubscribed,
-            Self::Own(_) => true,
+            Self::Leg(_) | Self::Own(_) => true,
             Self::Once(_) => false,
         }
     }
@@ -167,7 +184,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::ids::MemberId;
+    use crate::ids::{CallId, MemberId};
+    use crate::session::LegEventKind;
 
     fn event(number: u64, kind: EventKind) -> Parcel {
         about(number, kind, None, json!({}))
@@ -182,7 +200,7 @@ mod tests {
     fn numbers(backlog: &mut Backlog) -> Vec<u64> {
         let number = |parcel| match parcel {
             Parcel::Room(event) => event.number,
-            Parcel::Own(_) | Parcel::Once(_) => 0,
+            Parcel::Leg(_) | Parcel::Own(_) | Parcel::Once(_) => 0,
         };
         backlog.take().into_iter().map(number).collect()
     }
@@ -207,6 +225,20 @@ mod tests {
             backlog.push(event(number, kind));
         }
         assert_eq!(numbers(&mut backlog), [2, 3]);
+    }
+
+    #[test]
+    fn of_a_leg_only_the_last_state_is_kept() {
+        let mut backlog = Backlog::default();
+        let leg = |kind, call, params: &str| {
+            Parcel::Leg(LegEvent { kind, call: CallId::new(call), params: params.into() })
+        };
+        let (tiles, wanted) = (LegEventKind::TilesChanged, LegEventKind::EncodingsWanted);
+        let story = [(tiles, "a", "1"), (wanted, "a", "2"), (tiles, "b", "3"), (tiles, "a", "4")];
+        for (kind, call, params) in story {
+            backlog.push(leg(kind, call, params));
+        }
+        assert_eq!(backlog.take(), [leg(wanted, "a", "2"), leg(tiles, "b", "3"), leg(tiles, "a", "4")]);
     }
 
     #[test]

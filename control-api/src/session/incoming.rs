@@ -11,10 +11,11 @@ use super::{Session, SessionOutput};
 use crate::clock::Now;
 use crate::grant::Authority;
 use crate::ids::{CallId, RoomSessionId};
+use crate::receive::LegReceive;
 use crate::room;
 use crate::rpc::{self, Id};
 use crate::wire::connect::{ReauthenticateParams, SubscribeParams};
-use crate::wire::verto::{CallParams, MessageParams, VertoFrame};
+use crate::wire::verto::{CallParams, DialogParams, MessageParams, VertoFrame};
 
 /// What a request is answered with when nobody needs to be asked.
 enum AtOnce {
@@ -194,19 +195,21 @@ fn invite(params: &MessageParams, may_resume: bool) -> Result<Command, AtOnce> {
     let CallParams { dialog, sdp, layout, positions, .. } = call_params(&params.message)?;
     let sdp = sdp.ok_or_else(|| AtOnce::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))?;
     let child = |kind| LegRole::Child(ExtraLeg { kind, layout, positions: positions.unwrap_or_default() });
+    let receive = receive(&dialog)?;
     let role = match (dialog.screen_share.unwrap_or(false), dialog.additional_device.unwrap_or(false)) {
         (false, false) => LegRole::Person,
         (true, _) => child(ChildKind::Screen),
         (false, true) => child(ChildKind::Device),
     };
-    Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role, may_resume }))
+    Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role, may_resume, receive }))
 }
 
 fn modify(params: &MessageParams) -> Result<Command, AtOnce> {
     let CallParams { dialog, sdp, action, .. } = call_params(&params.message)?;
+    let receive = receive(&dialog)?;
     let call = dialog.call_id;
     match (action.as_deref(), sdp) {
-        (Some("updateMedia"), Some(sdp)) => Ok(Command::UpdateMedia { call, sdp }),
+        (Some("updateMedia"), Some(sdp)) => Ok(Command::UpdateMedia { call, sdp, receive }),
         (Some("updateMedia"), None) => {
             Err(AtOnce::Rpc(rpc::INVALID_PARAMS, "missing field `sdp`".to_owned()))
         }
@@ -214,6 +217,11 @@ fn modify(params: &MessageParams) -> Result<Command, AtOnce> {
         (Some("unhold"), _) => Ok(Command::Hold { call, held: false }),
         _ => Err(AtOnce::Rpc(rpc::INVALID_PARAMS, "unknown action".to_owned())),
     }
+}
+
+fn receive(dialog: &DialogParams) -> Result<Option<LegReceive>, AtOnce> {
+    let read = |value| LegReceive::read(value).map_err(Reply::invalid);
+    Ok(dialog.receive.as_ref().map(read).transpose()?)
 }
 
 /// The leg a message is about: named inside, or beside the message.

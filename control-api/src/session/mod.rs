@@ -31,8 +31,8 @@ pub use connect::{ConnectRefusal, ConnectRequest, Credentials};
 pub use incoming::methods;
 pub use io::{Authenticated, SessionConfig, SessionInput, SessionOutput};
 pub use request::{
-    ChildKind, Command, ExtraLeg, Invite, LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest,
-    Route, Sender, VertoMessage,
+    ChildKind, Command, ExtraLeg, Invite, LegEvent, LegEventKind, LegRole, Notice, Reply, RoleChange,
+    RoomMessage, RoomRequest, Route, Sender, VertoMessage,
 };
 
 use self::backlog::{Backlog, Parcel};
@@ -284,6 +284,7 @@ impl Session {
                 }
             }
             RoomMessage::Verto(verto) => self.deliver_verto(now, &verto),
+            RoomMessage::Leg(event) => self.deliver(Parcel::Leg(event)),
             RoomMessage::RoleChanged(change) => self.on_role_changed(now, *change),
         }
     }
@@ -438,6 +439,7 @@ impl Session {
         let number = self.next_frame;
         let params = match &parcel {
             Parcel::Room(event) => &*event.params,
+            Parcel::Leg(event) => &*event.params,
             Parcel::Own(params) | Parcel::Once(params) => params,
         };
         let text = rpc::event(&format!("s{number}"), params);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::event::Event;
 use crate::grant::{Authority, RoomGrant, Standing};
 use crate::ids::{CallId, MemberId, RequestKey, RoomId, RoomSessionId, SessionKey};
+use crate::receive::LegReceive;
 use crate::wire::verto;
 
 /// Something a session wants of a room. Every one is answered once, by [`RoomMessage::Reply`].
@@ -52,6 +53,8 @@ pub enum Command {
         call: CallId,
         /// The offer.
         sdp: String,
+        /// What its client says it receives, if it does.
+        receive: Option<LegReceive>,
     },
     /// `verto.modify` with action `hold` or `unhold`.
     Hold {
@@ -95,6 +98,8 @@ pub struct Invite {
     pub role: LegRole,
     /// Its session is proven to be the one that has the call, if the call is known.
     pub may_resume: bool,
+    /// What its client says it receives, if it does: the canvas, or what the call it follows received.
+    pub receive: Option<LegReceive>,
 }
 
 /// Whose media a leg carries.
@@ -151,6 +156,8 @@ pub enum RoomMessage {
     Event(Arc<Event>),
     /// To one leg.
     Verto(VertoMessage),
+    /// To the page of one leg, whatever it is subscribed to.
+    Leg(LegEvent),
     /// The session's member is something else now.
     RoleChanged(Box<RoleChange>),
 }
@@ -200,6 +207,40 @@ pub struct VertoMessage {
     pub params: Value,
 }
 
+/// How things are with one leg: each takes the place of the one before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegEvent {
+    /// What it is about.
+    pub kind: LegEventKind,
+    /// Which leg.
+    pub call: CallId,
+    /// The `params` of `signalwire.event`, as JSON text.
+    pub params: Arc<str>,
+}
+
+/// Events that the page of one leg gets, and nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegEventKind {
+    /// Which member is in which slot, and where on the picture.
+    TilesChanged,
+    /// Which encodings of its camera anybody watches.
+    EncodingsWanted,
+}
+
+impl LegEventKind {
+    /// Every such event.
+    pub const ALL: [Self; 2] = [Self::TilesChanged, Self::EncodingsWanted];
+
+    /// As in `event_type`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TilesChanged => "video.tiles.changed",
+            Self::EncodingsWanted => "video.encodings.wanted",
+        }
+    }
+}
+
 impl Reply {
     /// Done, with nothing to say.
     pub(crate) fn done() -> Self {
@@ -237,6 +278,11 @@ impl Reply {
     #[must_use]
     pub fn call_error(reason: impl Into<String>) -> Self {
         Self::CallError { reason: reason.into() }
+    }
+
+    /// A living leg keeps what it receives.
+    pub(crate) fn receives_as_before() -> Self {
+        Self::invalid("receive cannot change on a living call: begin a new one")
     }
 
     /// The session has no leg of that name.

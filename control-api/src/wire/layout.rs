@@ -11,6 +11,8 @@ pub struct Layout {
     pub id: &'static str,
     /// The same: applications compare it with the name they set.
     pub name: &'static str,
+    /// Grows with every arrangement; an extension of ours, by which `video.tiles.changed` says what it draws.
+    pub version: u64,
     /// Where.
     pub room_id: RoomId,
     /// Where.

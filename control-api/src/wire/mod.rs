@@ -6,6 +6,7 @@ pub mod member;
 pub mod method;
 pub mod number;
 pub mod room;
+pub mod tiles;
 pub mod verto;
 
 /// As JSON. Our shapes have text keys and finite numbers, so nothing can fail; if it did, the peer would read `null`.

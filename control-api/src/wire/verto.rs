@@ -59,6 +59,8 @@ pub struct DialogParams {
     /// It carries another camera or microphone.
     #[serde(rename = "additionalDevice")]
     pub additional_device: Option<bool>,
+    /// What it receives; an extension of ours.
+    pub receive: Option<Value>,
 }
 
 /// Inner result of an accepted invite.

@@ -18,6 +18,9 @@ pub(crate) struct Row {
 /// Stands for the other member's id in params.
 pub(crate) const OTHER: &str = "<other>";
 
+/// Stands for the caller's call in params.
+pub(crate) const CALL: &str = "<call>";
+
 /// Who may call it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
@@ -25,6 +28,8 @@ pub(crate) enum Rule {
     Anybody,
     /// The same, about one member.
     AnybodyAboutMember,
+    /// Whose page has that call, audience too. Servers have none.
+    Caller,
     /// Servers.
     Project,
     /// With one of these permissions; servers.
@@ -69,6 +74,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut rows = room_rows();
     rows.extend(media_rows());
     rows.extend(member_rows());
+    rows.extend(tile_rows());
     rows
 }
 
@@ -277,4 +283,10 @@ fn member_rows() -> Vec<Row> {
             done(&[("video.member.left", &[]), LAYOUT]),
         ),
     ]
+}
+
+/// What clients say that draw the layout themselves.
+fn tile_rows() -> Vec<Row> {
+    let params = json!({"call_id": CALL, "width": 1280, "height": 720});
+    vec![row("video.tiles.set_viewport", Rule::Caller, params, gives(&[]))]
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use control_api::{EventKind, Permission};
+use control_api::{EventKind, LegEventKind, Permission};
 
 use crate::contract::{Outcome, rows};
 
@@ -62,9 +62,10 @@ fn every_method_with_what_it_answers() {
 fn every_event_and_those_that_are_not_yet() {
     let text = document();
     let table = table(section(&text, "Events"));
-    // These two go to one session alone, which makes them.
+    // These two go to one session alone, which makes them; those of a leg to its page.
     let own = ["video.member.promoted", "video.member.demoted"];
-    let known: BTreeSet<&str> = EventKind::all().map(EventKind::name).chain(own).collect();
+    let of_leg = LegEventKind::ALL.map(LegEventKind::name);
+    let known: BTreeSet<&str> = EventKind::all().map(EventKind::name).chain(own).chain(of_leg).collect();
     let happening = table.keys().copied().filter(|name| state(&table, name) == "yes");
     assert_eq!(happening.collect::<BTreeSet<_>>(), known);
     for (name, cells) in &table {

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use control_api::{Authority, EventKind, JoinAs, MemberId, ProjectId, RoomGrant};
+use control_api::{Authority, EventKind, JoinAs, MediaInstruction, MemberId, ProjectId, RoomGrant};
 use serde_json::{Value, json};
 
-use crate::contract::{OTHER, Outcome, Row, Rule, rows};
+use crate::contract::{CALL, OTHER, Outcome, Row, Rule, rows};
 use crate::world::{Client, PROJECT, World, all_scopes, secs};
 
 /// Who calls.
@@ -57,12 +57,17 @@ struct Scene {
 fn scopes(role: Role, rule: Rule) -> Vec<String> {
     let own: Vec<String> = match rule {
         Rule::Member(action) => vec![format!("room.self.{action}")],
-        Rule::Anybody | Rule::AnybodyAboutMember | Rule::Project | Rule::Room(_) | Rule::Others(_) => vec![],
+        Rule::Anybody
+        | Rule::AnybodyAboutMember
+        | Rule::Caller
+        | Rule::Project
+        | Rule::Room(_)
+        | Rule::Others(_) => vec![],
     };
     let given: Vec<String> = match rule {
         Rule::Member(action) | Rule::Others(action) => vec![format!("room.member.{action}")],
         Rule::Room(names) => names.iter().map(ToString::to_string).collect(),
-        Rule::Anybody | Rule::AnybodyAboutMember | Rule::Project => vec![],
+        Rule::Anybody | Rule::AnybodyAboutMember | Rule::Caller | Rule::Project => vec![],
     };
     match role {
         Role::Nothing | Role::Audience | Role::Project | Role::Outside => vec![],
@@ -86,7 +91,7 @@ fn scene(role: Role, row: &Row, target: Target) -> Scene {
     };
     scopes.push("room.self.screenshare".to_owned());
     let alice = world.browser("Alice", &all(&scopes));
-    let alice_id = world.join(alice);
+    let alice_id = world.join_as(alice, row.rule);
     let (caller, own) = match role {
         Role::Nothing | Role::Own | Role::Given(_) | Role::AllElse => (alice, alice_id),
         Role::Project => (bot, alice_id),
@@ -95,7 +100,7 @@ fn scene(role: Role, row: &Row, target: Target) -> Scene {
             let grant = RoomGrant::new(ProjectId::new(PROJECT), "my-room", "Listener");
             let grant = RoomGrant { join_as: JoinAs::Audience, scopes: all_scopes(), ..grant };
             let listener = world.connect(Authority::Room(grant), true);
-            (listener, world.join(listener))
+            (listener, world.join_as(listener, row.rule))
         }
     };
     let screen = |world: &mut World, of| {
@@ -113,13 +118,29 @@ fn scene(role: Role, row: &Row, target: Target) -> Scene {
     Scene { world, caller, bot, other, about }
 }
 
+impl World {
+    /// Whom a rule about calls lets say something has one that draws itself.
+    fn join_as(&mut self, client: Client, rule: Rule) -> MemberId {
+        match rule {
+            Rule::Caller => self.join_with(client, &json!({"mode": "tiles"})),
+            Rule::Anybody
+            | Rule::AnybodyAboutMember
+            | Rule::Project
+            | Rule::Room(_)
+            | Rule::Member(_)
+            | Rule::Others(_) => self.join(client),
+        }
+    }
+}
+
 fn all(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
 impl Scene {
     fn params(&self, params: &Value, rule: Rule) -> Value {
-        let text = params.to_string().replace(OTHER, self.other.as_str());
+        let call = format!("call-{}", self.caller.session.0);
+        let text = params.to_string().replace(OTHER, self.other.as_str()).replace(CALL, &call);
         let mut params: Value = serde_json::from_str(&text).unwrap();
         if let Some(about) = self.about.as_ref().filter(|_| is_about_member(rule)) {
             params["member_id"] = json!(about.as_str());
@@ -136,7 +157,7 @@ impl Scene {
 fn is_about_member(rule: Rule) -> bool {
     match rule {
         Rule::Member(_) | Rule::Others(_) | Rule::AnybodyAboutMember => true,
-        Rule::Anybody | Rule::Project | Rule::Room(_) => false,
+        Rule::Anybody | Rule::Caller | Rule::Project | Rule::Room(_) => false,
     }
 }
 
@@ -145,7 +166,7 @@ fn is_allowed(rule: Rule, role: Role, target: Target) -> bool {
     match (rule, role) {
         (_, Role::Project) => true,
         (_, Role::Outside) | (Rule::Project, _) => false,
-        (Rule::Anybody | Rule::AnybodyAboutMember, _) => true,
+        (Rule::Anybody | Rule::AnybodyAboutMember | Rule::Caller, _) => true,
         (_, Role::Given(_)) => true,
         // Without a name it could only be oneself.
         (Rule::Member(_), Role::Own) => {
@@ -159,12 +180,14 @@ fn is_allowed(rule: Rule, role: Role, target: Target) -> bool {
 fn expected(row: &Row, role: Role, target: Target) -> (&'static str, Option<&'static str>) {
     // Who has become audience may do nothing, least of all promote itself.
     let is_lost = row.method == "video.member.promote" && target == Target::Oneself && role != Role::Project;
+    let has_no_call = matches!(row.rule, Rule::Caller) && role == Role::Project;
     let is_screen = matches!(target, Target::OwnChild | Target::OthersChild);
     match (is_allowed(row.rule, role, target) && !is_lost, target, &row.outcome) {
         (false, ..) => ("403", Some("Unauthorized")),
         // A screen is of a member already, and can be no audience.
         (true, ..) if is_screen && row.method == "video.member.promote" => ("403", Some("Unauthorized")),
         (true, ..) if is_screen && row.method == "video.member.demote" => ("404", Some("Member not found")),
+        (true, ..) if has_no_call => ("404", Some("Call not found")),
         (true, Target::Missing, _) => ("422", None),
         (true, Target::Unknown, _) => ("404", Some("Member not found")),
         (true, _, Outcome::Done(..)) => ("200", Some("OK")),
@@ -178,7 +201,7 @@ fn roles(rule: Rule) -> Vec<Role> {
         Rule::Member(_) => roles.extend([Role::Own, Role::Given(0)]),
         Rule::Others(_) => roles.push(Role::Given(0)),
         Rule::Room(names) => roles.extend((0..names.len()).map(Role::Given)),
-        Rule::Anybody | Rule::AnybodyAboutMember | Rule::Project => {}
+        Rule::Anybody | Rule::AnybodyAboutMember | Rule::Caller | Rule::Project => {}
     }
     roles
 }
@@ -260,6 +283,16 @@ fn check(row: &Row, role: Role, target: Target) {
     });
     assert_eq!(heard, wanted, "{what}");
     if events.is_empty() {
+        // What a viewer says about its own picture is for the media plane alone.
+        let is_said = matches!(row.rule, Rule::Caller) && code == "200";
+        let is_viewport =
+            |known: &MediaInstruction| is_said && matches!(known, MediaInstruction::SetViewport { .. });
+        assert_eq!(
+            scene.world.instructions.iter().filter(|known| is_viewport(known)).count(),
+            usize::from(is_said),
+            "{what}"
+        );
+        scene.world.instructions.retain(|known| !is_viewport(known));
         assert_eq!(scene.world.instructions, [], "{what}");
         assert_eq!(scene.state(), before, "{what}");
     } else if !["video.member.remove", "video.member.demote"].contains(&row.method) {
@@ -306,7 +339,7 @@ fn every_permission_is_of_some_use() {
             Rule::Room(names) => {
                 used.extend(names.iter().filter(|name| name.starts_with("room.")).map(ToString::to_string))
             }
-            Rule::Anybody | Rule::AnybodyAboutMember | Rule::Project => {}
+            Rule::Anybody | Rule::AnybodyAboutMember | Rule::Caller | Rule::Project => {}
         }
     }
     // These two are asked for by invites.

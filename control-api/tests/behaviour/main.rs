@@ -26,6 +26,9 @@ mod roles_change_by_a_new_call;
 mod legs_carry_what_is_allowed;
 
 #[cfg(test)]
+mod tile_legs_draw_themselves;
+
+#[cfg(test)]
 mod contract;
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ fn an_invite_that_strays_into_a_foreign_room_is_refused() {
             sdp: crate::world::offer("c"),
             role: LegRole::Person,
             may_resume: true,
+            receive: None,
         };
         let (key, command) = (RequestKey(1), Command::Invite(invite));
         let room = world.room_id();

@@ -19,6 +19,7 @@ fn empty_slot() -> PlacedLayer {
         rect: GridRect { x: 0, y: 0, w: 5040, h: 5040 },
         position: Position::Standard(1),
         member: None,
+        fit: layouts::Fit::Auto,
         reservation: None,
         playing_file: false,
         visible: true,

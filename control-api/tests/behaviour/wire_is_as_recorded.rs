@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use control_api::{Authority, EventKind, MediaEvent, ProjectId, RoomGrant};
+use control_api::{Authority, EventKind, LegEventKind, MediaEvent, ProjectId, RoomGrant};
 use serde_json::{Value, json};
 
-use crate::contract::{OTHER, Rule, rows};
+use crate::contract::{CALL, OTHER, Rule, rows};
 use crate::world::{Client, PROJECT, World, all_scopes, offer, secs};
 
 /// Alice and Bob are in, a server of the project watches everything.
@@ -187,15 +187,22 @@ fn verto() {
 fn every_method() {
     for row in rows() {
         let mut scene = scene();
-        // Alice does it to herself; who is put out of the room is Bob.
+        let drawer = matches!(row.rule, Rule::Caller).then(|| {
+            let drawer = scene.world.browser("Carol", &[]);
+            scene.world.join_with(drawer, &json!({"mode": "tiles"}));
+            drawer
+        });
+        // Alice does it to herself; who is put out of the room is Bob; a client that draws itself is Carol's.
         let (caller, target) = match row.rule {
             Rule::Project => (scene.bot, None),
+            Rule::Caller => (drawer.unwrap(), None),
             Rule::Anybody | Rule::Room(_) => (scene.alice, None),
             Rule::AnybodyAboutMember | Rule::Member(_) => (scene.alice, Some(scene.member.clone())),
             Rule::Others(_) => (scene.alice, Some(scene.other.clone())),
         };
         let filled = |scene: &Scene, params: &Value| {
-            let text = params.to_string().replace(OTHER, &scene.other);
+            let call = format!("call-{}", caller.session.0);
+            let text = params.to_string().replace(OTHER, &scene.other).replace(CALL, &call);
             let mut params = room_params(scene, serde_json::from_str(&text).unwrap());
             if let Some(target) = &target {
                 params["member_id"] = json!(target);
@@ -267,6 +274,34 @@ fn every_event() {
     }
 }
 
+/// A client that draws the layout itself: how it comes in, what it is told, and what is refused.
+#[test]
+fn tiles() {
+    let message = |call: &str, receive: Value| {
+        let dialog = json!({"callID": call, "attach": false, "screenShare": false,
+            "additionalDevice": false, "receive": receive});
+        json!({"callID": call, "subscribe": EVERYTHING, "message": {"jsonrpc": "2.0", "id": "inner",
+            "method": "verto.invite", "params": {"dialogParams": dialog, "sdp": offer(call)}}})
+    };
+    let mut scene = scene();
+    let carol = scene.world.browser("Carol", &[]);
+    scene.world.frames(carol);
+    let receive = json!({"mode": "tiles", "video_slots": 26});
+    record(&mut scene, "verto.invite.refused", carol, "video.message", message("call-0", receive));
+    let receive = json!({"mode": "tiles", "video_slots": 9, "audio": "slots", "audio_slots": 3});
+    record(&mut scene, "verto.invite.tiles", carol, "video.message", message("call-1", receive));
+    let leg = scene.world.last_leg();
+    let (alice, bob) = (scene.member.clone(), scene.other.clone());
+    for event in crate::tile_legs_draw_themselves::news(leg, &alice, &bob) {
+        scene.world.media(event);
+    }
+    let events = scene.world.events_of(carol);
+    for kind in LegEventKind::ALL {
+        let event = events.iter().find(|event| event["event_type"] == kind.name());
+        check(kind.name(), event.unwrap());
+    }
+}
+
 /// To the one it is about alone: authorization, then the state to keep.
 #[test]
 fn changes_of_role() {
@@ -287,7 +322,7 @@ fn changes_of_role() {
 #[test]
 fn nothing_else_is_recorded() {
     let methods = control_api::methods();
-    let events = EventKind::all().map(EventKind::name);
+    let events = EventKind::all().map(EventKind::name).chain(LegEventKind::ALL.map(LegEventKind::name));
     let known: BTreeSet<String> =
         methods.chain(events).chain(OTHER_RECORDS).map(|name| format!("{name}.json")).collect();
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
@@ -298,7 +333,7 @@ fn nothing_else_is_recorded() {
 }
 
 /// What is neither a method of rooms nor an event of theirs.
-const OTHER_RECORDS: [&str; 16] = [
+const OTHER_RECORDS: [&str; 18] = [
     "video.member.promoted",
     "video.member.demoted",
     "signalwire.connect.browser",
@@ -310,6 +345,8 @@ const OTHER_RECORDS: [&str; 16] = [
     "refused",
     "video.member.remove.all",
     "verto.invite",
+    "verto.invite.tiles",
+    "verto.invite.refused",
     "verto.modify.updateMedia",
     "verto.modify.hold",
     "verto.modify.unhold",

@@ -11,7 +11,7 @@ use control_api::{
     RoomSessionId, RoomSettings, Route, Session, SessionConfig, SessionInput, SessionKey, SessionOutput,
     SocketId,
 };
-use layouts::{GridRect, LayoutId, Position};
+use layouts::{Fit, GridRect, LayoutId, Position};
 use serde_json::{Value, json};
 
 pub(crate) const PROJECT: &str = "dev";
@@ -226,6 +226,19 @@ impl World {
     pub(crate) fn join(&mut self, client: Client) -> MemberId {
         let reply = self.invite(client, &format!("call-{}", client.session.0));
         MemberId::new(reply["result"]["result"]["memberID"].as_str().unwrap())
+    }
+
+    /// The same, of a page that says what it receives.
+    pub(crate) fn join_with(&mut self, client: Client, receive: &Value) -> MemberId {
+        let call = format!("call-{}", client.session.0);
+        let reply = self.invite_with(client, &call, &call, receive);
+        MemberId::new(reply["result"]["result"]["memberID"].as_str().unwrap())
+    }
+
+    /// An invite of that peer connection that says what it receives.
+    pub(crate) fn invite_with(&mut self, client: Client, call: &str, peer: &str, receive: &Value) -> Value {
+        let params = json!({"dialogParams": {"callID": call, "receive": receive}, "sdp": offer(peer)});
+        self.verto(client, "verto.invite", params)
     }
 
     /// Everything the socket has received since the last look.
@@ -516,6 +529,7 @@ impl World {
                 return;
             }
             MediaInstruction::CloseLeg { .. }
+            | MediaInstruction::SetViewport { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
             | MediaInstruction::SetHandRaised { .. }
@@ -562,6 +576,7 @@ impl Room {
             rect: GridRect { x: n * 2520, y: 0, w: 2520, h: 1680 },
             position: if *position == Position::Auto { Position::Standard(n + 1) } else { *position },
             member: Some(member.clone()),
+            fit: Fit::Contain,
             reservation: None,
             playing_file: false,
             visible: true,

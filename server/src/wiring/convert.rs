@@ -13,16 +13,19 @@ use control_api::{
 };
 use layouts::{Layer, Placed, Position};
 use media_core::mix::audio;
-use media_core::room::{Action, Event, MemberConfig, MemberKind, Receive};
+use media_core::room::{Action, Event, MemberConfig, MemberKind};
 use media_core::sdp::{Offer, SdpError};
 use media_core::units::{LegKey, MediaKind, MemberKey};
 
 use super::registry::Registry;
+use super::tiles;
 
 /// Why an instruction has no action.
 pub(super) enum Unconvertible {
     /// The offer cannot be read.
     Offer(LegId, SdpError),
+    /// The one member that a leg is to receive is gone.
+    Watched(LegId),
     /// It names a member or a leg that is not there (any more).
     Unknown,
 }
@@ -51,15 +54,18 @@ impl Keys {
             MediaInstruction::RemoveMember { member } => {
                 Action::RemoveMember { member: self.member(member)? }
             }
-            MediaInstruction::OpenLeg { member, leg, offer, allowed } => Action::OpenLeg {
+            MediaInstruction::OpenLeg { member, leg, offer, allowed, receive } => Action::OpenLeg {
                 member: self.member(member)?,
                 offer: parsed(*leg, offer, *allowed)?,
+                receive: tiles::received(receive, &self.members).ok_or(Unconvertible::Watched(*leg))?,
                 leg: self.add_leg(registry, *leg, member),
-                bundle,
-                receive: Receive::Canvas,
+                bundle: tiles::is_bundled(receive, bundle),
             },
             MediaInstruction::ReofferLeg { leg, offer, allowed } => {
                 Action::ReofferLeg { leg: self.leg(*leg)?, offer: parsed(*leg, offer, *allowed)? }
+            }
+            MediaInstruction::SetViewport { leg, size } => {
+                Action::SetViewport { leg: self.leg(*leg)?, size: *size }
             }
             MediaInstruction::CloseLeg { leg } => Action::CloseLeg { leg: self.leg(*leg)? },
             MediaInstruction::SetAudioMuted { member, muted } => {
@@ -118,6 +124,7 @@ impl Keys {
             MediaInstruction::AddMember { .. }
             | MediaInstruction::OpenLeg { .. }
             | MediaInstruction::ReofferLeg { .. }
+            | MediaInstruction::SetViewport { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
             | MediaInstruction::SetAudience { .. }
@@ -152,8 +159,13 @@ impl Keys {
                 tracing::info!(?why, "leg ended");
                 MediaEvent::LegEnded { leg, why: ended(&why) }
             }
-            // No leg receives tiles, and no camera is simulcast.
-            Event::Tiles { .. } | Event::Wanted { .. } => return None,
+            Event::Tiles { leg, tiles, .. } => MediaEvent::Tiles {
+                leg: *self.leg_ids.get(&leg)?,
+                tiles: tiles::plan(tiles, &self.member_ids),
+            },
+            Event::Wanted { leg, encodings, .. } => {
+                MediaEvent::Wanted { leg: *self.leg_ids.get(&leg)?, encodings: tiles::wanted(encodings) }
+            }
             Event::Placed { placed, .. } => MediaEvent::Placed(self.placement(placed)),
             Event::Talking { member, talking, .. } => {
                 MediaEvent::Talking { member: self.member_ids.get(&member)?.clone(), talking }
@@ -207,6 +219,7 @@ impl Keys {
             rect: layer.rect,
             position: layer.position,
             member: layer.source.and_then(|source| self.member_ids.get(&MemberKey(source.0)).cloned()),
+            fit: layer.fit,
             reservation: layer.reservation,
             playing_file: layer.playing_file,
             visible: layer.visible,
@@ -267,6 +280,7 @@ fn ended(why: &media_core::room::LegEnd) -> LegEnd {
 
 #[cfg(test)]
 mod tests {
+    use control_api::LegReceive;
     use control_api::wire::connect::Allowed;
     use layouts::{Fit, GridRect, LayoutId, SourceKey};
     use media_core::sdp::Direction;
@@ -303,12 +317,16 @@ mod tests {
 
     const ALL: LegMedia = LegMedia { audio: Allowed::Both, video: Allowed::Both };
 
+    fn opening(member: &MemberId, leg: LegId, allowed: LegMedia) -> MediaInstruction {
+        let (member, offer) = (member.clone(), OFFER.to_owned());
+        MediaInstruction::OpenLeg { member, leg, offer, allowed, receive: LegReceive::Canvas }
+    }
+
     /// A room with one member and one leg.
     fn room(registry: &Registry) -> (Keys, MemberId, MemberKey, LegId, LegKey) {
         let (mut keys, member, leg) = (Keys::default(), MemberId::new("alice"), LegId(7));
         let key = key_of(keys.action(registry, &add(&member), false).ok().unwrap());
-        let open =
-            MediaInstruction::OpenLeg { member: member.clone(), leg, offer: OFFER.to_owned(), allowed: ALL };
+        let open = opening(&member, leg, ALL);
         let opened = keys.action(registry, &open, true).ok().unwrap();
         let Action::OpenLeg { member: of, leg: leg_key, bundle, .. } = opened else { panic!("{opened:?}") };
         assert_eq!((of, bundle), (key, true));
@@ -445,8 +463,7 @@ mod tests {
         .enumerate()
         {
             let (leg, allowed) = (LegId(100 + number as u64), LegMedia { audio, video });
-            let open =
-                MediaInstruction::OpenLeg { member: member.clone(), leg, offer: OFFER.to_owned(), allowed };
+            let open = opening(&member, leg, allowed);
             let reoffer = MediaInstruction::ReofferLeg { leg, offer: OFFER.to_owned(), allowed };
             for instruction in [open, reoffer] {
                 let action = keys.action(&registry, &instruction, false).ok().unwrap();
@@ -456,6 +473,36 @@ mod tests {
                 assert_eq!([offer.audio.unwrap().direction, offer.video.unwrap().direction], expected);
             }
         }
+    }
+
+    #[test]
+    fn tiles_and_viewports_are_of_their_leg() {
+        let registry = registry();
+        let (mut keys, member, key, leg, leg_key) = room(&registry);
+        let size = layouts::Size { width: 1280, height: 720 };
+        let viewport = keys.action(&registry, &MediaInstruction::SetViewport { leg, size }, false);
+        assert!(
+            matches!(viewport, Ok(Action::SetViewport { leg, size: said }) if (leg, said) == (leg_key, size))
+        );
+        let tiles = media_core::room::Tiles { version: 3, ..Default::default() };
+        let known = keys.event(Event::Tiles { room: ROOM, leg: leg_key, tiles: tiles.clone() });
+        assert!(matches!(known, Some(MediaEvent::Tiles { leg: of, .. }) if of == leg));
+        let wanted = keys.event(Event::Wanted { room: ROOM, leg: leg_key, encodings: vec![] });
+        assert_eq!(wanted, Some(MediaEvent::Wanted { leg, encodings: vec![] }));
+        let watching = |watched: &str| MediaInstruction::OpenLeg {
+            member: member.clone(),
+            leg: LegId(8),
+            offer: OFFER.to_owned(),
+            allowed: ALL,
+            receive: LegReceive::Member(MemberId::new(watched)),
+        };
+        let gone = keys.action(&registry, &watching("nobody"), false);
+        assert!(matches!(gone, Err(Unconvertible::Watched(LegId(8)))));
+        let opened = keys.action(&registry, &watching("alice"), false);
+        let expected = media_core::room::Receive::Member(key);
+        assert!(matches!(opened, Ok(Action::OpenLeg { receive, bundle: true, .. }) if receive == expected));
+        keys.forget(&MediaInstruction::CloseLeg { leg });
+        assert_eq!(keys.event(Event::Tiles { room: ROOM, leg: leg_key, tiles }), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod outbox;
 mod registry;
 mod room_task;
 mod session_task;
+mod tiles;
 
 pub(crate) use connecting::connect;
 pub(crate) use media_routes::MediaRoutes;

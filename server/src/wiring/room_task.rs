@@ -314,6 +314,10 @@ impl RoomTask {
                     let ended = MediaEvent::LegEnded { leg, why: control_api::LegEnd::Refused };
                     return self.room.handle(now(), RoomInput::Media(ended));
                 }
+                Err(Unconvertible::Watched(leg)) => {
+                    let ended = MediaEvent::LegEnded { leg, why: control_api::LegEnd::Refused };
+                    return self.room.handle(now(), RoomInput::Media(ended));
+                }
                 Err(Unconvertible::Unknown) => return,
             };
             match self.app.engine.command(Command { room: self.key, action }) {

@@ -11,6 +11,7 @@ mod promote;
 mod recording;
 mod room;
 mod stream;
+mod tiles;
 mod url;
 
 use serde::Serialize;
@@ -35,6 +36,7 @@ use self::promote::{Demote, Promote};
 use self::recording::{RecordingList, RecordingPause, RecordingResume, RecordingStart, RecordingStop};
 use self::room::{MembersGet, PrioritizeHandraise, RoomGet, SetHideVideoMuted, SetLocked};
 use self::stream::{StreamList, StreamStart, StreamStop};
+use self::tiles::SetViewport;
 use super::RoomSession;
 use super::participant::Participant;
 use crate::clock::Now;
@@ -132,6 +134,7 @@ const TABLE: &[Row] = &[
     row::<StreamList>(),
     row::<StreamStart>(),
     row::<StreamStop>(),
+    row::<SetViewport>(),
     row::<Promote>(),
     row::<Demote>(),
     row::<MemberRemove>(),
