@@ -76,7 +76,7 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json | ch
 	@touch $@
 
 web/dist/index.html: web/node_modules/.package-lock.json web/index.html web/vite.config.js web/tsconfig.json \
-                     $(shell find web/src web/public -type f)
+                     web/tiles/index.html $(shell find web/src web/client web/public -type f)
 	cd web && npm run build
 	@touch $@
 

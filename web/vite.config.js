@@ -1,6 +1,14 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+
+const page = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 // Everything the page needs is in dist/: the server embeds that folder and the browser loads nothing else.
 export default defineConfig({
-  build: { target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 700,
+    rolldownOptions: { input: [page('index.html'), page('tiles/index.html')] },
+  },
 });
