@@ -15,6 +15,7 @@ pub mod transport;
 pub mod rtcp;
 pub mod rtp;
 
+pub mod bandwidth;
 pub mod forward;
 pub mod receive;
 

@@ -78,7 +78,7 @@ impl MediaTime {
 }
 
 /// Bits per second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bitrate(pub u64);
 
 impl Bitrate {

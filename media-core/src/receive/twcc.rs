@@ -297,7 +297,9 @@ fn micros(duration: Duration) -> i64 {
 #[allow(clippy::cast_possible_truncation, reason = "numbers that wrap on purpose")]
 mod tests {
     use ::interceptor::convert_twcc;
+    use ::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
     use proptest::prelude::*;
+    use rtc_shared::marshal::Unmarshal;
 
     use super::*;
     use crate::rtcp::{Packet, packets};
@@ -310,14 +312,19 @@ mod tests {
         let mut out = Vec::new();
         while recorder.poll_feedback(now, Ssrc(1), &mut out) {
             assert!(out.len() < 1200 && out.len() % 4 == 0);
-            let read: Vec<_> = packets(&out).collect();
-            let [Packet::TransportCc(cc)] = &read[..] else { panic!("{read:?} {out:02x?}") };
+            let cc = TransportLayerCc::unmarshal(&mut &out[..]).unwrap();
             let count = usize::from(cc.packet_status_count);
-            for ack in convert_twcc(cc).into_iter().take(count) {
+            let before = all.len();
+            for ack in convert_twcc(&cc).into_iter().take(count) {
                 let at = ack.arrival.map(|at| i64::try_from(at.as_micros()).unwrap());
                 assert_eq!(ack.arrived, at.is_some());
                 all.push((ack.sequence_number, at));
             }
+            // Our own reader says the same.
+            let read: Vec<_> = packets(&out).collect();
+            let [Packet::TransportCc(cc)] = &read[..] else { panic!("{read:?} {out:02x?}") };
+            let ours: Vec<_> = cc.arrivals().map(|it| (it.number, it.at_us)).collect();
+            assert_eq!(ours, all[before..]);
             out.clear();
         }
         all

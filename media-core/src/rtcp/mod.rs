@@ -19,14 +19,16 @@
 //! }
 //! ```
 //!
-//! Reading is ours and in place: it happens for untrusted bytes, often, and needs six packet types. Writing goes through
+//! Reading is ours and in place: it happens for untrusted bytes, often, and needs seven packet types. Writing goes through
 //! `rtcp`'s types. RFC 3550 §6, RFC 4585 §6, RFC 5104 §4.3.1, RFC 5506, draft-holmer-rmcat-transport-wide-cc-extensions-01.
 
 mod ntp;
 mod read;
+mod transport_cc;
 mod write;
 
 pub use ntp::{NtpClock, NtpTime};
 pub(crate) use ntp::{from_short, short};
 pub use read::{FirEntries, Lost, Packet, Packets, ReportBlock, ReportBlocks, SenderInfo, Ssrcs, packets};
+pub use transport_cc::{Arrival, Arrivals, TransportCc};
 pub use write::{write_nack, write_pli, write_receiver_report, write_sdes, write_sender_report};

@@ -1,21 +1,16 @@
 //! Walks through a compound packet.
 //!
 //! in:  decrypted bytes
-//! out: the packets we act upon, at most [`MAX_PACKETS`]; others (SDES, REMB, XR, APP) are passed over
+//! out: the packets we act upon, at most [`MAX_PACKETS`]; others (SDES, XR, APP) are passed over
 //!
 //! A length that leads outside ends the walk: what was read before it stands.
 
-use ::rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-use rtc_shared::marshal::Unmarshal;
-
 use super::NtpTime;
-use crate::units::Ssrc;
+use super::transport_cc::TransportCc;
+use crate::units::{Bitrate, Ssrc};
 
 /// No honest compound has more; limits the work one datagram can ask for.
 const MAX_PACKETS: usize = 32;
-/// Statuses in one transport-wide feedback. A run-length chunk of two bytes claims up to 8191; a browser
-/// reports some hundred per packet.
-const MAX_STATUSES: u16 = 4096;
 
 /// A report block on the wire.
 const BLOCK_LEN: usize = 24;
@@ -30,6 +25,7 @@ const FORMAT_NACK: u8 = 1;
 const FORMAT_TRANSPORT_CC: u8 = 15;
 const FORMAT_PLI: u8 = 1;
 const FORMAT_FIR: u8 = 4;
+const FORMAT_APPLICATION: u8 = 15;
 
 /// One packet of a compound.
 #[derive(Clone, Debug)]
@@ -72,7 +68,9 @@ pub enum Packet<'a> {
         entries: FirEntries<'a>,
     },
     /// Arrival times of a transport's packets.
-    TransportCc(Box<TransportLayerCc>),
+    TransportCc(TransportCc<'a>),
+    /// The most that should be sent to this receiver, all streams together: draft-alvestrand-rmcat-remb-03 §2.2.
+    Remb(Bitrate),
     /// Streams have ended. RFC 3550 §6.6.
     Bye(Ssrcs<'a>),
 }
@@ -147,8 +145,6 @@ impl<'a> Iterator for Packets<'a> {
 struct Raw<'a> {
     count: u8,
     kind: u8,
-    /// With header and padding.
-    whole: &'a [u8],
     body: &'a [u8],
 }
 
@@ -165,7 +161,7 @@ impl<'a> Raw<'a> {
             let padding = usize::from(*body.last()?);
             body = body.get(..body.len().checked_sub(padding)?)?;
         }
-        Some((Self { count: first & 0x1f, kind, whole, body }, rest))
+        Some((Self { count: first & 0x1f, kind, body }, rest))
     }
 
     fn read(&self) -> Option<Packet<'a>> {
@@ -191,7 +187,14 @@ impl<'a> Raw<'a> {
                 let (from, media, rest) = feedback(self.body)?;
                 Some(Packet::Nack { from, media, lost: Lost { rest, following: None } })
             }
-            (TRANSPORT_FEEDBACK, FORMAT_TRANSPORT_CC) => self.transport_cc(),
+            (TRANSPORT_FEEDBACK, FORMAT_TRANSPORT_CC) => {
+                let (_, _, info) = feedback(self.body)?;
+                TransportCc::read(info).map(Packet::TransportCc)
+            }
+            (PAYLOAD_FEEDBACK, FORMAT_APPLICATION) => {
+                let (_, _, info) = feedback(self.body)?;
+                remb(info).map(Packet::Remb)
+            }
             (PAYLOAD_FEEDBACK, FORMAT_PLI) => {
                 let (from, media, _) = feedback(self.body)?;
                 Some(Packet::Pli { from, media })
@@ -202,15 +205,6 @@ impl<'a> Raw<'a> {
             }
             _ => None,
         }
-    }
-
-    fn transport_cc(&self) -> Option<Packet<'a>> {
-        let (_, _, info) = feedback(self.body)?;
-        let &[_, _, count_hi, count_lo, ..] = info.first_chunk::<8>()?;
-        if u16::from_be_bytes([count_hi, count_lo]) > MAX_STATUSES {
-            return None;
-        }
-        TransportLayerCc::unmarshal(&mut &*self.whole).ok().map(|cc| Packet::TransportCc(Box::new(cc)))
     }
 }
 
@@ -296,6 +290,14 @@ impl Iterator for Ssrcs<'_> {
     }
 }
 
+/// Mantissa of 18 bits, shifted by an exponent of 6: what overflows is no limit.
+fn remb(info: &[u8]) -> Option<Bitrate> {
+    let &[b'R', b'E', b'M', b'B', _streams, exponent, mid, low] = info.first_chunk()? else { return None };
+    let mantissa = u64::from(exponent & 3) << 16 | u64::from(mid) << 8 | u64::from(low);
+    let shift = u32::from(exponent >> 2);
+    Some(Bitrate(if shift > mantissa.leading_zeros() { u64::MAX } else { mantissa << shift }))
+}
+
 /// Sender and media SSRC, then the control information. RFC 4585 §6.1.
 fn feedback(body: &[u8]) -> Option<(Ssrc, Ssrc, &[u8])> {
     let (from, rest) = word(body)?;
@@ -311,4 +313,28 @@ fn word(bytes: &[u8]) -> Option<(u32, &[u8])> {
 /// The n-th 32-bit word; callers ask within the array's length.
 fn be<const N: usize>(words: &[u8; N], n: usize) -> u32 {
     words.get(n * 4..).and_then(|tail| tail.first_chunk()).map_or(0, |word| u32::from_be_bytes(*word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_a_receiver() {
+        let check = |tail: [u8; 4], expected: u64| {
+            let mut bytes = vec![0x8f, 206, 0, 5, 0, 0, 0, 9, 0, 0, 0, 0];
+            bytes.extend_from_slice(b"REMB");
+            bytes.extend_from_slice(&tail);
+            bytes.extend_from_slice(&[0, 0, 0, 1]);
+            let read: Vec<_> = packets(&bytes).collect();
+            let &[Packet::Remb(limit)] = &read[..] else { panic!("{read:?}") };
+            assert_eq!(limit, Bitrate(expected), "{tail:?}");
+        };
+        check([1, 0, 0x27, 0x10], 10_000);
+        check([1, 3 << 2 | 1, 0, 0], 0x10000 << 3);
+        check([1, 63 << 2 | 3, 0xff, 0xff], u64::MAX);
+        check([1, 63 << 2, 0, 0], 0);
+        let other = [0x8f, 206, 0, 3, 0, 0, 0, 9, 0, 0, 0, 0, b'X', b'Y', b'Z', 0];
+        assert_eq!(packets(&other).count(), 0);
+    }
 }

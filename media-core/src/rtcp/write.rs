@@ -143,7 +143,9 @@ mod tests {
                     assert_eq!((from, media), (Ssrc(1), Ssrc(2)));
                     "pli"
                 }
-                other @ (Packet::Fir { .. } | Packet::TransportCc(_) | Packet::Bye(_)) => panic!("{other:?}"),
+                other @ (Packet::Fir { .. } | Packet::TransportCc(_) | Packet::Remb(_) | Packet::Bye(_)) => {
+                    panic!("{other:?}")
+                }
             });
         }
         assert_eq!(seen, ["sr", "rr", "nack", "pli"]);

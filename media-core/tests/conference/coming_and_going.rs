@@ -209,7 +209,13 @@ fn an_offer_for_a_room_that_has_ended_is_refused() {
     it.act(Action::CloseRoom);
     let offer = Offer::parse(&it.pages[bob].page.offer()).unwrap();
     let (member, leg) = (it.pages[bob].key, LegKey(99));
-    it.act(Action::OpenLeg { member, leg, offer: Box::new(offer.clone()), bundle: true, receive: Receive::Canvas });
+    it.act(Action::OpenLeg {
+        member,
+        leg,
+        offer: Box::new(offer.clone()),
+        bundle: true,
+        receive: Receive::Canvas,
+    });
     it.act(Action::ReofferLeg { leg: LegKey(98), offer: Box::new(offer) });
     for leg in [99, 98] {
         assert!(matches!(it.ended(LegKey(leg)), Some(LegEnd::Refused(_))), "{leg}");

@@ -10,7 +10,8 @@ use layouts::{Layer, LayoutId, Placed, Position, Size};
 use media_core::codec::Rgb;
 use media_core::mix::audio::{AudioOutput, AudioPlane};
 use media_core::room::{
-    Action, Command, Counters, Event, JobDone, LegEnd, Liveness, MemberConfig, MemberKind, RoomConfig,
+    Action, Command, Counters, Event, JobDone, LegEnd, Liveness, MemberConfig, MemberKind, Receive,
+    RoomConfig,
 };
 use media_core::rtcp::{NtpClock, NtpTime};
 use media_core::sdp::Offer;
@@ -153,7 +154,13 @@ impl Conference {
         let leg = LegKey(self.legs);
         let mut page = Page::new(self.now, self.legs, setup);
         let offer = Box::new(Offer::parse(&page.offer()).unwrap());
-        self.act(Action::OpenLeg { member, leg, offer, bundle: page.setup.bundled, receive: Receive::Canvas });
+        self.act(Action::OpenLeg {
+            member,
+            leg,
+            offer,
+            bundle: page.setup.bundled,
+            receive: Receive::Canvas,
+        });
         page.answered(self.now, &self.answer(leg));
         (leg, page)
     }

@@ -61,7 +61,10 @@ fn many_rooms_share_their_wakes() {
         let page = Page::new(it.now, room, Setup::default());
         let offer = Box::new(Offer::parse(&page.offer()).unwrap());
         let leg = LegKey(room);
-        it.act_in(RoomKey(room), Action::OpenLeg { member: MemberKey(room), leg, offer, bundle: true, receive: Receive::Canvas });
+        it.act_in(
+            RoomKey(room),
+            Action::OpenLeg { member: MemberKey(room), leg, offer, bundle: true, receive: Receive::Canvas },
+        );
     }
     it.run(0.5);
     it.wakes = 0;

@@ -567,7 +567,7 @@ impl Page {
                     }
                 }
                 Packet::TransportCc(_) => self.noticed.transport_ccs += 1,
-                Packet::Bye(_) => {}
+                Packet::Bye(_) | Packet::Remb(_) => {}
             }
         }
         repeats.iter().for_each(|packet| self.transport(MediaKind::Video).sends(packet));

@@ -198,7 +198,7 @@ impl Leg {
                 }
                 // Whoever sends it asks for nothing: silence and close_notify tell that a peer is gone, and the
                 // bandwidth of a canvas leg is not estimated yet.
-                Packet::Bye(_) | Packet::TransportCc(_) => {}
+                Packet::Bye(_) | Packet::TransportCc(_) | Packet::Remb(_) => {}
             }
         }
         wants_key
