@@ -21,7 +21,7 @@ export SIGNALBOX_BIN := $(TARGET)/release/signalbox
 NODE_MIN := 20
 # Compilers and libraries of the codecs; for the tests a browser, footage, speech, a second database, a second machine
 # (iproute2) and a private certificate authority (openssl) that the browser trusts (libnss3-tools).
-PACKAGES := build-essential pkg-config cmake nasm clang libclang-dev libvpx-dev libyuv-dev \
+PACKAGES := build-essential pkg-config cmake nasm clang libclang-dev libvpx-dev libyuv-dev libdav1d-dev \
             chromium fonts-dejavu-core ffmpeg espeak-ng postgresql iproute2 libnss3-tools openssl
 
 run: build

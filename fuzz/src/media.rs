@@ -5,9 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use media_core::codec::VideoDecoder;
+use media_core::forward::av1::Rewriter;
+use media_core::forward::{self, Layers};
 use media_core::receive::{Format, TwccRecorder, VideoConfig, VideoReceiver};
 use media_core::rtcp::{self, Packet};
-use media_core::rtp::{ExtId, RtpHeader, RtpView, write_packet};
+use media_core::rtp::dependency::Tracker;
+use media_core::rtp::{self, ExtId, PayloadInfo, RtpHeader, RtpView, write_packet};
 use media_core::sdp::{Answer, LocalMedia, Offer, Origin, Policy, negotiate, write_answer};
 use media_core::transport::{
     Fingerprint, Identity, LocalIce, PeerSetup, Received, RemoteIce, TransportEvent, Transports,
@@ -21,14 +24,19 @@ use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
 
 /// By the names of their corpora.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, fn(&[u8])); 12] = [
     ("rtp_header", rtp_header),
     ("rtcp", rtcp),
     ("twcc", twcc),
     ("vp8", vp8),
     ("h264", h264),
+    ("vp9", vp9),
+    ("av1", av1),
+    ("payload_info", payload_info),
+    ("dependency_descriptor", dependency_descriptor),
     ("sdp", sdp),
     ("stun_datagram", stun_datagram),
+    ("dtls_datagram", dtls_datagram),
 ];
 
 /// The input as a story: `what`, a length in two bytes, so many bytes; and again.
@@ -97,6 +105,68 @@ pub fn vp8(bytes: &[u8]) {
 /// The same.
 pub fn h264(bytes: &[u8]) {
     video(bytes, VideoCodec::H264);
+}
+
+/// The same.
+pub fn vp9(bytes: &[u8]) {
+    video(bytes, VideoCodec::Vp9);
+}
+
+/// The same.
+pub fn av1(bytes: &[u8]) {
+    video(bytes, VideoCodec::Av1);
+}
+
+/// One payload, as each codec would have it: what a forwarder looks at, and the numbers it writes over.
+pub fn payload_info(bytes: &[u8]) {
+    for codec in [VideoCodec::Vp8, VideoCodec::H264, VideoCodec::Vp9, VideoCodec::Av1] {
+        for marker in [false, true] {
+            let _ = PayloadInfo::of(codec, bytes, marker, None);
+        }
+    }
+    let mut rewritten = bytes.to_vec();
+    if let Some((descriptor, rest)) = rtp::vp8::parse(bytes) {
+        descriptor.rewrite(&mut rewritten, 0x7abc, 0x55);
+        let (again, _) = rtp::vp8::parse(&rewritten).expect("no length was changed");
+        assert_eq!(again.len + rest.len(), bytes.len());
+        assert_eq!(again.keyframe, descriptor.keyframe);
+    }
+    rewritten.copy_from_slice(bytes);
+    let mut selector = forward::vp9::Selector::new(Layers { spatial: 1, temporal: 1 });
+    if let Some((descriptor, rest)) = rtp::vp9::parse(bytes) {
+        descriptor.rewrite(&mut rewritten, 0x7abc, 0x55);
+        let (again, _) = rtp::vp9::parse(&rewritten).expect("no length was changed");
+        assert_eq!(again.len + rest.len(), bytes.len());
+        let _ = selector.decide(1, false, &descriptor);
+    }
+}
+
+/// Extensions of one stream's packets, a length before each: what is understood can be told again, to a viewer who gets
+/// less and had another stream before.
+pub fn dependency_descriptor(bytes: &[u8]) {
+    let mut tracker = Tracker::default();
+    let mut selector = forward::av1::Selector::new(Layers { spatial: 1, temporal: 1 });
+    let mut rewriter = Rewriter::default();
+    let mut seen = Tracker::default();
+    let mut rest = bytes;
+    while let Some((&len, after)) = rest.split_first() {
+        let (extension, after) = after.split_at(after.len().min(len.into()));
+        rest = after;
+        let Ok((descriptor, structure)) = tracker.read(extension) else { continue };
+        let mut again = Vec::new();
+        assert!(descriptor.write(Some(&structure), &mut again) || extension.len() > 200);
+        let _ = PayloadInfo::of(VideoCodec::Av1, &[0x10, 0x30], false, Some(&descriptor));
+        let decision = selector.decide(&structure, &descriptor, len & 1 == 1);
+        let forward::av1::Decision::Forward { active, .. } = decision else { continue };
+        if descriptor.structure.is_some() {
+            rewriter.begin(&structure, descriptor.frame_number, len & 2 == 2);
+        }
+        let mut out = Vec::new();
+        if rewriter.write(&descriptor, active, &mut out) && descriptor.structure.is_some() {
+            let (told, _) = seen.read(&out).expect("it was written");
+            assert_eq!(told.frame, descriptor.frame);
+        }
+    }
 }
 
 fn video(bytes: &[u8], codec: VideoCodec) {
@@ -218,6 +288,51 @@ pub fn stun_datagram(bytes: &[u8]) {
     }
     transports.close(now, key);
     assert_eq!(transports.poll_timeout(), None);
+}
+
+/// Datagrams of a peer that ICE has let in: whatever they claim to be, they open no keys, and a stranger stays one.
+///
+/// Steps: 0 from the peer, 1 from the stranger, 2 as the only record of a handshake datagram, 3 time passes.
+pub fn dtls_datagram(bytes: &[u8]) {
+    static IDENTITY: OnceLock<Arc<Identity>> = OnceLock::new();
+    let identity = IDENTITY.get_or_init(|| Arc::new(Identity::generate().expect("a certificate")));
+    let mut now = Instant::now();
+    let mut transports = Transports::new(Arc::clone(identity));
+    let (_, local) = transports.open(PeerSetup {
+        remote: RemoteIce { ufrag: "abcd".to_owned(), pwd: "p".repeat(24) },
+        fingerprint: Fingerprint([7; 32]),
+    });
+    let (peer, stranger) = (address("198.51.100.1:5000"), address("203.0.113.66:5000"));
+    // USE-CANDIDATE, empty.
+    let mut check = signed(&local, &[0x00, 0x25, 0]);
+    assert!(matches!(transports.receive(now, peer, &mut check), Received::Taken));
+    // A hello costs a key exchange; a few show what there is to see.
+    for (what, step) in steps(bytes).take(40) {
+        let mut datagram = match what & 3 {
+            2 => {
+                let len = u16::try_from(step.len()).unwrap_or(u16::MAX).to_be_bytes();
+                [&[22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, what >> 2, len[0], len[1]], step].concat()
+            }
+            3 => {
+                now += Duration::from_millis(step.len() as u64 * 50);
+                transports.handle_timeout(now);
+                continue;
+            }
+            _ => step.to_vec(),
+        };
+        let from = if what & 3 == 1 { stranger } else { peer };
+        match transports.receive(now, from, &mut datagram) {
+            Received::Rtp { .. } | Received::Rtcp { .. } => panic!("there are no keys"),
+            Received::Taken => assert_eq!(from, peer, "nothing of a stranger is taken"),
+            Received::Refused(_) => {}
+        }
+        while let Some((to, _)) = transports.poll_transmit() {
+            assert_eq!(to, peer, "a stranger gets no answer");
+        }
+        while let Some((_, event)) = transports.poll_event() {
+            assert!(!matches!(event, TransportEvent::Keyed(_)), "without the certificate of the offer");
+        }
+    }
 }
 
 /// A check with these attributes, as one who knows the password sends it. An attribute is two bytes of type, one of

@@ -291,6 +291,8 @@ impl Drive {
             let codec = match self.config.camera.codec {
                 VideoCodec::Vp8 => Codec::Vp8,
                 VideoCodec::H264 => Codec::H264,
+                VideoCodec::Vp9 => Codec::Vp9,
+                VideoCodec::Av1 => Codec::Av1,
             };
             for Link { transport, .. } in &mut self.transports {
                 if let (Some(mid), Some(frame)) = (transport.video, frame) {

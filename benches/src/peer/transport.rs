@@ -44,6 +44,8 @@ impl Transport {
         let config = match peer.camera.codec {
             VideoCodec::Vp8 => config.enable_vp8(true),
             VideoCodec::H264 => config.enable_h264(true),
+            VideoCodec::Vp9 => config.enable_vp9(true),
+            VideoCodec::Av1 => config.enable_av1(true),
         };
         let config = match peer.protection {
             Protection::All => config,

@@ -10,7 +10,6 @@
 #![allow(unsafe_code, reason = "OpenH264's bit rate can be changed only through its C interface")]
 
 mod nal;
-mod sps;
 
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use openh264::formats::YUVSource;
 use self::nal::NalType;
 use super::yuv::View;
 use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size, keep};
+use crate::rtp::h264::picture_size;
 use crate::units::Bitrate;
 
 /// Whether the access unit can be decoded without any before it. A recovery point without IDR is not taken as one:
@@ -80,7 +80,10 @@ impl Decoder {
         let mut has_picture = false;
         for unit in nal::units(data) {
             match nal::kind(unit) {
-                NalType::Sps => check_decoded_size(sps::picture_size(unit)?)?,
+                NalType::Sps => {
+                    let size = picture_size(unit).ok_or(CodecError::Damaged("no usable SPS"))?;
+                    check_decoded_size(size.coded)?;
+                }
                 NalType::Pps => {}
                 NalType::Slice | NalType::Idr => has_picture = true,
                 // Delimiters and SEI change no pixel; partitions, extensions and auxiliary pictures are not baseline.

@@ -1,16 +1,20 @@
 //! Video codecs: coded frames in, pictures out, and back.
 //!
-//! in:  whole frames as they came off the wire (VP8 frame, or H.264 access unit in Annex B), pictures
-//! out: [`Picture`]s in a shared I420 allocation, coded frames of the same two forms
+//! in:  whole frames as they came off the wire (VP8 frame, H.264 access unit in Annex B, VP9 superframe with its index,
+//!      AV1 temporal unit in the low-overhead format), pictures
+//! out: [`Picture`]s in a shared I420 allocation, coded frames of the first two forms
 //!
 //! Everything here is a value without threads of its own: it is `Send`, travels inside a job to a codec worker and
 //! comes back. Coded input is hostile until proven otherwise: its size is read and bounded before the library
 //! behind the codec sees a byte of it.
 
+mod av1;
 mod color;
 mod h264;
 mod picture;
 mod vp8;
+mod vp9;
+mod vpx;
 pub(crate) mod yuv;
 
 use std::sync::Arc;
@@ -78,6 +82,8 @@ pub struct VideoDecoder {
 enum DecoderKind {
     Vp8(Box<vp8::Decoder>),
     H264(Box<h264::Decoder>),
+    Vp9(Box<vp9::Decoder>),
+    Av1(Box<av1::Decoder>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +101,8 @@ impl DecoderKind {
         Ok(match codec {
             VideoCodec::Vp8 => Self::Vp8(Box::new(vp8::Decoder::new()?)),
             VideoCodec::H264 => Self::H264(Box::new(h264::Decoder::new()?)),
+            VideoCodec::Vp9 => Self::Vp9(Box::new(vp9::Decoder::new()?)),
+            VideoCodec::Av1 => Self::Av1(Box::new(av1::Decoder::new()?)),
         })
     }
 
@@ -102,6 +110,8 @@ impl DecoderKind {
         match self {
             Self::Vp8(decoder) => decoder.decode(data, pool),
             Self::H264(decoder) => decoder.decode(data, pool),
+            Self::Vp9(decoder) => decoder.decode(data, pool),
+            Self::Av1(decoder) => decoder.decode(data, pool),
         }
     }
 }
@@ -126,6 +136,8 @@ impl VideoDecoder {
         let is_key = match self.codec {
             VideoCodec::Vp8 => vp8::is_key_frame(data),
             VideoCodec::H264 => h264::is_key_frame(data),
+            VideoCodec::Vp9 => vp9::is_key_frame(data),
+            VideoCodec::Av1 => av1::is_key_frame(data),
         };
         if self.state != DecoderState::InSync && !is_key {
             return Err(CodecError::NeedsKeyFrame);
@@ -214,6 +226,9 @@ impl VideoEncoder {
         let inner = match config.codec {
             VideoCodec::Vp8 => EncoderKind::Vp8(Box::new(vp8::Encoder::new(config)?)),
             VideoCodec::H264 => EncoderKind::H264(Box::new(h264::Encoder::new(config)?)),
+            VideoCodec::Vp9 | VideoCodec::Av1 => {
+                return Err(CodecError::Refused("a canvas is encoded in H.264 or VP8"));
+            }
         };
         Ok(Self { inner, size: config.size, last_pts: None })
     }

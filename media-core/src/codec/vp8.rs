@@ -2,12 +2,9 @@
 //!
 //! in:  coded frames, pictures
 //! out: pictures, coded frames
-//!
-//! One thread per codec: libvpx' threads spin on each other and cost several times the work they share.
 
-#![allow(unsafe_code, reason = "libvpx is a C library; this module is its only caller")]
+#![allow(unsafe_code, reason = "libvpx is a C library")]
 
-use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Arc;
@@ -16,8 +13,9 @@ use bytes::Bytes;
 use layouts::Size;
 use vpx_sys as vpx;
 
-use super::yuv::View;
-use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size, keep};
+use super::vpx::{Coding, Context, as_int, check};
+use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size};
+use crate::rtp::vp8::key_frame_size;
 use crate::units::Bitrate;
 
 /// The frame tag says whether it is a key frame: RFC 6386 §9.1.
@@ -25,83 +23,12 @@ pub(super) fn is_key_frame(data: &[u8]) -> bool {
     data.first().is_some_and(|first| first & 1 == 0)
 }
 
-/// The size a key frame announces, RFC 6386 §9.1; `None` when the header is cut or its start code wrong.
-fn key_frame_size(data: &[u8]) -> Option<Size> {
-    let &[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = data else { return None };
-    // The upper two bits ask the player to scale up; nobody does.
-    let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
-    Some(Size { width: side(w0, w1), height: side(h0, h1) })
-}
-
-/// A libvpx context, alive from a successful `init` to its drop.
-struct Context(Box<vpx::vpx_codec_ctx_t>);
-
-// SAFETY: a context is plain memory without ties to the thread that made it, and is used by one thread at a time:
-// every use needs `&mut`.
-unsafe impl Send for Context {}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Context")
-    }
-}
-
-impl Context {
-    /// Boxed before `init`, because libvpx keeps no pointer to it today but does not promise so.
-    fn new(
-        call: &'static str,
-        init: impl FnOnce(*mut vpx::vpx_codec_ctx_t) -> vpx::vpx_codec_err_t,
-    ) -> Result<Self, CodecError> {
-        // SAFETY: all-zero is a valid value of this C struct: null pointers, numbers, and enums that have a 0.
-        let mut context: Box<vpx::vpx_codec_ctx_t> = Box::new(unsafe { MaybeUninit::zeroed().assume_init() });
-        check(call, init(&raw mut *context))?;
-        // From here on `Drop` destroys it; after a failed `init` libvpx has already done so.
-        Ok(Self(context))
-    }
-
-    fn as_mut(&mut self) -> *mut vpx::vpx_codec_ctx_t {
-        &raw mut *self.0
-    }
-
-    fn control(&mut self, id: u32, value: i32) -> Result<(), CodecError> {
-        // SAFETY: only called with controls whose argument is an `int`; libvpx checks `id` itself.
-        check("vpx_codec_control", unsafe { vpx::vpx_codec_control_(self.as_mut(), as_int(id), value) })
-    }
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        // SAFETY: initialized by `new`, destroyed only here.
-        unsafe { vpx::vpx_codec_destroy(self.as_mut()) };
-    }
-}
-
-fn check(call: &'static str, error: vpx::vpx_codec_err_t) -> Result<(), CodecError> {
-    if error == vpx::VPX_CODEC_OK {
-        return Ok(());
-    }
-    // SAFETY: returns a static, zero-terminated text for every value.
-    let text = unsafe { CStr::from_ptr(vpx::vpx_codec_err_to_string(error)) };
-    Err(CodecError::Library { call, why: text.to_string_lossy().into_owned() })
-}
-
-/// Numbers of the C API: small constants and bounded sizes.
-fn as_int(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
 #[derive(Debug)]
-pub(super) struct Decoder(Context);
+pub(super) struct Decoder(super::vpx::Decoder);
 
 impl Decoder {
     pub(super) fn new() -> Result<Self, CodecError> {
-        let config = vpx::vpx_codec_dec_cfg_t { threads: 1, w: 0, h: 0 };
-        let abi = as_int(vpx::VPX_DECODER_ABI_VERSION);
-        // SAFETY: `context` is zeroed memory of the right type, `config` lives through the call, which copies it.
-        let context = Context::new("vpx_codec_dec_init", |context| unsafe {
-            vpx::vpx_codec_dec_init_ver(context, vpx::vpx_codec_vp8_dx(), &raw const config, 0, abi)
-        })?;
-        Ok(Self(context))
+        super::vpx::Decoder::new(Coding::Vp8).map(Self)
     }
 
     pub(super) fn decode(
@@ -110,63 +37,14 @@ impl Decoder {
         pool: &mut PicturePool,
     ) -> Result<Option<Arc<Picture>>, CodecError> {
         // An empty frame tells libvpx that one was lost, and it would repeat the last picture.
-        let len = u32::try_from(data.len()).map_err(|_| CodecError::Damaged("too many bytes"))?;
         if data.len() < 3 {
             return Err(CodecError::Damaged("no frame tag"));
         }
         if is_key_frame(data) {
             check_decoded_size(key_frame_size(data).ok_or(CodecError::Damaged("no key frame header"))?)?;
         }
-        // SAFETY: `data` is readable for `len` bytes during the call; libvpx does not keep it.
-        let result =
-            unsafe { vpx::vpx_codec_decode(self.0.as_mut(), data.as_ptr(), len, ptr::null_mut(), 0) };
-        if result != vpx::VPX_CODEC_OK {
-            return Err(CodecError::Damaged("libvpx cannot decode it"));
-        }
-        if self.is_corrupted()? {
-            return Err(CodecError::Damaged("libvpx decoded it with guesses"));
-        }
-        let mut iter: vpx::vpx_codec_iter_t = ptr::null();
-        // SAFETY: `iter` starts as null, as the API asks; VP8 gives at most one picture per frame.
-        let image = unsafe { vpx::vpx_codec_get_frame(self.0.as_mut(), &raw mut iter) };
-        if image.is_null() {
-            return Ok(None); // show_frame is 0
-        }
-        // SAFETY: not null, and valid until the next call with this context, which `&mut self` keeps away.
-        let image = unsafe { &*image };
-        let view = view_of(image).ok_or(CodecError::Damaged("not an 8-bit 4:2:0 picture"))?;
-        keep(&view, pool).map(Some)
+        self.0.decode(data, pool)
     }
-
-    /// Whether the picture just decoded, or one it refers to, has invented parts.
-    fn is_corrupted(&mut self) -> Result<bool, CodecError> {
-        let mut corrupted: i32 = 0;
-        let id = as_int(vpx::vp8_dec_control_id::VP8D_GET_FRAME_CORRUPTED as u32);
-        // SAFETY: this control writes one `int` through the pointer.
-        let result = unsafe { vpx::vpx_codec_control_(self.0.as_mut(), id, &raw mut corrupted) };
-        check("VP8D_GET_FRAME_CORRUPTED", result)?;
-        Ok(corrupted != 0)
-    }
-}
-
-/// The picture libvpx holds, without copying.
-fn view_of(image: &vpx::vpx_image_t) -> Option<View<'_>> {
-    if image.fmt != vpx::vpx_img_fmt::VPX_IMG_FMT_I420 || image.d_w == 0 || image.d_h == 0 {
-        return None;
-    }
-    let size = Size { width: image.d_w, height: image.d_h };
-    let plane = |index: usize, columns: u32, rows: u32| {
-        let data = *image.planes.get(index)?;
-        let stride = usize::try_from(*image.stride.get(index)?).ok()?;
-        let len = stride.checked_mul(rows as usize - 1)?.checked_add(columns as usize)?;
-        // SAFETY: libvpx' planes have `rows` rows of `stride` bytes, of which the first `columns` are pixels, and live
-        // as long as `image` may be used.
-        (!data.is_null()).then(|| (unsafe { std::slice::from_raw_parts(data.cast_const(), len) }, stride))
-    };
-    let (y, y_stride) = plane(0, size.width, size.height)?;
-    let (u, u_stride) = plane(1, size.width.div_ceil(2), size.height.div_ceil(2))?;
-    let (v, v_stride) = plane(2, size.width.div_ceil(2), size.height.div_ceil(2))?;
-    View::new(size, [y, u, v], [y_stride, u_stride, v_stride])
 }
 
 /// Speed over quality: beyond -8 the quality falls faster than the time (measured at 720p).
@@ -318,20 +196,4 @@ fn image_of(picture: &Picture) -> vpx::vpx_image_t {
     let chroma = stride(picture.chroma_stride());
     image.stride = [stride(picture.y_stride()), chroma, chroma, 0];
     image
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_key_frame_header_is_read_as_rfc_6386_writes_it() {
-        let size = |width, height| Some(Size { width, height });
-        let check = |data: &[u8], expected| assert_eq!(key_frame_size(data), expected, "{data:02x?}");
-        check(&[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01], size(640, 360));
-        check(&[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0x68, 0xc1, 9, 9], size(640, 360));
-        check(&[0x10, 0, 0, 0x9d, 0x01, 0x2b, 0x80, 0x02, 0x68, 0x01], None);
-        check(&[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68], None);
-        check(&[], None);
-    }
 }

@@ -49,14 +49,18 @@
 //!
 //! Nothing here keeps a queue: what a leg cannot take now is the caller's to drop or delay.
 
+pub mod av1;
 mod cache;
+mod layers;
 mod packet;
 mod packetizer;
 mod retransmit;
 mod sender;
 mod timeline;
+pub mod vp9;
 
 pub use cache::PacketCache;
+pub use layers::Layers;
 pub use packet::{EncodedPicture, MediaPacket};
 pub use packetizer::{MAX_PAYLOAD, Packetizer};
 pub use sender::{PayloadTypes, RtpSender, SenderConfig, SenderStats};

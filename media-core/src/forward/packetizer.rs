@@ -50,6 +50,8 @@ impl Packetizer {
                 (vp8_payloads(&picture.data, id), Some(id))
             }
             VideoCodec::H264 => (h264_payloads(&picture.data), None),
+            // No encoder here makes them.
+            VideoCodec::Vp9 | VideoCodec::Av1 => (Vec::new(), None),
         };
         let count = payloads.len();
         let packets = payloads.into_iter().enumerate().map(|(i, payload)| {

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::rtp::h264::Assembler;
+use crate::rtp::{av1, h264, vp9};
 use crate::units::{MediaTime, SeqNo, VideoCodec};
 
 /// About three seconds at 4 Mbit/s; 1.5 MB at most.
@@ -37,9 +37,10 @@ pub(super) struct Meta {
     pub(super) codec: VideoCodec,
     pub(super) timestamp: MediaTime,
     pub(super) marker: bool,
-    /// Certainly the first packet of a picture. H.264 has no such bit: there a picture also begins where one ended.
+    /// Certainly the first packet of a picture. H.264 and AV1 have no such bit: there a picture also begins where one
+    /// ended.
     pub(super) begins: bool,
-    /// VP8: first packet of a key frame. H.264: carries IDR data.
+    /// VP8, VP9, AV1: first packet of a key frame. H.264: carries IDR data.
     pub(super) keyframe: bool,
     pub(super) arrived: Instant,
 }
@@ -97,6 +98,14 @@ pub(super) struct Assembled {
     pub(super) timestamp: MediaTime,
     pub(super) arrived: Instant,
     pub(super) data: Bytes,
+}
+
+/// Whether the first packet of a picture tells that it is a key frame; in H.264 an IDR slice may follow.
+fn tells_at_once(codec: VideoCodec) -> bool {
+    match codec {
+        VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1 => true,
+        VideoCodec::H264 => false,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -258,8 +267,7 @@ impl PacketBuffer {
                 Some(Slot::Missing(missing)) if is_lost(missing) => (1, false),
                 Some(Slot::Stored(meta, _)) if self.front_begins || meta.begins => match self.extent(0) {
                     Some(extent) if !extent.keyframe => (extent.slots, true),
-                    // A VP8 picture tells in its first packet what it is; in H.264 an IDR slice may follow.
-                    None if meta.codec == VideoCodec::Vp8 && !meta.keyframe => (1, false),
+                    None if tells_at_once(meta.codec) && !meta.keyframe => (1, false),
                     Some(_) | None => return,
                 },
                 Some(Slot::Stored(..)) => (1, self.ends_picture(0)),
@@ -359,10 +367,18 @@ impl PacketBuffer {
                 frame
             }
             VideoCodec::H264 => {
-                let mut assembler = Assembler::with_capacity(len);
-                for (_, bytes) in pieces() {
-                    assembler.push(bytes)?;
-                }
+                let mut assembler = h264::Assembler::with_capacity(len);
+                pieces().try_for_each(|(_, bytes)| assembler.push(bytes))?;
+                assembler.finish()?
+            }
+            VideoCodec::Vp9 => {
+                let mut assembler = vp9::Assembler::default();
+                pieces().try_for_each(|(_, bytes)| assembler.push(bytes))?;
+                assembler.finish()?
+            }
+            VideoCodec::Av1 => {
+                let mut assembler = av1::Assembler::with_capacity(len);
+                pieces().try_for_each(|(_, bytes)| assembler.push(bytes))?;
                 assembler.finish()?
             }
         };

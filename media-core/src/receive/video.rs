@@ -21,7 +21,7 @@ use bytes::Bytes;
 use super::buffer::{Front, Inserted, Meta, PacketBuffer};
 use super::reception::{Reception, ReceptionStats};
 use crate::rtcp::{ReportBlock, SenderInfo};
-use crate::rtp::{RtpView, SeqExtender, TimestampExtender, h264, original, vp8};
+use crate::rtp::{RtpView, SeqExtender, TimestampExtender, av1, h264, original, vp8, vp9};
 use crate::units::{ClockRate, MediaTime, Pt, SeqNo, Ssrc, VideoCodec};
 
 /// A packet overtaken by its successor gets this long before it is asked for.
@@ -116,7 +116,7 @@ pub struct ReceivedFrame {
     pub keyframe: bool,
     /// On the sender's clock.
     pub timestamp: MediaTime,
-    /// A VP8 frame, or an H.264 access unit in Annex B form.
+    /// In the form [`crate::codec`] takes.
     pub data: Bytes,
     /// When its last packet came.
     pub arrived: Instant,
@@ -458,6 +458,16 @@ fn inspect<'a>(
         VideoCodec::H264 => {
             let summary = h264::summary(payload)?;
             (summary.begins_picture, summary.idr, payload)
+        }
+        // Where frames of a picture part is needed to put it together, so the payload stays whole.
+        VideoCodec::Vp9 => {
+            let (descriptor, _) = vp9::parse(payload)?;
+            let begins = descriptor.begins_frame && descriptor.spatial_id() == 0;
+            (begins, descriptor.keyframe, payload)
+        }
+        VideoCodec::Av1 => {
+            let summary = av1::summary(payload)?;
+            (summary.begins_sequence, summary.begins_sequence, payload)
         }
     };
     Some((Meta { codec, timestamp, marker: packet.marker(), begins, keyframe, arrived: now }, kept))

@@ -6,7 +6,7 @@ use layouts::{LayoutId, Position, Size};
 
 use crate::mix::audio::{Sensitivity, Tone, Volume};
 use crate::sdp::Offer;
-use crate::units::{LegKey, MemberKey, RoomKey};
+use crate::units::{LegKey, MemberKey, RoomKey, VideoCodecs};
 
 /// One instruction; every one names its room, which decides the shard that takes it.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub enum Action {
     SetOutputVolume { member: MemberKey, volume: Volume },
     /// How little sound of the member counts as speech.
     SetInputSensitivity { member: MemberKey, sensitivity: Sensitivity },
+    /// The video codecs of the room's legs from now on; before, those of [`VideoCodecs::default`].
+    SetVideoCodecs { codecs: VideoCodecs },
     /// All who are not deaf hear a short tone.
     PlayTone { tone: Tone },
     /// Another layout, with positions applied in the same step.

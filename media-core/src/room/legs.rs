@@ -32,7 +32,7 @@ impl Room {
             let why = LegEnd::Refused("the member has left".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });
         };
-        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle) {
+        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle, self.video_codecs) {
             Ok((leg, sdp)) => {
                 let too_many = owner.add_leg(key);
                 if self.legs.is_empty() {

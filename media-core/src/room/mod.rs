@@ -46,7 +46,7 @@ use crate::forward::MediaPacket;
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::mix::video::{Content, SceneLayer};
 use crate::shard::Reach;
-use crate::units::{LegKey, MemberKey, RoomKey, VideoCodec};
+use crate::units::{LegKey, MemberKey, RoomKey, VideoCodec, VideoCodecs};
 
 /// How often a room looks after NACKs, TWCC feedback, RTCP reports and silent legs.
 const SERVICE_EVERY: Duration = Duration::from_millis(20);
@@ -58,6 +58,8 @@ pub(crate) struct Room {
     legs: BTreeMap<LegKey, Leg>,
     canvas: Canvas,
     arrangement: Arrangement,
+    /// What its legs may speak.
+    video_codecs: VideoCodecs,
     /// Numbers joins and position requests.
     order: u64,
     service_at: Instant,
@@ -71,6 +73,7 @@ impl Room {
             legs: BTreeMap::new(),
             canvas: Canvas::new(now, key, config.canvas, config.fps),
             arrangement: Arrangement::new(now, config.layout),
+            video_codecs: VideoCodecs::default(),
             order: 0,
             service_at: now,
         }
@@ -139,6 +142,7 @@ impl Room {
             Action::SetInputSensitivity { member, sensitivity } => {
                 reach.audio(AudioInput::SetInputSensitivity { room: self.key, member, sensitivity });
             }
+            Action::SetVideoCodecs { codecs } => self.video_codecs = codecs,
             Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
             Action::SetLayout { layout, positions } => {
                 self.arrangement.set_layout(layout);

@@ -5,8 +5,16 @@
 //!
 //! A single NAL unit, STAP-A and FU-A are understood; interleaved modes are never negotiated.
 
+mod sps;
+
+use layouts::Size;
+
+pub use sps::{PictureSize, picture_size};
+
 /// NAL unit types, RFC 6184 §5.2 and H.264 table 7-1.
 pub(crate) mod nal {
+    /// Slice of another picture.
+    pub(crate) const SLICE: u8 = 1;
     /// Slice of an IDR picture.
     pub(crate) const IDR: u8 = 5;
     /// Sequence parameter set.
@@ -35,19 +43,39 @@ pub struct Summary {
     pub idr: bool,
     /// Certainly the first packet of an access unit: parameter sets or a delimiter lead it.
     pub begins_picture: bool,
+    /// Carries a sequence parameter set. Browsers put one before every IDR picture, so a new receiver can begin here.
+    pub sps: bool,
+    /// Carries the beginning of a picture's first slice.
+    pub first_slice: bool,
+    /// No other picture refers to what is in here.
+    pub non_reference: bool,
+    /// Pixels shown, by the sequence parameter set.
+    pub size: Option<Size>,
 }
 
 /// Looks at a payload without copying. `None` when it is malformed.
 #[must_use]
 pub fn summary(payload: &[u8]) -> Option<Summary> {
-    let mut sum = Summary::default();
+    let mut sum = Summary { non_reference: true, ..Summary::default() };
     for_each_unit(payload, |unit| {
-        let kind = match unit {
-            Unit::Whole(nal) => nal::kind(*nal.first()?),
-            Unit::Fragment { header, .. } => nal::kind(header),
+        let (header, begins, body) = match unit {
+            Unit::Whole(nal) => {
+                let (&header, body) = nal.split_first()?;
+                if nal::kind(header) == nal::SPS {
+                    sum.size = picture_size(nal).map(|size| size.shown);
+                }
+                (header, true, body)
+            }
+            Unit::Fragment { header, start, body, .. } => (header, start, body),
         };
+        let kind = nal::kind(header);
         sum.idr |= kind == nal::IDR;
         sum.begins_picture |= matches!(kind, nal::SPS | nal::AUD);
+        sum.sps |= kind == nal::SPS;
+        // A slice begins with first_mb_in_slice, an Exp-Golomb code: its first bit alone is set for macroblock 0.
+        let is_slice = matches!(kind, nal::SLICE | nal::IDR);
+        sum.first_slice |= is_slice && begins && body.first().is_some_and(|first| first & 0x80 != 0);
+        sum.non_reference &= header & 0x60 == 0; // nal_ref_idc
         Some(())
     })?;
     Some(sum)
@@ -181,5 +209,23 @@ mod tests {
         assert_eq!(sum(&[0x7c, 0x85, 1]), Some((true, false)));
         assert_eq!(sum(&[0x09, 0xf0]), Some((false, true)));
         assert_eq!(sum(&[0x78, 0]), None);
+    }
+
+    #[test]
+    fn parameter_sets_and_slices_are_seen_through_aggregates_and_fragments() {
+        // 640×360 by constrained baseline.
+        let sps = [0x67, 0x42, 0xc0, 0x1f, 0xda, 0x02, 0x80, 0xbf, 0xe5];
+        let aggregate = [&[0x78, 0, 9][..], &sps, &[0, 2, 0x68, 0xce]].concat();
+        let sum = summary(&aggregate).unwrap();
+        assert!(sum.sps && sum.begins_picture && !sum.idr && !sum.first_slice && !sum.non_reference);
+        assert_eq!(sum.size, picture_size(&sps).map(|size| size.shown));
+        assert_eq!(sum.size, Some(Size { width: 640, height: 360 }));
+        let of = |payload: &[u8]| summary(payload).map(|s| (s.first_slice, s.non_reference)).unwrap();
+        assert_eq!(of(&[0x41, 0x9a]), (true, false));
+        assert_eq!(of(&[0x01, 0x9a]), (true, true));
+        assert_eq!(of(&[0x41, 0x4a]), (false, false), "a later slice");
+        assert_eq!(of(&[0x7c, 0x85, 0x88]), (true, false), "the first fragment of an IDR slice");
+        assert_eq!(of(&[0x7c, 0x05, 0x88]), (false, false), "a later fragment");
+        assert_eq!(of(&[0x1c, 0x81, 0x88]), (true, true));
     }
 }

@@ -20,18 +20,25 @@
 //! The header is read in place because every packet of every member passes here; payload formats are ours as well,
 //! since `rtp`'s depacketizers keep state across packets and index past a truncated aggregate.
 //!
-//! RFC 3550 §5.1, RFC 8285 (extensions), RFC 4588 (retransmission), RFC 7741 (VP8), RFC 6184 (H.264).
+//! RFC 3550 §5.1, RFC 8285 (extensions), RFC 4588 (retransmission), RFC 7741 (VP8), RFC 6184 (H.264), RFC 9628
+//! (VP9), the AV1 RTP payload format with its dependency descriptor.
 
+pub mod av1;
+mod bits;
+pub mod dependency;
 mod ext;
 pub mod h264;
 mod header;
+mod info;
 mod rtx;
 mod seq;
 pub mod vp8;
+pub mod vp9;
 mod writer;
 
 pub use ext::{AudioLevel, ExtId, ExtensionIds};
 pub use header::{Malformed, RtpView};
+pub use info::PayloadInfo;
 pub use rtx::original;
 pub use seq::{SeqExtender, TimestampExtender};
 pub use writer::{RtpHeader, write_packet};

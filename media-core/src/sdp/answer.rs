@@ -138,6 +138,8 @@ fn codec(sdp: &mut Text, payload: &Payload) {
         Codec::Opus => ("opus/48000/2", 48_000),
         Codec::Video(VideoCodec::Vp8) => ("VP8/90000", 90_000),
         Codec::Video(VideoCodec::H264) => ("H264/90000", 90_000),
+        Codec::Video(VideoCodec::Vp9) => ("VP9/90000", 90_000),
+        Codec::Video(VideoCodec::Av1) => ("AV1/90000", 90_000),
     };
     sdp.line(format_args!("a=rtpmap:{pt} {encoding}"));
     let feedback = payload.feedback;

@@ -99,9 +99,20 @@ impl Format<'_> {
             MediaKind::Video if is("H264", 90_000) && is_constrained_baseline(self.fmtp) => {
                 Some(Codec::Video(VideoCodec::H264))
             }
+            // Profile 0 of both, 8 bits and 4:2:0, which is also what no profile means: RFC 9628 §6.1; AV1 §7.2.
+            MediaKind::Video if is("VP9", 90_000) && is_zero(self.fmtp, "profile-id") => {
+                Some(Codec::Video(VideoCodec::Vp9))
+            }
+            MediaKind::Video if is("AV1", 90_000) && is_zero(self.fmtp, "profile") => {
+                Some(Codec::Video(VideoCodec::Av1))
+            }
             MediaKind::Audio | MediaKind::Video => None,
         }
     }
+}
+
+fn is_zero(fmtp: &str, key: &str) -> bool {
+    attributes::parameter(fmtp, key).is_none_or(|value| value == "0")
 }
 
 impl Feedback {

@@ -143,14 +143,20 @@ fn section(kind: MediaKind, offered: &OfferedMedia, policy: &Policy) -> Result<N
         MediaKind::Video => policy.video.iter().copied().map(Codec::Video).collect(),
     };
     let receive: Vec<Payload> = wanted.into_iter().filter_map(|codec| payload(offered, codec)).collect();
-    let Some(send) = receive.first().cloned() else {
+    // What we send is encoded here; who only sends may send what is not.
+    let direction = offered.direction.mirrored();
+    let can_send = |payload: &&Payload| match payload.codec {
+        Codec::Opus => true,
+        Codec::Video(codec) => codec.is_encoded_here() || !direction.sends(),
+    };
+    let Some(send) = receive.iter().find(can_send).cloned() else {
         return Err(SdpError::NoCommonCodec { kind, offered: shortened(&offered.codec_names.join(", ")) });
     };
     let with_twcc = receive.iter().any(|p| p.feedback.transport_cc);
     Ok(NegotiatedMedia {
         kind,
         mid: offered.mid.clone(),
-        direction: offered.direction.mirrored(),
+        direction,
         ice: offered.ice.clone(),
         fingerprint: offered.fingerprint,
         protocol: offered.protocol.clone(),
@@ -169,6 +175,14 @@ fn payload(offered: &OfferedMedia, codec: Codec) -> Option<Payload> {
         // Mono mixes with in-band FEC are what we encode, and frames of any length from 10 ms are decoded.
         Codec::Opus => "minptime=10;useinbandfec=1".to_owned(),
         Codec::Video(VideoCodec::Vp8) => String::new(),
+        Codec::Video(VideoCodec::Vp9) => "profile-id=0".to_owned(),
+        // The offered level is repeated here as well; without one it means 5, which is level 3.1.
+        Codec::Video(VideoCodec::Av1) => {
+            let level = super::attributes::parameter(&found.fmtp, "level-idx")
+                .and_then(|level| level.parse::<u8>().ok())
+                .unwrap_or(5);
+            format!("level-idx={level};profile=0;tier=0")
+        }
         // The offered level is repeated: a higher one of ours would invite larger pictures than the canvas shows.
         Codec::Video(VideoCodec::H264) => {
             let level = super::attributes::parameter(&found.fmtp, "profile-level-id").unwrap_or("42e01f");

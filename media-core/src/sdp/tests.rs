@@ -68,8 +68,13 @@ fn a_browser_offer_is_read_whole() {
     let codecs: Vec<_> = video.codecs.iter().map(|c| (c.pt.0, c.codec, c.rtx.map(|p| p.0))).collect();
     assert_eq!(
         codecs,
-        [(96, Codec::Video(VideoCodec::Vp8), Some(97)), (108, Codec::Video(VideoCodec::H264), Some(109)),],
-        "of six H.264 profiles only constrained baseline in packetization mode 1 counts"
+        [
+            (96, Codec::Video(VideoCodec::Vp8), Some(97)),
+            (108, Codec::Video(VideoCodec::H264), Some(109)),
+            (45, Codec::Video(VideoCodec::Av1), Some(46)),
+            (98, Codec::Video(VideoCodec::Vp9), Some(99)),
+        ],
+        "of six H.264 profiles only constrained baseline in packetization mode 1 counts, of VP9 only profile 0"
     );
     let all = Feedback { nack: true, nack_pli: true, ccm_fir: true, transport_cc: true };
     assert!(video.codecs.iter().all(|c| c.feedback == all));

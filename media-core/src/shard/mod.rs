@@ -230,6 +230,7 @@ impl Shard {
             | Action::SetInputVolume { .. }
             | Action::SetOutputVolume { .. }
             | Action::SetInputSensitivity { .. }
+            | Action::SetVideoCodecs { .. }
             | Action::PlayTone { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {

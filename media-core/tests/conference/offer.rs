@@ -16,6 +16,8 @@ pub fn payload_type(codec: VideoCodec) -> Pt {
     match codec {
         VideoCodec::Vp8 => Pt(96),
         VideoCodec::H264 => Pt(108),
+        VideoCodec::Vp9 => Pt(98),
+        VideoCodec::Av1 => Pt(45),
     }
 }
 
@@ -50,6 +52,10 @@ pub fn offer(
         let (pt, rtx) = (payload_type(*codec).0, rtx(payload_type(*codec)).0);
         pictures += &match codec {
             VideoCodec::Vp8 => format!("a=rtpmap:{pt} VP8/90000\r\n"),
+            VideoCodec::Vp9 => format!("a=rtpmap:{pt} VP9/90000\r\na=fmtp:{pt} profile-id=0\r\n"),
+            VideoCodec::Av1 => {
+                format!("a=rtpmap:{pt} AV1/90000\r\na=fmtp:{pt} level-idx=5;profile=0;tier=0\r\n")
+            }
             VideoCodec::H264 => format!(
                 "a=rtpmap:{pt} H264/90000\r\na=fmtp:{pt} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
             ),

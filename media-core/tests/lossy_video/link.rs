@@ -212,6 +212,7 @@ impl Publisher {
                 [&[0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0x65][..], &body].concat()
             }
             VideoCodec::H264 => [&[0, 0, 0, 1, 0x41][..], &body].concat(),
+            VideoCodec::Vp9 | VideoCodec::Av1 => panic!("the packetizer makes no {:?}", self.codec),
         };
         self.frames += 1;
         let timestamp = MediaTime { ticks: at_ms * 90, rate: ClockRate::VIDEO };
@@ -225,6 +226,7 @@ fn open(codec: VideoCodec, data: &[u8]) -> (u64, bool) {
         VideoCodec::Vp8 => (data[0] == 0, &data[1..]),
         VideoCodec::H264 if data[4] == 0x67 => (true, &data[17..]),
         VideoCodec::H264 => (false, &data[5..]),
+        VideoCodec::Vp9 | VideoCodec::Av1 => panic!("the packetizer makes no {codec:?}"),
     };
     assert!(body[8..].iter().all(|b| *b == 0x55), "a frame is whole");
     assert!(body.len() >= 4_000);

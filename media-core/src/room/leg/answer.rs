@@ -11,16 +11,14 @@ use crate::sdp::{
 };
 use crate::shard::Reach;
 use crate::transport::PeerSetup;
-use crate::units::{MediaKind, VideoCodec};
-
-/// H.264 first: a canvas costs less than half the CPU of VP8 to encode.
-const VIDEO: [VideoCodec; 2] = [VideoCodec::H264, VideoCodec::Vp8];
+use crate::units::{MediaKind, VideoCodecs};
 
 /// What stays the same over all answers of a leg.
 pub(crate) struct Terms {
     pub(crate) negotiated: Negotiated,
     pub(crate) audio: Option<LocalMedia>,
     pub(crate) video: Option<LocalMedia>,
+    codecs: VideoCodecs,
     origin: Origin,
     name: Arc<str>,
 }
@@ -31,12 +29,13 @@ impl Terms {
         reach: &mut Reach<'_>,
         offer: &Offer,
         bundle: bool,
+        codecs: VideoCodecs,
     ) -> Result<(Self, Links), SdpError> {
-        let negotiated = negotiate(offer, &Policy { video: VIDEO.to_vec(), bundle })?;
+        let negotiated = negotiate(offer, &Policy { video: codecs.iter().collect(), bundle })?;
         // A session id is at most 63 bits and read as a signed number by some (RFC 9429 §5.2.1).
         let origin = Origin { session_id: reach.ids.next() >> 2, version: 1 };
         let name = format!("signalbox-{}", origin.session_id).into();
-        let mut terms = Self { negotiated, audio: None, video: None, origin, name };
+        let mut terms = Self { negotiated, audio: None, video: None, codecs, origin, name };
         let mut links = Links::new();
         terms.open_new_sections(reach, &mut links);
         Ok((terms, links))
@@ -50,7 +49,7 @@ impl Terms {
         offer: &Offer,
         links: &mut Links,
     ) -> Result<(), SdpError> {
-        let policy = Policy { video: VIDEO.to_vec(), bundle: self.negotiated.bundled };
+        let policy = Policy { video: self.codecs.iter().collect(), bundle: self.negotiated.bundled };
         let next = negotiate(offer, &policy)?;
         if next.bundled != self.negotiated.bundled {
             return Err(SdpError::BundleChanged);

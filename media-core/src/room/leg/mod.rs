@@ -32,7 +32,7 @@ use crate::forward::{MediaPacket, PacketCache};
 use crate::rtcp::{self, Packet};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
-use crate::units::{MediaKind, MediaTime, MemberKey, TransportKey, VideoCodec};
+use crate::units::{MediaKind, MediaTime, MemberKey, TransportKey, VideoCodec, VideoCodecs};
 
 /// A browser that has our answer needs a fraction of a second; a lost one holds its place no longer than this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -73,8 +73,9 @@ impl Leg {
         member: MemberKey,
         offer: &Offer,
         bundle: bool,
+        codecs: VideoCodecs,
     ) -> Result<(Self, String), SdpError> {
-        let (terms, links) = Terms::agree(reach, offer, bundle)?;
+        let (terms, links) = Terms::agree(reach, offer, bundle, codecs)?;
         for link in links.iter() {
             reach.routes.insert(link.transport, (key.room, key.leg));
         }

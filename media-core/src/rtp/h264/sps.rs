@@ -1,22 +1,30 @@
 //! The picture size a sequence parameter set asks for, ITU-T H.264 §7.3.2.1.1.
 //!
 //! in:  a NAL unit of type 7
-//! out: the size of the *coded* picture, in whole macroblocks, that a decoder would allocate
+//! out: the size of the *coded* picture, in whole macroblocks, that a decoder would allocate; what of it is shown
 
 use layouts::Size;
 
-use super::super::CodecError;
+/// Two sizes of one picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureSize {
+    /// In whole macroblocks.
+    pub coded: Size,
+    /// Without the edges that are cropped.
+    pub shown: Size,
+}
 
-/// Reads no further than the size; refuses profiles that no SDP answer of ours admits.
-pub(super) fn picture_size(unit: &[u8]) -> Result<Size, CodecError> {
-    read(unit).ok_or(CodecError::Damaged("no usable SPS"))
+/// Reads no further than the sizes. `None` for a set that is cut, and for profiles that no SDP answer of ours admits.
+#[must_use]
+pub fn picture_size(unit: &[u8]) -> Option<PictureSize> {
+    read(unit)
 }
 
 const BASELINE: u32 = 66;
 const MAIN: u32 = 77;
 const HIGH: u32 = 100;
 
-fn read(unit: &[u8]) -> Option<Size> {
+fn read(unit: &[u8]) -> Option<PictureSize> {
     let mut bits = Bits { bytes: Payload { rest: unit.get(1..)?, zeros: 0 }, byte: 0, left: 0 };
     let profile = bits.take(8)?;
     bits.take(16)?; // constraint flags, level
@@ -41,7 +49,28 @@ fn read(unit: &[u8]) -> Option<Size> {
     let map_rows = bits.exp_golomb()?.checked_add(1)?;
     let frames_only = bits.take(1)? == 1;
     let rows = if frames_only { map_rows } else { map_rows.checked_mul(2)? };
-    Some(Size { width: columns.checked_mul(16)?, height: rows.checked_mul(16)? })
+    let coded = Size { width: columns.checked_mul(16)?, height: rows.checked_mul(16)? };
+    // A set that ends here shows all: real ones go on, and what a decoder allocates is known.
+    let shown = cropped(&mut bits, coded, frames_only).unwrap_or(coded);
+    Some(PictureSize { coded, shown })
+}
+
+/// Takes off what `frame_cropping` says, in steps of two pixels, and of twice as many rows in interlaced pictures.
+fn cropped(bits: &mut Bits<'_>, coded: Size, frames_only: bool) -> Option<Size> {
+    if !frames_only {
+        bits.take(1)?; // mb_adaptive_frame_field_flag
+    }
+    bits.take(1)?; // direct_8x8_inference_flag
+    if bits.take(1)? == 0 {
+        return None;
+    }
+    let (left, right) = (bits.exp_golomb()?, bits.exp_golomb()?);
+    let (top, bottom) = (bits.exp_golomb()?, bits.exp_golomb()?);
+    let off = |side: u32, a: u32, b: u32, step: u32| {
+        side.checked_sub(a.checked_add(b)?.checked_mul(step)?).filter(|left| *left > 0)
+    };
+    let rows = if frames_only { 2 } else { 4 };
+    Some(Size { width: off(coded.width, left, right, 2)?, height: off(coded.height, top, bottom, rows)? })
 }
 
 /// Only 4:2:0, 8 bits, without scaling matrices: what every camera's High profile is.
@@ -164,7 +193,7 @@ mod tests {
         let check = |profile, head: &[(u32, u32)], expected: Option<(u32, u32)>| {
             let unit = sps(profile, &[head, &tail].concat());
             let expected = expected.map(|(width, height)| Size { width, height });
-            assert_eq!(read(&unit), expected, "{profile} {head:?}");
+            assert_eq!(read(&unit).map(|size| size.coded), expected, "{profile} {head:?}");
         };
         let hd = Some((1280, 720));
         check(66, &[(UE, 0), (UE, 0), (UE, 2)], hd);
@@ -184,10 +213,27 @@ mod tests {
                 77,
                 &[(UE, 0), (UE, 0), (UE, 2), (UE, 1), (1, 0), (UE, columns), (UE, rows), (1, frames_only)],
             ))
+            .map(|size| size.coded)
         };
         assert_eq!(size(119, 33, 0), Some(Size { width: 1920, height: 1088 }));
         assert_eq!(size(u32::MAX >> 1, 0, 1), None);
         assert_eq!(size(65_535, 65_535, 1), Some(Size { width: 1 << 20, height: 1 << 20 }));
+    }
+
+    #[test]
+    fn cropped_edges_are_not_shown() {
+        let shown = |crop: &[(u32, u32)]| {
+            let head = [(UE, 0), (UE, 0), (UE, 2), (UE, 1), (1, 0), (UE, 39), (UE, 22), (1, 1), (1, 1)];
+            read(&sps(66, &[&head, crop].concat())).map(|size| size.shown)
+        };
+        let size = |width, height| Some(Size { width, height });
+        assert_eq!(shown(&[(1, 1), (UE, 0), (UE, 0), (UE, 0), (UE, 4)]), size(640, 360));
+        assert_eq!(shown(&[(1, 0)]), size(640, 368));
+        assert_eq!(
+            shown(&[(1, 1), (UE, 200), (UE, 120), (UE, 0), (UE, 4)]),
+            size(640, 368),
+            "nothing would be left"
+        );
     }
 
     proptest! {
@@ -202,7 +248,7 @@ mod tests {
             let size = read(&whole);
             prop_assert!(size.is_some());
             let part = read(&whole[..cut.min(whole.len())]);
-            prop_assert!(part.is_none() || part == size);
+            prop_assert!(part.is_none() || part.map(|size| size.coded) == size.map(|size| size.coded));
         }
     }
 }
