@@ -46,3 +46,4 @@ pub use session::{
     LegEvent, LegEventKind, LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest, Route, Sender,
     Session, SessionConfig, SessionInput, SessionOutput, VertoMessage, methods,
 };
+pub use wire::connect::IceServer;

@@ -20,6 +20,7 @@ mod identity;
 mod storage;
 mod tls;
 mod tokens;
+mod turn;
 
 mod url_policy;
 mod webhooks;

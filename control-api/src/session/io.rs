@@ -8,6 +8,7 @@ use super::request::{Notice, RoomMessage, RoomRequest, Route};
 use crate::grant::Authority;
 use crate::ids::{ProjectId, Protocol, RequestKey, SessionKey, SocketId};
 use crate::wire;
+use crate::wire::connect::IceServer;
 
 /// What a session is made with.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Authenticated {
     /// It may take up the calls the session has: it showed no state, or the session's own. A page with the state of
     /// another session may only begin anew.
     pub may_resume: bool,
+    /// For browsers, when there is a TURN server.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// What happens to a session.

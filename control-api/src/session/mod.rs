@@ -45,7 +45,9 @@ use crate::grant::{Authority, JoinAs, Standing};
 use crate::ids::{Protocol, RequestKey, SessionKey, SocketId};
 use crate::rpc::{self, Id, Incoming};
 use crate::wire;
-use crate::wire::connect::{Authorization, ConnectResult, ProjectAuthorization, VideoAuthorization};
+use crate::wire::connect::{
+    Authorization, ConnectResult, IceServer, ProjectAuthorization, VideoAuthorization,
+};
 use crate::wire::room::{EventParams, RoleBody, RoomEvent};
 
 /// How long a session without a socket is kept, at least.
@@ -69,6 +71,7 @@ pub struct Session {
     authority: Arc<Authority>,
     /// What the page must show to go on after a reload.
     authorization_state: Option<String>,
+    ice_servers: Vec<IceServer>,
     /// The page of now has shown nothing wrong.
     may_resume: bool,
     link: Link,
@@ -121,6 +124,7 @@ impl Session {
             standing: None,
             authority,
             authorization_state: None,
+            ice_servers: Vec::new(),
             may_resume: true,
             link: Link::Fresh,
             subscriptions: Subscriptions::default(),
@@ -340,6 +344,7 @@ impl Session {
     fn adopt(&mut self, authenticated: Authenticated) {
         self.granted = authenticated.authority;
         self.authorization_state = authenticated.authorization_state;
+        self.ice_servers = authenticated.ice_servers;
         self.judge();
     }
 
@@ -399,7 +404,7 @@ impl Session {
             identity: format!("{}@{}", protocol.uuid(), self.config.node_id),
             protocol: protocol.to_string(),
             authorization: self.authorization(),
-            ice_servers: Vec::new(),
+            ice_servers: self.ice_servers.clone(),
         };
         self.write(rpc::result(id, &wire::value(&result)));
         self.send_authorization_state();

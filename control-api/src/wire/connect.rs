@@ -61,7 +61,18 @@ pub struct ConnectResult {
     /// What the client may do.
     pub authorization: Authorization,
     /// Empty unless TURN works: with any server here the SDK insists on reflexive candidates.
-    pub ice_servers: Vec<Value>,
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// An RTCIceServer object with a working TURN server in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IceServer {
+    /// `turn:` and `turns:` URLs.
+    pub urls: Vec<String>,
+    /// Whose allocation it will be, and until when.
+    pub username: String,
+    /// What proves it.
+    pub credential: String,
 }
 
 /// The `authorization` block.

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control_api::{
-    Authority, ConnectRequest, Credentials, ProjectGrant, ProjectId, RoomGrant, SessionInput, SocketId,
+    Authority, ConnectRequest, Credentials, IceServer, ProjectGrant, ProjectId, RoomGrant, SessionInput,
+    SocketId,
 };
 use serde_json::{Value, json};
 
@@ -63,6 +64,25 @@ fn the_same_protocol_comes_back_with_every_socket() {
     let protocol = result["protocol"].as_str().unwrap();
     assert_eq!(protocol.split('_').nth(1), result["authorization"]["signature"].as_str());
     assert_eq!(result["ice_servers"], json!([]));
+}
+
+#[test]
+fn every_connect_brings_the_ice_servers_of_then() {
+    let mut world = World::new();
+    let server = |username: &str| IceServer {
+        urls: vec!["turn:turn.example".to_owned()],
+        username: username.to_owned(),
+        credential: "c".to_owned(),
+    };
+    let expected =
+        |username: &str| json!([{"urls": ["turn:turn.example"], "username": username, "credential": "c"}]);
+    world.ice_servers = vec![server("1:x")];
+    let alice = world.browser("Alice", &[]);
+    assert_eq!(world.take_reply(alice, "c").unwrap()["result"]["ice_servers"], expected("1:x"));
+    world.ice_servers = vec![server("2:x")];
+    world.lose_socket(alice);
+    let alice = world.reconnect(alice);
+    assert_eq!(world.take_reply(alice, "c").unwrap()["result"]["ice_servers"], expected("2:x"));
 }
 
 #[test]

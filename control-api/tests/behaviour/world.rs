@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control_api::{
-    Authenticated, Authority, ConnectRequest, Event, EventKind, IdSource, JoinAs, LegId, Liveness,
+    Authenticated, Authority, ConnectRequest, Event, EventKind, IceServer, IdSource, JoinAs, LegId, Liveness,
     MediaEvent, MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol,
     Recipients, RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession,
     RoomSessionId, RoomSettings, Route, Session, SessionConfig, SessionInput, SessionKey, SessionOutput,
@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) places: bool,
     /// Pages show the state that belongs to their session, or none.
     pub(crate) shows_right_state: bool,
+    /// What the shell gives every session from now on.
+    pub(crate) ice_servers: Vec<IceServer>,
     /// Rooms answer: otherwise requests to them are lost.
     pub(crate) rooms_answer: bool,
     /// What rooms are made with.
@@ -85,6 +87,7 @@ impl World {
             answers: true,
             places: true,
             shows_right_state: true,
+            ice_servers: Vec::new(),
             rooms_answer: true,
             settings: RoomSettings { max_members: 4, ..RoomSettings::default() },
             leave_after: secs(15),
@@ -151,8 +154,12 @@ impl World {
             "agent": "test", "authentication": {"jwt_token": "t"}}});
         let request = ConnectRequest::parse(&connect.to_string()).unwrap();
         let now = self.now();
-        let authenticated =
-            Authenticated { authority, authorization_state: state, may_resume: self.shows_right_state };
+        let authenticated = Authenticated {
+            authority,
+            authorization_state: state,
+            may_resume: self.shows_right_state,
+            ice_servers: self.ice_servers.clone(),
+        };
         let machine = self.sessions.get_mut(&session).unwrap();
         machine.attach(now, socket, request, authenticated);
         self.drain_session(session);
@@ -382,6 +389,7 @@ impl World {
                             authority,
                             authorization_state: Some("fresh".into()),
                             may_resume: true,
+                            ice_servers: self.ice_servers.clone(),
                         })
                         .ok_or(control_api::ConnectRefusal::Unauthorized);
                     self.tell_session(key, SessionInput::Reauthenticated { request, outcome });

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use control_api::{
-    Authenticated, Authority, ConnectRefusal, ConnectRequest, Credentials, ProjectGrant, ProjectId, Protocol,
-    RoomGrant, SocketId,
+    Authenticated, Authority, ConnectRefusal, ConnectRequest, Credentials, IceServer, ProjectGrant,
+    ProjectId, Protocol, RoomGrant, SocketId,
 };
 
 use super::outbox::Outbox;
@@ -64,9 +64,16 @@ pub(crate) async fn connect(
 pub(super) fn authenticated(app: &App, protocol: &Protocol, authority: Arc<Authority>) -> Authenticated {
     Authenticated {
         authorization_state: app.identity.state(protocol, &authority),
+        ice_servers: ice_servers(app, protocol, &authority),
         authority,
         may_resume: true,
     }
+}
+
+/// Only browsers have media; each connect brings credentials that last for a while again.
+fn ice_servers(app: &App, protocol: &Protocol, authority: &Authority) -> Vec<IceServer> {
+    let turn = app.config.turn.as_ref().filter(|_| matches!(authority, Authority::Room(_)));
+    turn.map(|turn| turn.mint(&protocol.uuid().to_string(), SystemTime::now())).into_iter().collect()
 }
 
 /// Whom these credentials are.
