@@ -9,6 +9,7 @@
 
 mod sim;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use media_core::srtp::Profile;
@@ -45,7 +46,10 @@ fn the_profile_is_gcm_when_the_browser_has_it() {
         let events = world.events_of(key);
         assert_eq!(
             events,
-            [&TransportEvent::PathOpen(ALICE.parse().unwrap()), &TransportEvent::Keyed(expected)]
+            [
+                &TransportEvent::PathOpen(ALICE.parse::<SocketAddr>().unwrap().into()),
+                &TransportEvent::Keyed(expected)
+            ]
         );
         assert_eq!(world.refused, []);
         media_flows(&mut world, browser, 1);

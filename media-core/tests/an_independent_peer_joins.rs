@@ -106,7 +106,7 @@ impl Meeting {
 
     fn drain_server(&mut self) {
         while let Some((to, bytes)) = self.server.poll_transmit() {
-            self.link.send(self.now, server_address(), to, bytes.to_vec());
+            self.link.send(self.now, server_address(), to.udp().unwrap(), bytes.to_vec());
         }
         while let Some((_, event)) = self.server.poll_event() {
             match event {
@@ -154,7 +154,7 @@ fn meets(seed: u64, version: DtlsVersion, impairment: Impairment) -> Duration {
         let mut down = rtp(2, n, b"down");
         down[1] = PT_OPUS;
         let to = meeting.server.seal_rtp(meeting.key, &mut down).unwrap();
-        meeting.link.send(now, server_address(), to, down);
+        meeting.link.send(now, server_address(), to.udp().unwrap(), down);
         meeting.run_for(Duration::from_millis(20));
     }
     for (heard, text) in [(&meeting.server_heard, "up"), (&meeting.peer_heard, "down")] {

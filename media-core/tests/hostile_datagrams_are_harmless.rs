@@ -211,7 +211,7 @@ fn only_checks_for_somebody_here_are_answered() {
     expect(&format!("{ours}:wxyz"), &local.pwd, Ok(()));
     assert_eq!(local.ufrag.len(), 8);
     assert!(local.pwd.len() >= 22);
-    assert_eq!(world.server.poll_event(), Some((key, TransportEvent::PathOpen(alice()))));
+    assert_eq!(world.server.poll_event(), Some((key, TransportEvent::PathOpen(alice().into()))));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn what_follows_the_integrity_of_a_check_does_not_count() {
     forged.extend([0x80, 0x28, 0, 4]);
     forged.extend(checksum.to_be_bytes());
     assert!(receive(&mut world, stranger(), &forged).0.is_ok());
-    assert_eq!(world.server.poll_event().map(|(_, e)| e), Some(TransportEvent::PathOpen(alice())));
+    assert_eq!(world.server.poll_event().map(|(_, e)| e), Some(TransportEvent::PathOpen(alice().into())));
     assert_eq!(world.server.poll_event(), None, "the path stays");
 }
 

@@ -49,7 +49,10 @@ fn media_goes_to_the_nominated_address() {
     world.run_for(Duration::from_millis(10));
     media_flows(&mut world, browser, 2, MOBILE);
     let key = world.browsers[browser].key();
-    assert_eq!(world.events_of(key).last(), Some(&&TransportEvent::PathMoved(MOBILE.parse().unwrap())));
+    assert_eq!(
+        world.events_of(key).last(),
+        Some(&&TransportEvent::PathMoved(MOBILE.parse::<SocketAddr>().unwrap().into()))
+    );
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn a_peer_has_sixteen_addresses_and_keeps_its_path() {
     }
     let mut drop_reason_of = |address: &str| {
         let mut forged = rtp(1, 1, b"forged, so without a tag");
-        match world.server.receive(world.now, address.parse().unwrap(), &mut forged) {
+        match world.server.receive(world.now, address.parse::<SocketAddr>().unwrap(), &mut forged) {
             Received::Refused(reason) => reason,
             other => panic!("{other:?}"),
         }
@@ -154,7 +157,7 @@ fn a_live_path_cannot_be_taken_by_another_peer() {
     let (key, local) = world.server.open(setup);
     // Mallory, a member, forges the sender address of its own checks.
     let forged = check(&format!("{}:mall", local.ufrag), &local.pwd, true);
-    let home = HOME.parse().unwrap();
+    let home: SocketAddr = HOME.parse().unwrap();
     world.link.send(world.now, home, server_address(), forged.clone());
     world.run_for(Duration::from_millis(10));
     assert_eq!(world.refused, [DropReason::StunAddressTaken]);
@@ -166,7 +169,7 @@ fn a_live_path_cannot_be_taken_by_another_peer() {
     world.link.impairment.loss_permille = 0;
     world.link.send(world.now, home, server_address(), forged);
     world.run_for(Duration::from_millis(10));
-    assert_eq!(world.events_of(key), [&TransportEvent::PathOpen(home)]);
+    assert_eq!(world.events_of(key), [&TransportEvent::PathOpen(home.into())]);
 }
 
 #[test]

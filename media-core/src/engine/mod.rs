@@ -12,12 +12,14 @@
 
 mod audio_thread;
 mod codec_workers;
+mod connections;
 mod mail;
 mod shard_thread;
 mod sys;
+mod write_queue;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -26,15 +28,20 @@ use crossbeam_channel::Receiver;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use self::codec_workers::JobQueue;
+use self::connections::Connections;
 use self::mail::{Mail, ShardAddress};
 use self::shard_thread::ShardThread;
-use self::sys::Waker;
+use self::sys::{Family, Waker};
 use crate::room::{Command, Counters, Event};
 use crate::shard::{Shard, ShardConfig};
-use crate::transport::Identity;
+use crate::transport::{Candidate, Identity};
 
 /// Asked of the kernel for each direction of a media socket; a burst of key frames to many viewers fits.
 const SOCKET_BUFFER: usize = 4 << 20;
+/// How often the system is asked for another port when TCP has no place on the one it chose.
+const PORTS_TRIED: usize = 32;
+/// Connections waiting to be accepted; the kernel has a limit of its own.
+const BACKLOG: i32 = 1024;
 
 /// How the engine is set up.
 #[derive(Clone, Debug)]
@@ -43,7 +50,9 @@ pub struct EngineConfig {
     pub shards: usize,
     /// UDP port of shard 0; shard n has `port + n`. 0 lets the system choose each.
     pub port: u16,
-    /// Address the sockets are bound to.
+    /// Whether connections are taken too, on the same numbers.
+    pub tcp: bool,
+    /// Address the sockets are bound to; `::` takes IPv4 as well.
     pub bind: IpAddr,
     /// Addresses written into candidates; empty means `bind`.
     pub advertise: Vec<IpAddr>,
@@ -106,8 +115,8 @@ impl Engine {
         let (jobs, workers) = codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
         engine.threads = workers;
         for number in 0..config.shards.max(1) {
-            let socket = bind(&config, number)?;
-            engine.start_shard(number, &config, socket, &identity, jobs.clone(), Arc::clone(&sink))?;
+            let sockets = bind(&config, number)?;
+            engine.start_shard(number, &config, sockets, &identity, jobs.clone(), Arc::clone(&sink))?;
         }
         Ok(engine)
     }
@@ -116,7 +125,7 @@ impl Engine {
         &mut self,
         number: usize,
         config: &EngineConfig,
-        socket: UdpSocket,
+        (socket, listener): (UdpSocket, Option<TcpListener>),
         identity: &Arc<Identity>,
         jobs: JobQueue,
         sink: Arc<S>,
@@ -124,7 +133,9 @@ impl Engine {
         let local = socket.local_addr().map_err(EngineError::Thread)?;
         let advertise =
             if config.advertise.is_empty() { vec![config.bind] } else { config.advertise.clone() };
-        let candidates = advertise.into_iter().map(|ip| SocketAddr::new(ip, local.port())).collect();
+        let candidates = Candidate::of(&advertise, local.port(), listener.is_some());
+        let connections = listener.map(|listener| Connections::new(listener, Instant::now()));
+        let connections = connections.transpose().map_err(EngineError::Thread)?;
         // A wall clock before 1970 is as good as any: reports only have to agree with each other.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let config =
@@ -138,7 +149,10 @@ impl Engine {
         let published = Arc::new(Mutex::new(Counters::default()));
         let thread = ShardThread {
             shard,
+            family: Family::of(&socket).map_err(EngineError::Thread)?,
             socket,
+            connections,
+            unused: Vec::new(),
             waker,
             inbox,
             address: address.clone(),
@@ -216,16 +230,50 @@ impl Drop for EndsTheProcess {
     }
 }
 
-fn bind(config: &EngineConfig, number: usize) -> Result<UdpSocket, EngineError> {
+/// The sockets of a shard. When the system chooses, it does so for UDP alone, and somebody else may have the same number
+/// for TCP: then it chooses again.
+fn bind(config: &EngineConfig, number: usize) -> Result<(UdpSocket, Option<TcpListener>), EngineError> {
     let offset = u16::try_from(number).unwrap_or(u16::MAX);
     let port = if config.port == 0 { 0 } else { config.port.saturating_add(offset) };
     let address = SocketAddr::new(config.bind, port);
-    open(address).map_err(|source| EngineError::Bind { address, source })
+    let attempts = if port == 0 { PORTS_TRIED } else { 1 };
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..attempts {
+        match open_both(address, config.tcp) {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) => last = error,
+        }
+    }
+    Err(EngineError::Bind { address, source: last })
+}
+
+fn open_both(address: SocketAddr, tcp: bool) -> io::Result<(UdpSocket, Option<TcpListener>)> {
+    let socket = open(address)?;
+    let listener =
+        if tcp { Some(listen(SocketAddr::new(address.ip(), socket.local_addr()?.port()))?) } else { None };
+    Ok((socket, listener))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    serve_both_families(&socket, address)?;
+    // After a restart connections of the process before may still be on their way out.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// `::` is every address of this machine, IPv4 too, whatever the system's default is.
+fn serve_both_families(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.ip().is_unspecified() && address.is_ipv6() { socket.set_only_v6(false) } else { Ok(()) }
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
+    serve_both_families(&socket, address)?;
     // The kernel caps these at its own limits; less room is no reason not to run.
     let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
@@ -245,6 +293,7 @@ mod tests {
         let config = EngineConfig {
             shards: 2,
             port: taken.local_addr().unwrap().port(),
+            tcp: false,
             bind: Ipv4Addr::LOCALHOST.into(),
             advertise: Vec::new(),
             codec_workers: 1,

@@ -1,6 +1,6 @@
 //! The thread of a shard: its socket, its inbox, its deadlines, and nothing else.
 //!
-//! in:  datagrams of the UDP port, mail of other threads, time
+//! in:  datagrams of the port, over UDP and over connections, mail of other threads, time
 //! out: datagrams, events to the sink, jobs to the codec workers, audio to the audio thread
 
 use std::net::UdpSocket;
@@ -11,10 +11,12 @@ use crossbeam_channel::Receiver;
 
 use super::audio_thread::AudioAddress;
 use super::codec_workers::JobQueue;
+use super::connections::Connections;
 use super::mail::{Mail, ShardAddress};
-use super::sys::{self, ReceiveBatch, SendBatch, Waker};
+use super::sys::{self, Family, ReceiveBatch, SendBatch, Waker};
 use crate::room::{Counters, Event};
 use crate::shard::{Input, Output, Shard};
+use crate::transport::ConnectionId;
 
 /// Batches of datagrams taken before mail and deadlines have their turn.
 const BATCHES_PER_TURN: usize = 4;
@@ -29,6 +31,10 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct ShardThread<S> {
     pub(super) shard: Shard,
     pub(super) socket: UdpSocket,
+    pub(super) family: Family,
+    pub(super) connections: Option<Connections>,
+    /// To be closed at the end of this turn.
+    pub(super) unused: Vec<ConnectionId>,
     pub(super) waker: Arc<Waker>,
     pub(super) inbox: Receiver<Mail>,
     pub(super) address: ShardAddress,
@@ -46,23 +52,27 @@ enum Turn {
 impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
     pub(super) fn run(mut self) {
         let mut received = ReceiveBatch::new();
-        let mut sent = SendBatch::new();
+        let mut sent = SendBatch::new(self.family);
         let mut publish_at = Instant::now();
         loop {
             if let Turn::Stop = self.take_mail() {
                 return;
             }
             self.take_datagrams(&mut received);
+            if let Some(connections) = &mut self.connections {
+                connections.receive(Instant::now(), &mut self.shard);
+            }
             let now = Instant::now();
             let until = self.drain(now);
-            self.transmit(&mut sent);
+            self.transmit(now, &mut sent);
             if now >= publish_at {
                 publish_at = now + PUBLISH_EVERY;
                 self.publish();
             }
             let sleep = until.saturating_duration_since(Instant::now()).min(SLEEP_MAX);
             if self.inbox.is_empty() {
-                sys::wait(&self.socket, &self.waker, sleep);
+                let connections = self.connections.as_ref().map(Connections::fd);
+                sys::wait(&self.socket, connections, &self.waker, sleep);
             }
         }
     }
@@ -104,7 +114,7 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
             };
             let now = Instant::now();
             for (from, bytes) in batch.datagrams() {
-                self.shard.handle(now, Input::Datagram { from, bytes });
+                self.shard.handle(now, Input::Datagram { from: from.into(), bytes });
             }
             if count < sys::BATCH {
                 return;
@@ -114,6 +124,9 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
 
     /// Hands out all that is ready; gives the next deadline.
     fn drain(&mut self, now: Instant) -> Instant {
+        if let Some(connections) = &mut self.connections {
+            connections.handle_timeout(now, &mut self.shard);
+        }
         self.shard.handle(now, Input::Timeout);
         loop {
             match self.shard.poll() {
@@ -127,17 +140,25 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
                         self.shard.count_dropped("audio_thread_full", 1);
                     }
                 }
-                Output::Idle { until } => return until.unwrap_or(now + SLEEP_MAX),
+                Output::Disconnect(connection) => self.unused.push(connection),
+                Output::Idle { until } => {
+                    let connections = self.connections.as_ref().and_then(Connections::poll_timeout);
+                    return [until, connections].into_iter().flatten().min().unwrap_or(now + SLEEP_MAX);
+                }
             }
         }
     }
 
-    fn transmit(&mut self, batch: &mut SendBatch) {
+    fn transmit(&mut self, now: Instant, batch: &mut SendBatch) {
+        if let Some(connections) = &mut self.connections {
+            connections.transmit(now, &mut self.shard);
+            self.unused.drain(..).for_each(|connection| connections.close(connection));
+        }
         let outbox = self.shard.outbox();
-        let total = outbox.len();
-        if total == 0 {
+        if outbox.is_empty() {
             return;
         }
+        let total = outbox.len();
         let sent = sys::send(&self.socket, outbox.datagrams(), batch);
         outbox.clear();
         self.shard.count_dropped("socket_refused", total.saturating_sub(sent) as u64);

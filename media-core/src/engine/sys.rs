@@ -7,8 +7,8 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Datagrams moved by one system call.
@@ -116,14 +116,28 @@ fn socket_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
         libc::AF_INET6 => {
             // SAFETY: the family says that the storage holds a sockaddr_in6, which is smaller and less aligned.
             let v6 = unsafe { *std::ptr::from_ref(storage).cast::<libc::sockaddr_in6>() };
-            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr).to_canonical();
-            Some(SocketAddr::new(ip, u16::from_be(v6.sin6_port)))
+            let (ip, port) = (Ipv6Addr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port));
+            // A socket for both families says IPv4 addresses in their IPv6 form; link-local ones mean nothing without
+            // their scope.
+            Some(match ip.to_ipv4_mapped() {
+                Some(v4) => SocketAddr::new(IpAddr::V4(v4), port),
+                None => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, v6.sin6_scope_id)),
+            })
         }
         _ => None,
     }
 }
 
-fn write_address(address: SocketAddr, storage: &mut libc::sockaddr_storage) -> libc::socklen_t {
+/// `family` is the socket's: one of IPv6 reaches IPv4 by mapped addresses (RFC 4291 §2.5.5.2).
+fn write_address(
+    address: SocketAddr,
+    family: Family,
+    storage: &mut libc::sockaddr_storage,
+) -> libc::socklen_t {
+    let address = match (address, family) {
+        (SocketAddr::V4(v4), Family::V6) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+        (address @ (SocketAddr::V4(_) | SocketAddr::V6(_)), Family::V4 | Family::V6) => address,
+    };
     match address {
         SocketAddr::V4(v4) => {
             // SAFETY: sockaddr_storage is large and aligned enough for a sockaddr_in.
@@ -167,23 +181,38 @@ pub(super) fn send<'a>(
     sent
 }
 
+/// Of a socket; one of IPv6 may serve both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(super) fn of(socket: &UdpSocket) -> io::Result<Self> {
+        Ok(if socket.local_addr()?.is_ipv4() { Self::V4 } else { Self::V6 })
+    }
+}
+
 /// Headers for one `sendmmsg`.
 pub(super) struct SendBatch {
+    family: Family,
     names: Box<[(libc::sockaddr_storage, libc::socklen_t)]>,
     iovecs: Vec<libc::iovec>,
 }
 
 impl SendBatch {
-    pub(super) fn new() -> Self {
+    /// For a socket of this family.
+    pub(super) fn new(family: Family) -> Self {
         // SAFETY: sockaddr_storage is plain old data; all zeroes is a valid value of it.
         let empty = unsafe { MaybeUninit::<libc::sockaddr_storage>::zeroed().assume_init() };
-        Self { names: vec![(empty, 0); BATCH].into_boxed_slice(), iovecs: Vec::with_capacity(BATCH) }
+        Self { family, names: vec![(empty, 0); BATCH].into_boxed_slice(), iovecs: Vec::with_capacity(BATCH) }
     }
 
     fn fill<'a>(&mut self, datagrams: &mut impl Iterator<Item = (SocketAddr, &'a [u8])>) {
         self.iovecs.clear();
         for ((to, bytes), (name, length)) in datagrams.take(BATCH).zip(self.names.iter_mut()) {
-            *length = write_address(to, name);
+            *length = write_address(to, self.family, name);
             self.iovecs
                 .push(libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
         }
@@ -263,19 +292,27 @@ impl Waker {
     }
 }
 
-/// Sleeps until the socket is readable, somebody wakes us, or `timeout` has passed.
-pub(super) fn wait(socket: &UdpSocket, waker: &Waker, timeout: Duration) {
-    let mut fds = [
-        libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 },
-        libc::pollfd { fd: waker.0.as_raw_fd(), events: libc::POLLIN, revents: 0 },
-    ];
+/// Sleeps until the socket or a connection is readable, somebody wakes us, or `timeout` has passed.
+pub(super) fn wait(
+    socket: &UdpSocket,
+    connections: Option<BorrowedFd<'_>>,
+    waker: &Waker,
+    timeout: Duration,
+) {
+    // A negative descriptor is passed over.
+    let connections = connections.map_or(-1, |fd| fd.as_raw_fd());
+    let mut fds = [socket.as_raw_fd(), waker.0.as_raw_fd(), connections].map(|fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    });
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(1),
         tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
     };
-    // SAFETY: two live descriptors and a live timespec; no signal mask.
-    unsafe { libc::ppoll(fds.as_mut_ptr(), 2, &raw const timeout, std::ptr::null()) };
-    let [_, woken] = fds;
+    // SAFETY: three descriptors, live or negative, and a live timespec; no signal mask.
+    unsafe { libc::ppoll(fds.as_mut_ptr(), 3, &raw const timeout, std::ptr::null()) };
+    let [_, woken, _] = fds;
     if woken.revents != 0 {
         waker.clear();
     }

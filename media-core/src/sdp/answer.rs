@@ -8,11 +8,11 @@
 //! direction and all candidates, bundled or not.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::negotiate::{Negotiated, NegotiatedMedia, Payload};
 use super::offer::{Codec, Origin, Rejected};
-use crate::transport::{Fingerprint, LocalIce};
+use crate::transport::{Candidate, Fingerprint, LocalIce};
 use crate::units::{MediaKind, Pt, Ssrc, VideoCodec};
 
 /// All that an answer is made of.
@@ -25,7 +25,7 @@ pub struct Answer<'a> {
     /// Our certificate.
     pub fingerprint: Fingerprint,
     /// Where we can be reached, the best one first; the same for each transport.
-    pub candidates: &'a [SocketAddr],
+    pub candidates: &'a [Candidate],
     /// Ours in the audio section; must be there when it was negotiated.
     pub audio: Option<&'a LocalMedia>,
     /// Ours in the video section; must be there when it was negotiated. Bundled sections have the same credentials.
@@ -89,7 +89,7 @@ fn section(sdp: &mut Text, answer: &Answer<'_>, media: &NegotiatedMedia, local: 
         MediaKind::Audio => "audio",
         MediaKind::Video => "video",
     };
-    let address = answer.candidates.first().copied();
+    let address = Candidate::default_of(answer.candidates);
     // Port 9 is "discard": no address known yet, RFC 8840 §4.1.1. Port 0 would reject the section.
     let (ip, port) = address.map_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9), |a| (a.ip(), a.port()));
     let formats: Vec<String> =
@@ -119,11 +119,8 @@ fn transport(sdp: &mut Text, answer: &Answer<'_>, local: &LocalMedia) {
     sdp.line(format_args!("a=ice-pwd:{}", local.ice.pwd));
     sdp.line(format_args!("a=fingerprint:sha-256 {}", answer.fingerprint));
     sdp.line(format_args!("a=setup:passive"));
-    for (rank, address) in (1_u32..).zip(answer.candidates) {
-        // RFC 8445 §5.1.2.1: type preference 126 for host, ours falling with the rank, component 1.
-        let priority = (126 << 24) | (65_536_u32.saturating_sub(rank) << 8) | 255;
-        let (ip, port) = (address.ip(), address.port());
-        sdp.line(format_args!("a=candidate:{rank} 1 udp {priority} {ip} {port} typ host"));
+    for (rank, candidate) in (1_u32..).zip(answer.candidates) {
+        sdp.line(format_args!("a=candidate:{}", candidate.line(rank)));
     }
     sdp.line(format_args!("a=end-of-candidates"));
 }

@@ -1,12 +1,11 @@
 //! Offers of a real Chromium, the answers to them word by word, and offers that nobody should send.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::transport::{Fingerprint, LocalIce};
+use crate::transport::{Candidate, Fingerprint, LocalIce, Protocol};
 use crate::units::{MediaKind, Mid, Pt, Ssrc, VideoCodec};
 
 const SENDRECV: &str = include_str!("fixtures/offers/sendrecv.sdp");
@@ -33,8 +32,8 @@ fn local(name: &str, ssrc: u32, rtx: Option<u32>) -> LocalMedia {
 
 fn answered(negotiated: &Negotiated) -> String {
     let (audio, video) = (local("audio", 1111, None), local("video", 2222, Some(3333)));
-    let candidates: [SocketAddr; 2] =
-        ["192.0.2.7:40000".parse().unwrap(), "[2001:db8::7]:40000".parse().unwrap()];
+    let candidates = ["192.0.2.7:40000", "[2001:db8::7]:40000"]
+        .map(|address| Candidate { protocol: Protocol::Udp, address: address.parse().unwrap() });
     write_answer(&Answer {
         negotiated,
         origin: Origin { session_id: 77, version: 1 },

@@ -23,7 +23,7 @@ pub(crate) use self::reach::Reach;
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room};
 use crate::rtcp::NtpClock;
-use crate::transport::{Identity, Received, Transports};
+use crate::transport::{Candidate, ConnectionId, Identity, Path, Received, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
 
 /// The parts of a shard that a room reaches, borrowed beside `rooms`.
@@ -48,8 +48,8 @@ macro_rules! reach {
 /// What a shard is made with.
 #[derive(Clone, Debug)]
 pub struct ShardConfig {
-    /// Addresses written into answers as host candidates.
-    pub candidates: Vec<SocketAddr>,
+    /// Written into answers, best first.
+    pub candidates: Vec<Candidate>,
     /// Wall clock at the moment of making, since 1970.
     pub wall: Duration,
     /// Seed of the numbers that only have to differ.
@@ -59,8 +59,12 @@ pub struct ShardConfig {
 /// What a shard takes.
 #[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
 pub enum Input<'a> {
-    /// From the UDP port; decrypted in place.
-    Datagram { from: SocketAddr, bytes: &'a mut [u8] },
+    /// From the port, over UDP or a connection; decrypted in place.
+    Datagram { from: Path, bytes: &'a mut [u8] },
+    /// A peer has made a connection; datagrams of it name it.
+    Connected { connection: ConnectionId, from: SocketAddr },
+    /// The connection is no more.
+    Disconnected { connection: ConnectionId },
     /// From the control plane.
     Command(Command),
     /// A job that `poll` gave, finished; `spent` is CPU time.
@@ -80,6 +84,8 @@ pub enum Output {
     Job(Job),
     /// To the audio plane.
     Audio(AudioInput),
+    /// No peer uses this connection any more: it is to be closed when the outbox has been sent.
+    Disconnect(ConnectionId),
     /// Nothing more now; call again by then.
     Idle { until: Option<Instant> },
 }
@@ -126,6 +132,8 @@ impl Shard {
         self.now = now;
         match input {
             Input::Datagram { from, bytes } => self.on_datagram(from, bytes),
+            Input::Connected { connection, from } => self.transports.handle_connected(connection, from),
+            Input::Disconnected { connection } => self.transports.handle_disconnected(now, connection),
             Input::Command(command) => self.on_command(command),
             Input::JobDone { done, spent } => {
                 let room = done.room();
@@ -148,6 +156,12 @@ impl Shard {
     /// Datagrams to send; whoever takes them clears it.
     pub fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
+    }
+
+    /// Whether the peer that made this connection has shown who it is.
+    #[must_use]
+    pub fn serves(&self, connection: ConnectionId) -> bool {
+        self.transports.serves(connection)
     }
 
     /// Totals so far, levels now.
@@ -178,7 +192,7 @@ impl Shard {
         rooms.into_iter().chain(self.transports.poll_timeout()).min()
     }
 
-    fn on_datagram(&mut self, from: SocketAddr, bytes: &mut [u8]) {
+    fn on_datagram(&mut self, from: Path, bytes: &mut [u8]) {
         let size = bytes.len();
         match self.transports.receive(self.now, from, bytes) {
             Received::Rtp { transport, packet } => {
@@ -276,6 +290,9 @@ impl Shard {
         while let Some((to, bytes)) = self.transports.poll_transmit() {
             self.counters.handshake_out.count(bytes.len());
             self.outbox.push(to, &bytes);
+        }
+        while let Some(connection) = self.transports.poll_abandoned() {
+            self.outputs.push_back(Output::Disconnect(connection));
         }
         while let Some((transport, event)) = self.transports.poll_event() {
             let Some(&(room, leg)) = self.routes.get(&transport) else { continue };

@@ -1,7 +1,6 @@
 //! What a room can reach of its shard while it handles one input.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -11,7 +10,7 @@ use super::{Outbox, Output};
 use crate::mix::audio::AudioInput;
 use crate::room::{Counters, Event, Job};
 use crate::rtcp::{NtpClock, NtpTime};
-use crate::transport::Transports;
+use crate::transport::{Candidate, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
 
 /// Borrowed for the time of one input.
@@ -23,7 +22,7 @@ pub(crate) struct Reach<'a> {
     pub(crate) clock: NtpClock,
     pub(crate) transports: &'a mut Transports,
     pub(crate) routes: &'a mut FxHashMap<TransportKey, (RoomKey, LegKey)>,
-    pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) candidates: &'a [Candidate],
     pub(crate) outbox: &'a mut Outbox,
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) counters: &'a mut Counters,

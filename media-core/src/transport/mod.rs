@@ -15,15 +15,18 @@
 //!
 //! RFC 7983 (one port), RFC 8445 (ICE), RFC 5763 and 5764 (DTLS-SRTP).
 
+mod candidate;
 mod client_hello;
 mod demux;
 mod drop_reason;
 mod dtls;
 mod dtls_gate;
 mod dtls_record;
+pub mod framing;
 mod ice;
 mod identity;
 mod params;
+mod path;
 mod peer;
 mod slots;
 
@@ -44,9 +47,11 @@ use ice::{Check, Ice, Ufrag};
 use peer::Peer;
 use slots::Slots;
 
+pub use candidate::{Candidate, Protocol};
 pub use drop_reason::DropReason;
 pub use identity::{Identity, IdentityError};
 pub use params::{Fingerprint, LocalIce, RemoteIce};
+pub use path::{ConnectionId, Path};
 
 /// Datagrams waiting for [`Transports::poll_transmit`]. Further ones are dropped: they are answers
 /// to checks and handshake flights, which both sides repeat.
@@ -87,10 +92,10 @@ pub enum Received<'b> {
 /// What happened to a transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportEvent {
-    /// The first authenticated check came, from this address.
-    PathOpen(SocketAddr),
-    /// The peer wants its media at another address from now on.
-    PathMoved(SocketAddr),
+    /// The first authenticated check came, this way.
+    PathOpen(Path),
+    /// The peer wants its media another way from now on.
+    PathMoved(Path),
     /// DTLS is complete; media can flow.
     Keyed(Profile),
     /// The peer has closed its side.
@@ -105,10 +110,14 @@ pub struct Transports {
     peers: Slots<Peer>,
     by_ufrag: FxHashMap<Ufrag, TransportKey>,
     /// Written by authenticated checks only.
-    by_address: FxHashMap<SocketAddr, TransportKey>,
+    by_path: FxHashMap<Path, TransportKey>,
+    /// Where the connections come from: what a check that came on one is answered with.
+    connections: FxHashMap<ConnectionId, SocketAddr>,
+    /// Connections that no peer uses any more; at most one for each that is open.
+    abandoned: VecDeque<ConnectionId>,
     /// Peers in the middle of a handshake, by when they want [`Self::handle_timeout`].
     deadlines: BTreeSet<(Instant, TransportKey)>,
-    outbox: VecDeque<(SocketAddr, Bytes)>,
+    outbox: VecDeque<(Path, Bytes)>,
     /// Emptied by [`Self::poll_event`]. Bounded by the number of peers: of a path that moves only
     /// the latest address is kept, everything else happens once.
     events: VecDeque<(TransportKey, TransportEvent)>,
@@ -119,7 +128,8 @@ impl fmt::Debug for Transports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transports")
             .field("peers", &self.by_ufrag.len())
-            .field("addresses", &self.by_address.len())
+            .field("paths", &self.by_path.len())
+            .field("connections", &self.connections.len())
             .finish_non_exhaustive()
     }
 }
@@ -132,7 +142,9 @@ impl Transports {
             identity,
             peers: Slots::new(),
             by_ufrag: FxHashMap::default(),
-            by_address: FxHashMap::default(),
+            by_path: FxHashMap::default(),
+            connections: FxHashMap::default(),
+            abandoned: VecDeque::new(),
             deadlines: BTreeSet::new(),
             outbox: VecDeque::new(),
             events: VecDeque::new(),
@@ -173,10 +185,10 @@ impl Transports {
         for ufrag in peer.ice.ufrags() {
             self.by_ufrag.remove(&ufrag);
         }
-        for address in peer.addresses() {
+        for path in peer.paths() {
             // Another peer may have come to this address since.
-            if self.by_address.get(&address) == Some(&key) {
-                self.by_address.remove(&address);
+            if self.by_path.get(&path) == Some(&key) {
+                self.leave(path);
             }
         }
         if let Some(deadline) = peer.deadline {
@@ -187,8 +199,37 @@ impl Transports {
         self.send_flight(peer.path);
     }
 
+    /// A peer, who is not known yet, has made a connection to our port.
+    pub fn handle_connected(&mut self, connection: ConnectionId, from: SocketAddr) {
+        self.connections.insert(connection, from);
+    }
+
+    /// A connection is no more. Its peer gets its media the way it was last heard on, until it says otherwise.
+    pub fn handle_disconnected(&mut self, now: Instant, connection: ConnectionId) {
+        self.connections.remove(&connection);
+        self.abandoned.retain(|abandoned| *abandoned != connection);
+        let path = Path::Tcp(connection);
+        let Some(key) = self.by_path.remove(&path) else { return };
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if let Some(next) = peer.lost(path, now) {
+            self.moved(key, next);
+        }
+    }
+
+    /// Whether an authenticated check came on this connection.
+    #[must_use]
+    pub fn serves(&self, connection: ConnectionId) -> bool {
+        self.by_path.contains_key(&Path::Tcp(connection))
+    }
+
+    /// A connection that can be closed, once all there is to transmit has been sent.
+    pub fn poll_abandoned(&mut self) -> Option<ConnectionId> {
+        self.abandoned.pop_front()
+    }
+
     /// Takes a datagram; media is decrypted in place.
-    pub fn receive<'b>(&mut self, now: Instant, from: SocketAddr, bytes: &'b mut [u8]) -> Received<'b> {
+    pub fn receive<'b>(&mut self, now: Instant, from: impl Into<Path>, bytes: &'b mut [u8]) -> Received<'b> {
+        let from = from.into();
         let taken = match demux::class(bytes) {
             Some(Class::Rtp) => return self.on_media(now, from, bytes, Class::Rtp),
             Some(Class::Rtcp) => return self.on_media(now, from, bytes, Class::Rtcp),
@@ -204,7 +245,7 @@ impl Transports {
 
     /// Protects RTP; says where to send it. `None` while there are no keys or no path, and for what
     /// is not RTP.
-    pub fn seal_rtp(&mut self, key: TransportKey, packet: &mut Vec<u8>) -> Option<SocketAddr> {
+    pub fn seal_rtp(&mut self, key: TransportKey, packet: &mut Vec<u8>) -> Option<Path> {
         let peer = self.peers.get_mut(key)?;
         let (_, outbound) = peer.srtp.as_deref_mut()?;
         outbound.seal_rtp(packet).ok()?;
@@ -213,7 +254,7 @@ impl Transports {
 
     /// Protects RTCP; says where to send it. `None` while there are no keys or no path, and for
     /// what is not RTCP.
-    pub fn seal_rtcp(&mut self, key: TransportKey, packet: &mut Vec<u8>) -> Option<SocketAddr> {
+    pub fn seal_rtcp(&mut self, key: TransportKey, packet: &mut Vec<u8>) -> Option<Path> {
         let peer = self.peers.get_mut(key)?;
         let (_, outbound) = peer.srtp.as_deref_mut()?;
         outbound.seal_rtcp(packet).ok()?;
@@ -221,7 +262,7 @@ impl Transports {
     }
 
     /// Next STUN or DTLS datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<(SocketAddr, Bytes)> {
+    pub fn poll_transmit(&mut self) -> Option<(Path, Bytes)> {
         self.outbox.pop_front()
     }
 
@@ -253,14 +294,8 @@ impl Transports {
         self.peers.get(key)?.last_heard
     }
 
-    fn on_media<'b>(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        bytes: &'b mut [u8],
-        class: Class,
-    ) -> Received<'b> {
-        let Some(&transport) = self.by_address.get(&from) else {
+    fn on_media<'b>(&mut self, now: Instant, from: Path, bytes: &'b mut [u8], class: Class) -> Received<'b> {
+        let Some(&transport) = self.by_path.get(&from) else {
             return Received::Refused(DropReason::MediaUnknownAddress);
         };
         let Some(peer) = self.peers.get_mut(transport) else {
@@ -284,14 +319,20 @@ impl Transports {
         }
     }
 
-    fn on_stun(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
+    fn on_stun(&mut self, now: Instant, from: Path, bytes: &[u8]) -> Result<(), DropReason> {
         let mut check = Check::parse(bytes)?;
         let key = *self.by_ufrag.get(&check.local()).ok_or(DropReason::StunUnknownUfrag)?;
         let crypto = self.identity.crypto().crypto();
         let peer = self.peers.get(key).ok_or(DropReason::StunUnknownUfrag)?;
-        let answer = peer.ice.answer(&mut check, from, crypto).ok_or(DropReason::StunUnauthenticated)?;
+        let mapped = match from {
+            Path::Udp(address) => address,
+            Path::Tcp(connection) => {
+                *self.connections.get(&connection).ok_or(DropReason::StunUnauthenticated)?
+            }
+        };
+        let answer = peer.ice.answer(&mut check, mapped, crypto).ok_or(DropReason::StunUnauthenticated)?;
         // A member could send checks of its own with another member's address as their source.
-        let owner = self.by_address.get(&from).filter(|owner| **owner != key);
+        let owner = self.by_path.get(&from).filter(|owner| **owner != key);
         if owner.and_then(|owner| self.peers.get(*owner)).is_some_and(|owner| owner.lives_at(from, now)) {
             return Err(DropReason::StunAddressTaken);
         }
@@ -303,17 +344,17 @@ impl Transports {
         Ok(())
     }
 
-    fn on_authentic_check(&mut self, now: Instant, key: TransportKey, from: SocketAddr, check: &Check) {
+    fn on_authentic_check(&mut self, now: Instant, key: TransportKey, from: Path, check: &Check) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         if let Some(forgotten) = peer.ice.on_authentic(check) {
             self.by_ufrag.remove(&forgotten);
         }
-        if let Some(forgotten) = peer.heard_from(from, now)
-            && self.by_address.get(&forgotten) == Some(&key)
-        {
-            self.by_address.remove(&forgotten);
+        let full = peer.heard_from(from, now);
+        if let Some(full) = full.filter(|full| self.by_path.get(full) == Some(&key)) {
+            self.leave(full);
         }
-        self.by_address.insert(from, key);
+        self.by_path.insert(from, key);
+        let Some(peer) = self.peers.get_mut(key) else { return };
         match peer.path {
             None => {
                 peer.path = Some(from);
@@ -321,16 +362,30 @@ impl Transports {
             }
             Some(path) if check.nominates && path != from => {
                 peer.path = Some(from);
-                self.events
-                    .retain(|(whose, event)| *whose != key || !matches!(event, TransportEvent::PathMoved(_)));
-                self.events.push_back((key, TransportEvent::PathMoved(from)));
+                self.moved(key, from);
             }
             Some(_) => {}
         }
     }
 
-    fn on_dtls(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Result<(), DropReason> {
-        let key = *self.by_address.get(&from).ok_or(DropReason::DtlsUnknownAddress)?;
+    /// Only the latest of several moves is told.
+    fn moved(&mut self, key: TransportKey, to: Path) {
+        self.events.retain(|(whose, event)| *whose != key || !matches!(event, TransportEvent::PathMoved(_)));
+        self.events.push_back((key, TransportEvent::PathMoved(to)));
+    }
+
+    /// Nobody is expected on this path any more.
+    fn leave(&mut self, path: Path) {
+        self.by_path.remove(&path);
+        if let Path::Tcp(connection) = path
+            && self.connections.contains_key(&connection)
+        {
+            self.abandoned.push_back(connection);
+        }
+    }
+
+    fn on_dtls(&mut self, now: Instant, from: Path, bytes: &[u8]) -> Result<(), DropReason> {
+        let key = *self.by_path.get(&from).ok_or(DropReason::DtlsUnknownAddress)?;
         let peer = self.peers.get_mut(key).ok_or(DropReason::DtlsUnknownAddress)?;
         let outcome = peer.dtls.read(now, &self.identity, bytes, &mut self.flight)?;
         self.after_dtls(key, outcome);
@@ -362,7 +417,7 @@ impl Transports {
         self.send_flight(path);
     }
 
-    fn send_flight(&mut self, path: Option<SocketAddr>) {
+    fn send_flight(&mut self, path: Option<Path>) {
         let room = MAX_OUTBOX.saturating_sub(self.outbox.len());
         let flight = self.flight.drain(..);
         if let Some(path) = path {

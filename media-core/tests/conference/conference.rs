@@ -16,7 +16,7 @@ use media_core::room::{
 use media_core::rtcp::{NtpClock, NtpTime};
 use media_core::sdp::Offer;
 use media_core::shard::{Input, Output, Shard, ShardConfig};
-use media_core::transport::Identity;
+use media_core::transport::{Candidate, Identity};
 use media_core::units::{LegKey, MediaKind, MemberKey, RoomKey};
 
 use crate::page::{Page, Setup};
@@ -73,7 +73,11 @@ impl Conference {
 
     pub fn with(seed: u64, config: RoomConfig) -> Self {
         let now = Instant::now();
-        let config_of_shard = ShardConfig { candidates: vec![server_address()], wall: WALL, seed };
+        let config_of_shard = ShardConfig {
+            candidates: Candidate::of(&[server_address().ip()], server_address().port(), true),
+            wall: WALL,
+            seed,
+        };
         let identity = Arc::new(Identity::generate().unwrap());
         let mut conference = Self {
             now,
@@ -218,7 +222,7 @@ impl Conference {
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, mut bytes: Vec<u8>) {
         if to == server_address() {
-            return self.shard.handle(self.now, Input::Datagram { from, bytes: &mut bytes });
+            return self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
         }
         let pages = self.pages.iter_mut().map(|member| &mut member.page).filter(|page| !page.cut_off);
         for page in pages {
@@ -256,6 +260,7 @@ impl Conference {
                 Output::Event(event) => self.events.push((self.now - self.started, event)),
                 Output::Job(job) => self.workers.start(self.now, || job.run()),
                 Output::Audio(input) => self.plane.handle(self.now, input),
+                Output::Disconnect(connection) => panic!("nobody came by TCP, not even {connection:?}"),
                 Output::Idle { .. } => {
                     if let Some(done) = self.workers.finished(self.now) {
                         self.shard.handle(self.now, Input::JobDone { done, spent: Duration::ZERO });

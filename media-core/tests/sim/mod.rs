@@ -124,7 +124,7 @@ impl World {
     pub fn server_sends(&mut self, key: TransportKey, rtp: &[u8]) -> bool {
         let mut packet = rtp.to_vec();
         match self.server.seal_rtp(key, &mut packet) {
-            Some(to) => self.link.send(self.now, server_address(), to, packet),
+            Some(to) => self.link.send(self.now, server_address(), to.udp().unwrap(), packet),
             None => return false,
         }
         true
@@ -138,7 +138,7 @@ impl World {
     /// Puts on the link what anybody wants to send.
     fn flush(&mut self) {
         while let Some((to, bytes)) = self.server.poll_transmit() {
-            self.link.send(self.now, server_address(), to, bytes.to_vec());
+            self.link.send(self.now, server_address(), to.udp().unwrap(), bytes.to_vec());
         }
         while let Some((key, event)) = self.server.poll_event() {
             self.events.push((self.now - self.started, key, event));

@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) storage: Storage,
     pub(super) tokens: Tokens,
     pub(super) media: Media,
+    pub(super) turn: Turn,
     pub(super) room: Room,
     pub(super) session: Session,
     pub(super) limits: Limits,
@@ -81,10 +82,20 @@ pub(super) struct Tokens {
 pub(super) struct Media {
     pub(super) bind: IpAddr,
     pub(super) port: u16,
+    pub(super) tcp: bool,
     pub(super) advertise: Vec<IpAddr>,
     pub(super) shards: usize,
     pub(super) codec_workers: usize,
     pub(super) bundle: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Turn {
+    pub(super) urls: Vec<String>,
+    pub(super) secret: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) ttl: String,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -157,6 +168,7 @@ impl Default for File {
             storage: Storage::default(),
             tokens: Tokens::default(),
             media: Media::default(),
+            turn: Turn::default(),
             room: Room::default(),
             session: Session::default(),
             limits: Limits::default(),
@@ -184,11 +196,18 @@ impl Default for Media {
         Self {
             bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port: 40_000,
+            tcp: true,
             advertise: Vec::new(),
             shards: 0,
             codec_workers: 0,
             bundle: false,
         }
+    }
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { urls: Vec::new(), secret: None, secret_file: None, ttl: "12h".to_owned() }
     }
 }
 

@@ -3,6 +3,8 @@
 //! in:  a checked configuration
 //! out: sentences for the operator, each beginning with the key to look at
 
+use std::net::IpAddr;
+
 use super::{Config, Scheme};
 
 impl Config {
@@ -32,6 +34,11 @@ impl Config {
             );
         } else if !self.media.advertise.is_empty() && self.media.advertise.iter().all(|a| a.is_loopback()) {
             warn("media.advertise", "is only loopback: no other machine's media arrives".to_owned());
+        }
+        let unheard = |address: &&IpAddr| self.media.bind.is_ipv4() && address.is_ipv6();
+        if let Some(address) = self.media.advertise.iter().find(unheard) {
+            let text = format!("{address} is IPv6, and media.bind is not; `::` takes both");
+            warn("media.advertise", text);
         }
         if self.demo {
             warn("demo.enabled", format!("everybody who reaches {listen} can join every room"));

@@ -23,6 +23,7 @@ use media_core::engine::EngineConfig;
 use file::File;
 
 use crate::storage::Place;
+use crate::turn::{Turn, check_urls};
 use crate::url_policy::{Allowed, UrlPolicy};
 
 pub(crate) use project::Project;
@@ -102,6 +103,8 @@ pub(crate) struct Config {
     pub(crate) tokens: TokenRules,
     pub(crate) storage: StorageRules,
     pub(crate) media: EngineConfig,
+    /// `None`: clients reach us directly or not at all.
+    pub(crate) turn: Option<Turn>,
     /// Whether SDK legs are answered with BUNDLE.
     pub(crate) bundle: bool,
     pub(crate) room: RoomDefaults,
@@ -193,8 +196,9 @@ impl Config {
                 key_file: file.tokens.key_file.unwrap_or_else(|| data_dir.join("token.key")),
             },
             storage: storage(file.storage, &data_dir)?,
+            turn: turn(file.turn)?,
             bundle: file.media.bundle,
-            media: media(file.media)?,
+            media: media(file.media, &[Some(listen), file.metrics.listen])?,
             webhooks: webhooks::webhooks(file.webhooks, &egress)?,
             egress,
             room: room(&file.room)?,
@@ -295,7 +299,8 @@ fn storage(storage: file::Storage, data_dir: &Path) -> Result<StorageRules, Conf
     Ok(StorageRules { place, keep })
 }
 
-fn media(media: file::Media) -> Result<EngineConfig, ConfigError> {
+/// `http`: where this server listens for TCP already.
+fn media(media: file::Media, http: &[Option<SocketAddr>]) -> Result<EngineConfig, ConfigError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let advertise: Vec<IpAddr> = media.advertise;
     if media.bind.is_unspecified() && advertise.is_empty() {
@@ -304,6 +309,7 @@ fn media(media: file::Media) -> Result<EngineConfig, ConfigError> {
             format!("is needed when media.bind is {}: browsers must be told where to send", media.bind),
         ));
     }
+    let advertise: Vec<IpAddr> = advertise.iter().map(IpAddr::to_canonical).collect();
     if let Some(bad) = advertise.iter().find(|address| address.is_unspecified() || address.is_multicast()) {
         return Err(ConfigError::new("media.advertise", format!("{bad} cannot be reached")));
     }
@@ -315,14 +321,55 @@ fn media(media: file::Media) -> Result<EngineConfig, ConfigError> {
             format!("{} leaves no room for {shards} shards", media.port),
         ));
     }
+    let ports = usize::from(media.port)..usize::from(media.port) + shards;
+    let same = |other: &&SocketAddr| {
+        ports.contains(&usize::from(other.port()))
+            && (other.ip() == media.bind || other.ip().is_unspecified() || media.bind.is_unspecified())
+    };
+    if let Some(taken) = http.iter().flatten().find(same).filter(|_| media.tcp && media.port != 0) {
+        let reason =
+            format!("its TCP ports, {ports:?}, are also to listen on {taken}; set media.tcp or another port");
+        return Err(ConfigError::new("media.port", reason));
+    }
     let workers = within("media.codec_workers", media.codec_workers, 0, 1024)?;
     Ok(EngineConfig {
         shards,
         port: media.port,
+        tcp: media.tcp,
         bind: media.bind,
         advertise,
         codec_workers: if workers == 0 { cores } else { workers },
     })
+}
+
+/// The reasons never contain the secret.
+fn turn(turn: file::Turn) -> Result<Option<Turn>, ConfigError> {
+    if turn.urls.is_empty() {
+        return match (turn.secret, turn.secret_file) {
+            (None, None) => Ok(None),
+            (Some(_), _) | (_, Some(_)) => Err(ConfigError::new("turn.urls", "is needed with a secret")),
+        };
+    }
+    check_urls(&turn.urls).map_err(|reason| ConfigError::new("turn.urls", reason))?;
+    let ttl = token_ttl(&turn.ttl).map_err(|reason| ConfigError::new("turn.ttl", reason))?;
+    let (key, secret) = match (turn.secret, turn.secret_file) {
+        (Some(secret), None) => ("turn.secret", secret),
+        (None, Some(path)) => {
+            let read = crate::secret_file::open(&path).map_err(|error| error.to_string());
+            let text = read.and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| format!("{}: is no text", path.display()))
+            });
+            let text = text.map_err(|reason| ConfigError::new("turn.secret_file", reason))?;
+            ("turn.secret_file", text.trim_end().to_owned())
+        }
+        (None, None) => {
+            return Err(ConfigError::new("turn.secret", "is needed with turn.urls, or turn.secret_file"));
+        }
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::new("turn.secret", "is given twice, by turn.secret_file too"));
+        }
+    };
+    Turn::new(turn.urls, &secret, ttl).map(Some).map_err(|reason| ConfigError::new(key, reason))
 }
 
 fn room(room: &file::Room) -> Result<RoomDefaults, ConfigError> {
