@@ -11,7 +11,9 @@ use media_core::receive::{Format, TwccRecorder, VideoConfig, VideoReceiver};
 use media_core::rtcp::{self, Packet};
 use media_core::rtp::dependency::Tracker;
 use media_core::rtp::{self, ExtId, PayloadInfo, RtpHeader, RtpView, write_packet};
-use media_core::sdp::{Answer, LocalMedia, Offer, Origin, Policy, negotiate, write_answer};
+use media_core::sdp::{
+    Answer, LocalData, LocalMedia, Negotiated, Offer, Origin, Policy, SlotPolicy, negotiate, write_answer,
+};
 use media_core::transport::{
     Candidate, Fingerprint, Identity, LocalIce, PeerSetup, Received, RemoteIce, TransportEvent, Transports,
 };
@@ -207,34 +209,49 @@ fn video(bytes: &[u8], codec: VideoCodec) {
 /// An offer: what is accepted has an answer, and nothing of the offer's text breaks out of its line there.
 pub fn sdp(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(offer) = Offer::parse(text) else { return };
-    for bundle in [false, true] {
-        let policy = Policy { video: vec![VideoCodec::H264, VideoCodec::Vp8], bundle };
-        let Ok(negotiated) = negotiate(&offer, &policy) else { continue };
-        let local = |ssrc| LocalMedia {
-            ice: LocalIce { ufrag: "ufragufr".to_owned(), pwd: "passwordpasswordpassword".to_owned() },
-            ssrc: Ssrc(ssrc),
-            rtx: Some(Ssrc(ssrc + 1)),
-        };
-        let (audio, video) = (local(10), local(20));
-        let answer = write_answer(&Answer {
-            negotiated: &negotiated,
-            origin: Origin { session_id: 1, version: 1 },
-            fingerprint: Fingerprint([7; 32]),
-            candidates: &Candidate::of(&[address("192.0.2.1:40000").ip()], 40000, true),
-            audio: Some(&audio),
-            video: Some(&video),
-            cname: "canvas",
-            stream: "room",
-        });
-        for line in answer.split_terminator("\r\n") {
-            assert!(line.as_bytes().get(1) == Some(&b'='), "{line:?}");
-            assert!(!line.contains(['\r', '\n', '\0']), "{line:?}");
+    let offers = [Offer::parse(text), Offer::parse_many(text)];
+    let video = || vec![VideoCodec::H264, VideoCodec::Vp8];
+    let pair = |bundle| Policy { video: video(), bundle, ..Policy::default() };
+    let tiles = |audio| Policy {
+        slots: Some(SlotPolicy { video: 9, audio }),
+        simulcast: true,
+        data: true,
+        ..pair(true)
+    };
+    for offer in offers.into_iter().flatten() {
+        for policy in [pair(false), pair(true), tiles(0), tiles(3)] {
+            let Ok(negotiated) = negotiate(&offer, &policy) else { continue };
+            answer(text, &negotiated);
+            answer(text, &negotiated.renew(&offer, &policy).expect("the same offer is answered again"));
         }
-        let sections = answer.lines().filter(|line| line.starts_with("m=")).count();
-        let offered = text.lines().filter(|line| line.starts_with("m=")).count();
-        assert_eq!(sections, offered, "an answer has as many sections as its offer");
     }
+}
+
+fn answer(offer: &str, negotiated: &Negotiated) {
+    let ice = || LocalIce { ufrag: "ufragufr".to_owned(), pwd: "passwordpasswordpassword".to_owned() };
+    let local = |ssrc| LocalMedia { ice: ice(), ssrc: Ssrc(ssrc), rtx: Some(Ssrc(ssrc + 1)) };
+    let (audio, video, slots) = (local(10), local(20), vec![local(30); 9]);
+    let data = LocalData { ice: ice(), max_message_size: 65_536 };
+    let answer = write_answer(&Answer {
+        negotiated,
+        origin: Origin { session_id: 1, version: 1 },
+        fingerprint: Fingerprint([7; 32]),
+        candidates: &Candidate::of(&[address("192.0.2.1:40000").ip()], 40000, true),
+        audio: Some(&audio),
+        video: Some(&video),
+        video_slots: &slots,
+        audio_slots: &slots,
+        data: Some(&data),
+        cname: "canvas",
+        stream: "room",
+    });
+    for line in answer.split_terminator("\r\n") {
+        assert!(line.as_bytes().get(1) == Some(&b'='), "{line:?}");
+        assert!(!line.contains(['\r', '\n', '\0']), "{line:?}");
+    }
+    let sections = answer.lines().filter(|line| line.starts_with("m=")).count();
+    let offered = offer.lines().filter(|line| line.starts_with("m=")).count();
+    assert_eq!(sections, offered, "an answer has as many sections as its offer");
 }
 
 fn address(text: &str) -> SocketAddr {

@@ -56,6 +56,7 @@ mod packet;
 mod packetizer;
 mod retransmit;
 mod sender;
+mod speakers;
 mod timeline;
 pub mod vp9;
 
@@ -64,4 +65,5 @@ pub use layers::Layers;
 pub use packet::{EncodedPicture, MediaPacket};
 pub use packetizer::{MAX_PAYLOAD, Packetizer};
 pub use sender::{PayloadTypes, RtpSender, SenderConfig, SenderStats};
+pub use speakers::{Candidate, Loudness, SpeakerSlots};
 pub use timeline::Start;

@@ -49,7 +49,7 @@ mod reception;
 mod twcc;
 mod video;
 
-pub use audio::AudioReceiver;
+pub use audio::{AudioReceiver, Sound};
 pub use clock::SenderClock;
 pub use reception::ReceptionStats;
 pub use twcc::TwccRecorder;

@@ -32,7 +32,8 @@ impl Room {
             let why = LegEnd::Refused("the member has left".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });
         };
-        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle, self.video_codecs) {
+        let codecs = self.video_codecs;
+        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle, codecs, receive) {
             Ok((leg, sdp)) => {
                 let too_many = owner.add_leg(key);
                 if self.legs.is_empty() {

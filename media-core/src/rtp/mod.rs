@@ -21,7 +21,8 @@
 //! since `rtp`'s depacketizers keep state across packets and index past a truncated aggregate.
 //!
 //! RFC 3550 §5.1, RFC 8285 (extensions), RFC 4588 (retransmission), RFC 7741 (VP8), RFC 6184 (H.264), RFC 9628
-//! (VP9), the AV1 RTP payload format with its dependency descriptor.
+//! (VP9), the AV1 RTP payload format with its dependency descriptor, RFC 2198 (redundant
+//! audio).
 
 pub mod av1;
 mod bits;
@@ -30,6 +31,7 @@ mod ext;
 pub mod h264;
 mod header;
 mod info;
+pub mod red;
 mod rtx;
 mod seq;
 pub mod vp8;

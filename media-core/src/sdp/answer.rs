@@ -3,17 +3,20 @@
 //! in:  [`Negotiated`] and what is ours: credentials, certificate, candidates, streams
 //! out: SDP with CRLF
 //!
-//! The audio section stands first whatever the order of the offer: the SDKs move the sections of an answer to the
-//! places of a video-first offer themselves and take for granted that they came audio first. Every section says its
-//! direction and all candidates, bundled or not.
+//! For SDKs the audio section stands first whatever the order of the offer ([`SectionOrder`]). Every section says its
+//! direction and all candidates, bundled or not. Each slot is a stream of its own, so that a browser gives each of them
+//! to the page by itself and does not hold one back for another.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::negotiate::{Negotiated, NegotiatedMedia, Payload};
-use super::offer::{Codec, Origin, Rejected};
+use super::negotiate::{Negotiated, NegotiatedData, NegotiatedMedia, Payload};
+use super::offer::{Codec, DATA_FORMAT, Origin, Rejected, SectionOrder};
 use crate::transport::{Candidate, Fingerprint, LocalIce};
-use crate::units::{MediaKind, Pt, Ssrc, VideoCodec};
+use crate::units::{Pt, Ssrc, VideoCodec};
+
+/// The SCTP port on our side of an association: there is one per transport, so all may have the same (RFC 8841 §5.1).
+const SCTP_PORT: u16 = 5000;
 
 /// All that an answer is made of.
 #[derive(Clone, Debug)]
@@ -30,9 +33,15 @@ pub struct Answer<'a> {
     pub audio: Option<&'a LocalMedia>,
     /// Ours in the video section; must be there when it was negotiated. Bundled sections have the same credentials.
     pub video: Option<&'a LocalMedia>,
-    /// RTCP canonical name, common to both streams.
+    /// Ours in each slot for pictures.
+    pub video_slots: &'a [LocalMedia],
+    /// Ours in each slot for sound.
+    pub audio_slots: &'a [LocalMedia],
+    /// Ours in the section of data channels.
+    pub data: Option<&'a LocalData>,
+    /// RTCP canonical name, common to all streams.
     pub cname: &'a str,
-    /// Media stream id, common to both tracks.
+    /// Media stream id of the audio and the video section.
     pub stream: &'a str,
 }
 
@@ -45,6 +54,22 @@ pub struct LocalMedia {
     pub ssrc: Ssrc,
     /// Its retransmissions; used when the payload we send has them.
     pub rtx: Option<Ssrc>,
+}
+
+/// What is ours in the section of data channels.
+#[derive(Clone, Debug)]
+pub struct LocalData {
+    /// Credentials of the section's transport.
+    pub ice: LocalIce,
+    /// The longest message that we take, in bytes.
+    pub max_message_size: u32,
+}
+
+/// A section of the answer on its way into the text.
+enum Part<'a> {
+    Media { media: &'a NegotiatedMedia, local: &'a LocalMedia, stream: String, track: String },
+    Data(&'a NegotiatedData, &'a LocalData),
+    Rejected(&'a Rejected),
 }
 
 /// Writes the answer. A negotiated section without its [`LocalMedia`] is left out.
@@ -62,16 +87,52 @@ pub fn write_answer(answer: &Answer<'_>) -> String {
     }
     sdp.line(format_args!("a=ice-lite"));
     sdp.line(format_args!("a=msid-semantic: WMS {}", answer.stream));
-    for (media, local) in [(&answer.negotiated.audio, answer.audio), (&answer.negotiated.video, answer.video)]
-    {
-        if let (Some(media), Some(local)) = (media, local) {
-            section(&mut sdp, answer, media, local);
+    for part in parts(answer) {
+        match part {
+            Part::Media { media, local, stream, track } => {
+                section(&mut sdp, answer, media, local);
+                if media.direction.sends() {
+                    streams(&mut sdp, answer.cname, media, local, (&stream, &track));
+                }
+            }
+            Part::Data(data, local) => data_section(&mut sdp, answer, data, local),
+            Part::Rejected(rejected) => rejection(&mut sdp, rejected),
         }
     }
-    for rejected in &answer.negotiated.rejected {
-        rejection(&mut sdp, rejected);
-    }
     sdp.0
+}
+
+/// The sections in the order of the answer.
+fn parts<'a>(answer: &'a Answer<'a>) -> Vec<Part<'a>> {
+    let negotiated = answer.negotiated;
+    let own = |media: &'a Option<NegotiatedMedia>, local: Option<&'a LocalMedia>| {
+        let (media, local) = (media.as_ref()?, local?);
+        let (stream, track) = (answer.stream.to_owned(), media.kind.sdp_name().to_owned());
+        Some((media.place, Part::Media { media, local, stream, track }))
+    };
+    let slots = |media: &'a [NegotiatedMedia], locals: &'a [LocalMedia], name: &'static str| {
+        (0_u8..).zip(media.iter().zip(locals)).map(move |(slot, (media, local))| {
+            let stream = format!("{name}-{slot}");
+            let track = format!("{stream}-{}", media.kind.sdp_name());
+            (media.place, Part::Media { media, local, stream, track })
+        })
+    };
+    let data = negotiated.data.as_ref().zip(answer.data);
+    let mut parts: Vec<(usize, Part<'a>)> = own(&negotiated.audio, answer.audio)
+        .into_iter()
+        .chain(own(&negotiated.video, answer.video))
+        .chain(slots(&negotiated.audio_slots, answer.audio_slots, "audio-slot"))
+        .chain(slots(&negotiated.video_slots, answer.video_slots, "slot"))
+        .chain(data.map(|(data, local)| (data.place, Part::Data(data, local))))
+        // A slot whose section has been stopped is still there, and inactive: its place says what it is.
+        .filter(|(place, _)| !negotiated.rejected.iter().any(|(rejected, _)| rejected == place))
+        .collect();
+    parts.extend(negotiated.rejected.iter().map(|(place, rejected)| (*place, Part::Rejected(rejected))));
+    match negotiated.order {
+        SectionOrder::AudioFirst => {}
+        SectionOrder::AsOffered => parts.sort_by_key(|(place, _)| *place),
+    }
+    parts.into_iter().map(|(_, part)| part).collect()
 }
 
 /// SDP lines end with CRLF, the last one too (RFC 8866 §5).
@@ -85,19 +146,11 @@ impl Text {
 }
 
 fn section(sdp: &mut Text, answer: &Answer<'_>, media: &NegotiatedMedia, local: &LocalMedia) {
-    let kind = match media.kind {
-        MediaKind::Audio => "audio",
-        MediaKind::Video => "video",
-    };
-    let address = Candidate::default_of(answer.candidates);
-    // Port 9 is "discard": no address known yet, RFC 8840 §4.1.1. Port 0 would reject the section.
-    let (ip, port) = address.map_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9), |a| (a.ip(), a.port()));
     let formats: Vec<String> =
         media.receive.iter().flat_map(payload_types).map(|pt| pt.0.to_string()).collect();
-    sdp.line(format_args!("m={kind} {port} {} {}", media.protocol, formats.join(" ")));
-    sdp.line(format_args!("c=IN {} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" }));
+    head(sdp, answer, media.kind.sdp_name(), &media.protocol, &formats.join(" "));
     sdp.line(format_args!("a=mid:{}", media.mid));
-    transport(sdp, answer, local);
+    transport(sdp, answer, &local.ice);
     for (id, extension) in media.extensions.iter() {
         sdp.line(format_args!("a=extmap:{id} {}", extension.uri()));
     }
@@ -109,14 +162,40 @@ fn section(sdp: &mut Text, answer: &Answer<'_>, media: &NegotiatedMedia, local: 
     for payload in &media.receive {
         codec(sdp, payload);
     }
-    if media.direction.sends() {
-        streams(sdp, answer, media, local, kind);
-    }
+    encodings(sdp, media);
 }
 
-fn transport(sdp: &mut Text, answer: &Answer<'_>, local: &LocalMedia) {
-    sdp.line(format_args!("a=ice-ufrag:{}", local.ice.ufrag));
-    sdp.line(format_args!("a=ice-pwd:{}", local.ice.pwd));
+fn head(sdp: &mut Text, answer: &Answer<'_>, media: &str, protocol: &str, formats: &str) {
+    let address = Candidate::default_of(answer.candidates);
+    // Port 9 is "discard": no address known yet, RFC 8840 §4.1.1. Port 0 would reject the section.
+    let (ip, port) = address.map_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9), |a| (a.ip(), a.port()));
+    sdp.line(format_args!("m={media} {port} {protocol} {formats}"));
+    sdp.line(format_args!("c=IN {} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" }));
+}
+
+/// RFC 8853 §5.3: the same encodings seen from the other end.
+fn encodings(sdp: &mut Text, media: &NegotiatedMedia) {
+    if media.rids.is_empty() {
+        return;
+    }
+    for rid in &media.rids {
+        sdp.line(format_args!("a=rid:{rid} recv"));
+    }
+    let rids: Vec<&str> = media.rids.iter().map(|rid| rid.0.as_str()).collect();
+    sdp.line(format_args!("a=simulcast:recv {}", rids.join(";")));
+}
+
+fn data_section(sdp: &mut Text, answer: &Answer<'_>, data: &NegotiatedData, local: &LocalData) {
+    head(sdp, answer, "application", &data.protocol, DATA_FORMAT);
+    sdp.line(format_args!("a=mid:{}", data.mid));
+    transport(sdp, answer, &local.ice);
+    sdp.line(format_args!("a=sctp-port:{SCTP_PORT}"));
+    sdp.line(format_args!("a=max-message-size:{}", local.max_message_size));
+}
+
+fn transport(sdp: &mut Text, answer: &Answer<'_>, ice: &LocalIce) {
+    sdp.line(format_args!("a=ice-ufrag:{}", ice.ufrag));
+    sdp.line(format_args!("a=ice-pwd:{}", ice.pwd));
     sdp.line(format_args!("a=fingerprint:sha-256 {}", answer.fingerprint));
     sdp.line(format_args!("a=setup:passive"));
     for (rank, candidate) in (1_u32..).zip(answer.candidates) {
@@ -125,8 +204,10 @@ fn transport(sdp: &mut Text, answer: &Answer<'_>, local: &LocalMedia) {
     sdp.line(format_args!("a=end-of-candidates"));
 }
 
+/// The numbers of a payload, the most wanted first.
 fn payload_types(payload: &Payload) -> impl Iterator<Item = Pt> + use<> {
-    std::iter::once(payload.pt).chain(payload.rtx)
+    let red = |preferred| payload.red.filter(|red| red.preferred == preferred).map(|red| red.pt);
+    [red(true), Some(payload.pt), red(false), payload.rtx].into_iter().flatten()
 }
 
 fn codec(sdp: &mut Text, payload: &Payload) {
@@ -153,14 +234,23 @@ fn codec(sdp: &mut Text, payload: &Payload) {
     if !payload.fmtp.is_empty() {
         sdp.line(format_args!("a=fmtp:{pt} {}", payload.fmtp));
     }
+    if let Some(Pt(red)) = payload.red.map(|red| red.pt) {
+        sdp.line(format_args!("a=rtpmap:{red} red/48000/2"));
+        sdp.line(format_args!("a=fmtp:{red} {pt}/{pt}"));
+    }
     if let Some(Pt(rtx)) = payload.rtx {
         sdp.line(format_args!("a=rtpmap:{rtx} rtx/{clock}"));
         sdp.line(format_args!("a=fmtp:{rtx} apt={pt}"));
     }
 }
 
-fn streams(sdp: &mut Text, answer: &Answer<'_>, media: &NegotiatedMedia, local: &LocalMedia, track: &str) {
-    let (stream, cname) = (answer.stream, answer.cname);
+fn streams(
+    sdp: &mut Text,
+    cname: &str,
+    media: &NegotiatedMedia,
+    local: &LocalMedia,
+    (stream, track): (&str, &str),
+) {
     sdp.line(format_args!("a=msid:{stream} {track}"));
     let rtx = local.rtx.filter(|_| media.receive.iter().any(|p| p.rtx.is_some()));
     if let Some(rtx) = rtx {

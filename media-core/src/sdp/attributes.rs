@@ -72,6 +72,30 @@ pub(super) fn fid_group(value: &str) -> Option<(Ssrc, Ssrc)> {
     (words.next().is_none() && media != rtx).then_some((Ssrc(media), Ssrc(rtx)))
 }
 
+/// The longest id of an encoding that we take; browsers use one to three characters.
+const MAX_RID: usize = 16;
+
+/// `a=rid:<id> send [<restrictions>]`, RFC 8851 §10. What it restricts does not matter to us.
+pub(super) fn rid_sent(value: &str) -> Option<&str> {
+    let mut words = value.split_whitespace();
+    let rid = words.next()?;
+    let is_rid = (1..=MAX_RID).contains(&rid.len())
+        && rid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    (is_rid && words.next() == Some("send")).then_some(rid)
+}
+
+/// `a=simulcast:send <list> [recv <list>]`, in either order (RFC 8853 §5.1); gives the list that is sent.
+pub(super) fn simulcast_sent(value: &str) -> Option<&str> {
+    let mut words = value.split_whitespace();
+    while let Some(direction) = words.next() {
+        let list = words.next()?;
+        if direction == "send" {
+            return Some(list);
+        }
+    }
+    None
+}
+
 /// The `token` of RFC 8866 §9: what may be copied into an answer as it came.
 pub(super) fn is_token(text: &str) -> bool {
     (1..=64).contains(&text.len())
@@ -124,6 +148,20 @@ mod tests {
         assert_eq!(fid_group("FID 1 2"), Some((Ssrc(1), Ssrc(2))));
         for bad in ["", "FID", "FID 1", "FID 1 1", "FID 1 2 3", "SIM 1 2", "FID 1 4294967296"] {
             assert_eq!(fid_group(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn encodings_are_named_by_short_ids() {
+        assert_eq!(rid_sent("q send"), Some("q"));
+        assert_eq!(rid_sent("h-1_x send pt=96;max-width=640"), Some("h-1_x"));
+        for bad in ["", "q", "q recv", "q sendx", " send", "a.b send", "ü send", "abcdefghijklmnopq send"] {
+            assert_eq!(rid_sent(bad), None, "{bad}");
+        }
+        assert_eq!(simulcast_sent("send q;h;f"), Some("q;h;f"));
+        assert_eq!(simulcast_sent("recv a;b send q;~h"), Some("q;~h"));
+        for bad in ["", "send", "recv a;b", "q;h;f"] {
+            assert_eq!(simulcast_sent(bad), None, "{bad}");
         }
     }
 

@@ -48,6 +48,9 @@ pub enum SdpError {
     /// A section asks to travel with another one, but names no group for that.
     #[error("section with mid {0} is bundle-only but the offer's sections are not in one BUNDLE group")]
     BundleBroken(String),
+    /// Streams of their own for many members come over one transport.
+    #[error("section with mid {0} is not in the offer's BUNDLE group")]
+    BundleNeeded(String),
     /// A later offer wants what the first answer did not give, or the other way round.
     #[error("sections cannot change between one transport and several")]
     BundleChanged,

@@ -7,7 +7,7 @@ use rtc_sdp::description::media::MediaDescription;
 
 use super::attributes::{self, RtpMap};
 use super::error::{SdpError, limit};
-use super::offer::{Codec, Feedback, OfferedCodec};
+use super::offer::{Codec, Feedback, OfferedCodec, Red};
 use crate::units::{MediaKind, Pt, VideoCodec};
 
 const MAX_CODECS: usize = 96;
@@ -58,9 +58,11 @@ impl<'a> Formats<'a> {
 
     pub(super) fn known(&self, kind: MediaKind) -> Vec<OfferedCodec> {
         let known = |f: &Format<'_>| {
+            let codec = f.codec(kind)?;
             Some(OfferedCodec {
                 pt: f.map.pt,
-                codec: f.codec(kind)?,
+                codec,
+                red: (codec == Codec::Opus).then(|| self.red_of(f.map.pt)).flatten(),
                 rtx: self.rtx_of(f.map.pt),
                 fmtp: f.fmtp.to_owned(),
                 feedback: f.feedback,
@@ -87,6 +89,20 @@ impl<'a> Formats<'a> {
                 && attributes::parameter(f.fmtp, "apt").and_then(attributes::payload_type) == Some(pt)
         };
         self.0.iter().find(is_rtx).map(|f| f.map.pt)
+    }
+}
+
+impl Formats<'_> {
+    /// RFC 2198 §5: the parameters name the payload type of the sound itself, then those of the copies.
+    fn red_of(&self, pt: Pt) -> Option<Red> {
+        let is_red = |f: &Format<'_>| {
+            f.map.name.eq_ignore_ascii_case("red")
+                && (f.map.clock, f.map.channels) == (48_000, 2)
+                && f.fmtp.split('/').all(|block| attributes::payload_type(block) == Some(pt))
+        };
+        let place = |pt: Pt| self.0.iter().position(|f| f.map.pt == pt);
+        let red = self.0.iter().find(|f| is_red(f))?.map.pt;
+        Some(Red { pt: red, preferred: place(red) < place(pt) })
     }
 }
 

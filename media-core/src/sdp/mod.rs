@@ -18,15 +18,20 @@ mod error;
 mod formats;
 mod negotiate;
 mod offer;
+mod roles;
 mod section;
 
-pub use answer::{Answer, LocalMedia, write_answer};
+pub use answer::{Answer, LocalData, LocalMedia, write_answer};
 pub use error::SdpError;
-pub use negotiate::{Extensions, Negotiated, NegotiatedMedia, Payload, Policy, negotiate};
+pub use negotiate::{
+    Extensions, Negotiated, NegotiatedData, NegotiatedMedia, Payload, Policy, SlotPolicy, negotiate,
+};
 pub use offer::{
-    Codec, Direction, ExtensionUri, Feedback, Offer, OfferedCodec, OfferedMedia, OfferedSsrc, Origin,
-    Rejected,
+    Codec, Direction, ExtensionUri, Feedback, Offer, OfferedCodec, OfferedData, OfferedMedia, OfferedSection,
+    OfferedSsrc, Origin, Red, Rejected, SectionOrder,
 };
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiles_tests;

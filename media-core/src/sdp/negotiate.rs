@@ -6,17 +6,37 @@
 //! Nothing enters the result that was not offered.
 
 use super::error::{SdpError, shortened};
-use super::offer::{Codec, Direction, ExtensionUri, Feedback, Offer, OfferedMedia, OfferedSsrc, Rejected};
+use super::offer::{
+    Codec, Direction, ExtensionUri, Feedback, Offer, OfferedData, OfferedMedia, OfferedSection, OfferedSsrc,
+    Red, Rejected, SectionOrder,
+};
+use super::roles::{Role, roles};
 use crate::transport::{Fingerprint, RemoteIce};
-use crate::units::{MediaKind, Mid, Pt, VideoCodec};
+use crate::units::{MediaKind, Mid, Pt, Rid, VideoCodec};
 
 /// What we want of an answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// Video codecs, the most wanted first; one that is not listed is not answered.
     pub video: Vec<VideoCodec>,
     /// All sections over one transport, when the offer allows it.
     pub bundle: bool,
+    /// Sections for streams of others; without, one audio and one video section are all that is answered. With them the
+    /// sections share one transport whatever `bundle` says.
+    pub slots: Option<SlotPolicy>,
+    /// Encodings side by side, when the offer has them.
+    pub simulcast: bool,
+    /// Data channels, on a transport that is shared.
+    pub data: bool,
+}
+
+/// How many sections that only receive are taken; more are answered with port 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotPolicy {
+    /// Of pictures.
+    pub video: u8,
+    /// Of sound. With none, the first audio section of the offer is for the mix.
+    pub audio: u8,
 }
 
 /// The outcome for a whole offer.
@@ -26,18 +46,43 @@ pub struct Negotiated {
     pub bundled: bool,
     /// The accepted mids in the order of the offer's group: the first one names the section whose transport is used.
     pub group: Vec<Mid>,
-    /// The audio section.
+    /// The audio section. With audio slots we only receive in it.
     pub audio: Option<NegotiatedMedia>,
-    /// The video section.
+    /// The video section. With slots we only receive in it.
     pub video: Option<NegotiatedMedia>,
-    /// Sections answered with port 0.
-    pub rejected: Vec<Rejected>,
+    /// Sections for pictures of others by their slot numbers. Numbers stay: a slot that the offerer has stopped is
+    /// inactive until a section in its place takes it over.
+    pub video_slots: Vec<NegotiatedMedia>,
+    /// The same for sound.
+    pub audio_slots: Vec<NegotiatedMedia>,
+    /// The section of data channels.
+    pub data: Option<NegotiatedData>,
+    /// Sections answered with port 0, by their places.
+    pub rejected: Vec<(usize, Rejected)>,
+    /// Of the sections in the answer.
+    pub order: SectionOrder,
 }
 
 impl Negotiated {
-    /// The accepted sections in the order of the answer.
+    /// The sections of sound and pictures: what both ends may send first, then the slots.
     pub fn sections(&self) -> impl Iterator<Item = &NegotiatedMedia> {
-        self.audio.iter().chain(&self.video)
+        self.audio.iter().chain(&self.video).chain(&self.audio_slots).chain(&self.video_slots)
+    }
+
+    /// Decides the answer to a later offer of the same peer connection. Sections keep what they were for.
+    ///
+    /// # Errors
+    /// As [`negotiate`].
+    pub fn renew(&self, offer: &Offer, policy: &Policy) -> Result<Self, SdpError> {
+        decide(offer, policy, Some(self))
+    }
+
+    /// The offerer's end of the transport of this section.
+    #[must_use]
+    pub fn peer(&self, mid: &Mid) -> Option<(&RemoteIce, Fingerprint)> {
+        let media = self.sections().find(|section| section.mid == *mid);
+        let data = || self.data.as_ref().filter(|data| data.mid == *mid);
+        media.map(|m| (&m.ice, m.fingerprint)).or_else(|| data().map(|d| (&d.ice, d.fingerprint)))
     }
 }
 
@@ -46,6 +91,8 @@ impl Negotiated {
 pub struct NegotiatedMedia {
     /// Audio or video.
     pub kind: MediaKind,
+    /// Among the sections of the offer, from 0; it never changes (RFC 3264 §8).
+    pub place: usize,
     /// As in the offer.
     pub mid: Mid,
     /// As we see it.
@@ -64,8 +111,37 @@ pub struct NegotiatedMedia {
     pub extensions: Extensions,
     /// The offerer's announced streams.
     pub ssrcs: Vec<OfferedSsrc>,
+    /// Encodings that come side by side, in the offerer's order; empty when there is one.
+    pub rids: Vec<Rid>,
     /// RTCP without leading SR or RR is understood, RFC 5506.
     pub rtcp_rsize: bool,
+}
+
+impl NegotiatedMedia {
+    /// Under which payload type this codec travels.
+    #[must_use]
+    pub fn payload(&self, codec: Codec) -> Option<&Payload> {
+        self.receive.iter().find(|payload| payload.codec == codec)
+    }
+}
+
+/// The outcome for data channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiatedData {
+    /// As in the offer.
+    pub mid: Mid,
+    /// Among the sections of the offer, from 0.
+    pub place: usize,
+    /// The offerer's ICE credentials.
+    pub ice: RemoteIce,
+    /// The certificate that DTLS has to show.
+    pub fingerprint: Fingerprint,
+    /// As in the offer.
+    pub protocol: String,
+    /// The offerer's SCTP port.
+    pub sctp_port: u16,
+    /// The longest message that the offerer takes, in bytes; 0 means of any length.
+    pub max_message_size: u64,
 }
 
 /// One payload type that both ends know.
@@ -77,6 +153,8 @@ pub struct Payload {
     pub codec: Codec,
     /// Retransmissions come under this number.
     pub rtx: Option<Pt>,
+    /// Packets with copies of earlier ones.
+    pub red: Option<Red>,
     /// Format parameters for the answer.
     pub fmtp: String,
     /// Feedback that both understand.
@@ -94,6 +172,16 @@ pub struct Extensions {
     pub abs_send_time: Option<u8>,
     /// Loudness; audio only.
     pub audio_level: Option<u8>,
+    /// Names the encoding; only where encodings come side by side.
+    pub rid: Option<u8>,
+    /// Names the encoding that a repeated packet belongs to; as `rid`.
+    pub repaired_rid: Option<u8>,
+    /// How long pictures may be held back.
+    pub playout_delay: Option<u8>,
+    /// Time of capture.
+    pub abs_capture_time: Option<u8>,
+    /// Which pictures need which others; only with codecs that need it.
+    pub dependency_descriptor: Option<u8>,
 }
 
 impl Extensions {
@@ -104,6 +192,11 @@ impl Extensions {
             (self.transport_cc, ExtensionUri::TransportCc),
             (self.abs_send_time, ExtensionUri::AbsSendTime),
             (self.audio_level, ExtensionUri::AudioLevel),
+            (self.rid, ExtensionUri::Rid),
+            (self.repaired_rid, ExtensionUri::RepairedRid),
+            (self.playout_delay, ExtensionUri::PlayoutDelay),
+            (self.abs_capture_time, ExtensionUri::AbsCaptureTime),
+            (self.dependency_descriptor, ExtensionUri::DependencyDescriptor),
         ];
         all.sort_by_key(|(id, _)| *id);
         all.into_iter().filter_map(|(id, uri)| Some((id?, uri)))
@@ -116,45 +209,131 @@ impl Extensions {
 /// [`SdpError`] when a section cannot be answered. A section is never silently dropped for want of a codec: its owner
 /// would be unseen without knowing why.
 pub fn negotiate(offer: &Offer, policy: &Policy) -> Result<Negotiated, SdpError> {
-    let audio = offer.audio.as_ref().map(|m| section(MediaKind::Audio, m, policy)).transpose()?;
-    let video = offer.video.as_ref().map(|m| section(MediaKind::Video, m, policy)).transpose()?;
-    let accepted: Vec<&OfferedMedia> = [&offer.audio, &offer.video].into_iter().flatten().collect();
+    decide(offer, policy, None)
+}
+
+fn decide(offer: &Offer, policy: &Policy, former: Option<&Negotiated>) -> Result<Negotiated, SdpError> {
+    let slots_of = |which: fn(&Negotiated) -> &[NegotiatedMedia]| former.map(which).unwrap_or_default();
+    let mut outcome = Negotiated {
+        bundled: false,
+        group: Vec::new(),
+        audio: None,
+        video: None,
+        video_slots: slots_of(|former| &former.video_slots).iter().map(NegotiatedMedia::stopped).collect(),
+        audio_slots: slots_of(|former| &former.audio_slots).iter().map(NegotiatedMedia::stopped).collect(),
+        data: None,
+        rejected: Vec::new(),
+        order: offer.order,
+    };
+    let mut data = None;
+    let mut accepted: Vec<&OfferedMedia> = Vec::new();
+    for ((place, section), role) in offer.sections.iter().enumerate().zip(roles(offer, policy, former)) {
+        match (section, role) {
+            (OfferedSection::Media(media), Some(role)) => {
+                accepted.push(media);
+                outcome.take(role, self::section(place, media, policy, role)?);
+            }
+            (OfferedSection::Data(offered), _) if policy.data && data.is_none() => {
+                data = Some((place, offered))
+            }
+            (OfferedSection::Media(_) | OfferedSection::Data(_) | OfferedSection::Other(_), _) => {
+                outcome.rejected.push((place, section.rejected()));
+            }
+        }
+    }
     if accepted.is_empty() {
         return Err(SdpError::NoMedia);
     }
-    let groupable = accepted.iter().all(|m| offer.bundle.contains(&m.mid));
-    let must_bundle = accepted.iter().find(|m| m.bundle_only);
-    if let Some(lost) = must_bundle.filter(|_| !groupable) {
-        return Err(SdpError::BundleBroken(lost.mid.0.clone()));
+    let alone = accepted.iter().find(|media| !offer.bundle.contains(&media.mid));
+    let must_bundle = accepted.iter().find(|media| media.bundle_only);
+    match (alone, must_bundle) {
+        (Some(alone), _) if policy.slots.is_some() => {
+            return Err(SdpError::BundleNeeded(alone.mid.0.clone()));
+        }
+        (Some(_), Some(lost)) => return Err(SdpError::BundleBroken(lost.mid.0.clone())),
+        (Some(_), None) | (None, _) => {}
     }
-    let is_accepted = |mid: &Mid| accepted.iter().any(|m| m.mid == *mid);
-    Ok(Negotiated {
-        bundled: groupable && (policy.bundle || must_bundle.is_some()),
-        group: offer.bundle.iter().filter(|mid| is_accepted(mid)).cloned().collect(),
-        audio,
-        video,
-        rejected: offer.rejected.clone(),
-    })
+    outcome.bundled = alone.is_none() && (policy.bundle || policy.slots.is_some() || must_bundle.is_some());
+    if let Some((place, offered)) = data {
+        if outcome.bundled && offer.bundle.contains(&offered.mid) {
+            outcome.data = Some(NegotiatedData::of(place, offered));
+        } else {
+            outcome.rejected.push((place, OfferedSection::Data(offered.clone()).rejected()));
+            outcome.rejected.sort_by_key(|(place, _)| *place);
+        }
+    }
+    let is_taken = |mid: &&Mid| {
+        accepted.iter().any(|media| media.mid == **mid)
+            || outcome.data.as_ref().is_some_and(|data| data.mid == **mid)
+    };
+    outcome.group = offer.bundle.iter().filter(is_taken).cloned().collect();
+    Ok(outcome)
 }
 
-fn section(kind: MediaKind, offered: &OfferedMedia, policy: &Policy) -> Result<NegotiatedMedia, SdpError> {
+impl Negotiated {
+    fn take(&mut self, role: Role, media: NegotiatedMedia) {
+        let (slots, slot) = match role {
+            Role::Audio => return self.audio = Some(media),
+            Role::Video => return self.video = Some(media),
+            Role::AudioSlot(slot) => (&mut self.audio_slots, slot),
+            Role::VideoSlot(slot) => (&mut self.video_slots, slot),
+        };
+        match slots.get_mut(slot) {
+            Some(taken) => *taken = media,
+            // Roles number new slots from the end.
+            None => slots.push(media),
+        }
+    }
+}
+
+impl NegotiatedMedia {
+    /// What is left of a slot whose section is no more.
+    fn stopped(&self) -> Self {
+        Self { direction: Direction::Inactive, ..self.clone() }
+    }
+}
+
+impl NegotiatedData {
+    fn of(place: usize, offered: &OfferedData) -> Self {
+        Self {
+            mid: offered.mid.clone(),
+            place,
+            ice: offered.ice.clone(),
+            fingerprint: offered.fingerprint,
+            protocol: offered.protocol.clone(),
+            sctp_port: offered.sctp_port,
+            max_message_size: offered.max_message_size,
+        }
+    }
+}
+
+fn section(
+    place: usize,
+    offered: &OfferedMedia,
+    policy: &Policy,
+    role: Role,
+) -> Result<NegotiatedMedia, SdpError> {
+    let kind = offered.kind;
     let wanted: Vec<Codec> = match kind {
         MediaKind::Audio => vec![Codec::Opus],
         MediaKind::Video => policy.video.iter().copied().map(Codec::Video).collect(),
     };
-    let receive: Vec<Payload> = wanted.into_iter().filter_map(|codec| payload(offered, codec)).collect();
-    // What we send is encoded here; who only sends may send what is not.
-    let direction = offered.direction.mirrored();
+    let receive: Vec<Payload> =
+        wanted.into_iter().filter_map(|codec| payload(offered, codec, role)).collect();
+    let direction = offered.direction.mirrored().limited(role.we_send(policy), role.we_receive());
+    // What we make is encoded here; in a slot we pass on what others made, and who only sends may send what is not.
     let can_send = |payload: &&Payload| match payload.codec {
         Codec::Opus => true,
-        Codec::Video(codec) => codec.is_encoded_here() || !direction.sends(),
+        Codec::Video(codec) => codec.is_encoded_here() || role.is_slot() || !direction.sends(),
     };
     let Some(send) = receive.iter().find(can_send).cloned() else {
         return Err(SdpError::NoCommonCodec { kind, offered: shortened(&offered.codec_names.join(", ")) });
     };
-    let with_twcc = receive.iter().any(|p| p.feedback.transport_cc);
+    let rids = if policy.simulcast && direction.receives() { offered.rids.clone() } else { Vec::new() };
+    let extensions = extensions(offered, &receive, &rids);
     Ok(NegotiatedMedia {
         kind,
+        place,
         mid: offered.mid.clone(),
         direction,
         ice: offered.ice.clone(),
@@ -162,14 +341,15 @@ fn section(kind: MediaKind, offered: &OfferedMedia, policy: &Policy) -> Result<N
         protocol: offered.protocol.clone(),
         receive,
         send,
-        extensions: extensions(kind, offered, with_twcc),
+        extensions,
         ssrcs: offered.ssrcs.clone(),
+        rids,
         rtcp_rsize: offered.rtcp_rsize,
     })
 }
 
 /// The offerer's most wanted payload type of this codec.
-fn payload(offered: &OfferedMedia, codec: Codec) -> Option<Payload> {
+fn payload(offered: &OfferedMedia, codec: Codec, role: Role) -> Option<Payload> {
     let found = offered.codecs.iter().find(|c| c.codec == codec)?;
     let fmtp = match codec {
         // Mono mixes with in-band FEC are what we encode, and frames of any length from 10 ms are decoded.
@@ -189,16 +369,31 @@ fn payload(offered: &OfferedMedia, codec: Codec) -> Option<Payload> {
             format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={level}")
         }
     };
-    Some(Payload { pt: found.pt, codec, rtx: found.rtx, fmtp, feedback: found.feedback })
+    // Of use where packets of others are passed on.
+    let red = found.red.filter(|_| role.is_slot());
+    Some(Payload { pt: found.pt, codec, rtx: found.rtx, red, fmtp, feedback: found.feedback })
 }
 
-/// Transport-wide sequence numbers without the feedback that reports them would be ballast.
-fn extensions(kind: MediaKind, offered: &OfferedMedia, with_twcc: bool) -> Extensions {
-    let id = |uri| offered.extensions.iter().find(|(_, known)| *known == uri).map(|(id, _)| *id);
+/// What would be ballast is left out: transport-wide numbers without the feedback that reports them, names of encodings
+/// where there is one. Orientation is never taken, so that browsers turn pictures before they encode them.
+fn extensions(offered: &OfferedMedia, receive: &[Payload], rids: &[Rid]) -> Extensions {
+    let id = |uri, is_used: bool| {
+        let known = offered.extensions.iter().find(|(_, known)| *known == uri && is_used);
+        known.map(|(id, _)| *id)
+    };
+    let is_video = offered.kind == MediaKind::Video;
     Extensions {
-        mid: id(ExtensionUri::Mid),
-        transport_cc: id(ExtensionUri::TransportCc).filter(|_| with_twcc),
-        abs_send_time: id(ExtensionUri::AbsSendTime),
-        audio_level: id(ExtensionUri::AudioLevel).filter(|_| kind == MediaKind::Audio),
+        mid: id(ExtensionUri::Mid, true),
+        transport_cc: id(ExtensionUri::TransportCc, receive.iter().any(|p| p.feedback.transport_cc)),
+        abs_send_time: id(ExtensionUri::AbsSendTime, true),
+        audio_level: id(ExtensionUri::AudioLevel, !is_video),
+        rid: id(ExtensionUri::Rid, !rids.is_empty()),
+        repaired_rid: id(ExtensionUri::RepairedRid, !rids.is_empty()),
+        playout_delay: id(ExtensionUri::PlayoutDelay, is_video),
+        abs_capture_time: id(ExtensionUri::AbsCaptureTime, true),
+        dependency_descriptor: id(
+            ExtensionUri::DependencyDescriptor,
+            receive.iter().any(|payload| payload.codec.needs_descriptor()),
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! One `m=` section of an offer.
 //!
 //! in:  its lines, and the session's lines for what a section may inherit
-//! out: [`OfferedMedia`], or the section's name for a rejection
+//! out: [`OfferedMedia`] or [`OfferedData`], or the section's name for a rejection
 
 use rtc_sdp::description::media::MediaDescription;
 use rtc_sdp::description::session::SessionDescription;
@@ -9,12 +9,16 @@ use rtc_sdp::description::session::SessionDescription;
 use super::attributes;
 use super::error::{SdpError, limit};
 use super::formats::Formats;
-use super::offer::{Direction, ExtensionUri, OfferedMedia, OfferedSsrc, Rejected};
+use super::offer::{DATA_FORMAT, Direction, ExtensionUri, OfferedData, OfferedMedia, OfferedSsrc, Rejected};
 use crate::transport::{Fingerprint, RemoteIce};
-use crate::units::{MediaKind, Mid};
+use crate::units::{MediaKind, Mid, Rid};
 
 const MAX_EXTENSIONS: usize = 64;
 const MAX_SSRCS: usize = 64;
+/// Encodings of one camera: browsers send three at most, and each costs a stream's memory.
+const MAX_RIDS: usize = 4;
+/// RFC 8841 §6.1: in the absence of the line.
+const DEFAULT_MESSAGE: u64 = 64 * 1024;
 
 /// One `m=` block with the session around it.
 pub(super) struct Section<'a> {
@@ -23,26 +27,50 @@ pub(super) struct Section<'a> {
     /// Its lines.
     pub(super) media: &'a MediaDescription,
     /// The lines before the first `m=`.
-    pub(super) session: &'a SessionDescription,
+    session: &'a SessionDescription,
+    /// The section whose transport this one uses when it has none of its own: the first one of its group.
+    tagged: Option<&'a MediaDescription>,
 }
 
 impl<'a> Section<'a> {
+    pub(super) fn new(
+        index: usize,
+        media: &'a MediaDescription,
+        session: &'a SessionDescription,
+        group: &[Mid],
+    ) -> Self {
+        let mid = |media: &'a MediaDescription| values(media, "mid").next();
+        let in_group = group.iter().any(|member| mid(media) == Some(member.0.as_str()));
+        let tagged = group.first().filter(|_| in_group);
+        let tagged =
+            tagged.and_then(|tag| session.media_descriptions.iter().find(|m| mid(m) == Some(tag.0.as_str())));
+        Self { index, media, session, tagged: tagged.filter(|tagged| !std::ptr::eq(*tagged, media)) }
+    }
+
     /// Values of all lines of this name, flags as an empty value.
     fn values(&self, key: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.media.attributes.iter().filter(move |a| a.key == key).map(|a| a.value.as_deref().unwrap_or(""))
+        values(self.media, key)
     }
 
     fn has(&self, key: &'static str) -> bool {
         self.values(key).next().is_some()
     }
 
-    /// The section's own line, else the session's.
+    /// The section's own line, else the session's, else that of the section whose transport it uses.
     fn inherited(&self, key: &'static str) -> Option<&'a str> {
         let of_session = || {
             let mut all = self.session.attributes.iter().filter(|a| a.key == key);
             all.next().map(|a| a.value.as_deref().unwrap_or(""))
         };
-        self.values(key).next().or_else(of_session)
+        let of_tagged = || self.tagged.and_then(|tagged| values(tagged, key).next());
+        self.values(key).next().or_else(of_session).or_else(of_tagged)
+    }
+
+    /// RFC 9143 §7.1.3: what says how to reach the offerer stands only in the first section of the group, and the others
+    /// cannot be answered without it.
+    fn leans_on_its_group(&self) -> bool {
+        let of_session = |key| self.session.attributes.iter().any(|a| a.key == key);
+        self.tagged.is_some() && !self.has("ice-ufrag") && !of_session("ice-ufrag")
     }
 
     fn required(&self, key: &'static str) -> Result<&'a str, SdpError> {
@@ -59,13 +87,11 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn rejected(&self) -> Rejected {
-        let name = &self.media.media_name;
-        let format = name.formats.first().filter(|f| attributes::is_token(f));
         Rejected {
             mid: self.values("mid").next().filter(|m| attributes::is_token(m)).map(|m| Mid(m.to_owned())),
-            media: name.media.clone(),
+            media: self.media.media_name.media.clone(),
             protocol: self.protocol().unwrap_or_else(|_| "UDP/TLS/RTP/SAVPF".to_owned()),
-            format: format.cloned().unwrap_or_else(|| "0".to_owned()),
+            format: self.format(),
         }
     }
 
@@ -75,23 +101,51 @@ impl<'a> Section<'a> {
             return Err(self.bad("protocol", &protocol));
         }
         self.refuse_passive()?;
-        if !self.has("rtcp-mux") {
+        if self.inherited("rtcp-mux").is_none() {
             return Err(SdpError::Missing { section: self.index, what: "rtcp-mux" });
         }
         let formats = Formats::of(self.media)?;
         Ok(OfferedMedia {
+            kind,
             mid: self.mid()?,
             direction: self.direction(),
             ice: self.ice()?,
             fingerprint: self.fingerprint()?,
             protocol,
+            format: self.format(),
             codecs: formats.known(kind),
             codec_names: formats.names(),
             extensions: self.extensions()?,
             ssrcs: self.ssrcs()?,
+            rids: self.rids(),
             rtcp_rsize: self.has("rtcp-rsize"),
-            bundle_only: self.has("bundle-only"),
+            bundle_only: self.has("bundle-only") || self.leans_on_its_group(),
         })
+    }
+
+    /// Data channels, when all is there that they need.
+    pub(super) fn data(&self) -> Option<OfferedData> {
+        let protocol = self.protocol().ok().filter(|protocol| protocol.ends_with("/DTLS/SCTP"))?;
+        if self.media.media_name.formats.first().is_none_or(|format| format != DATA_FORMAT) {
+            return None;
+        }
+        self.refuse_passive().ok()?;
+        Some(OfferedData {
+            mid: self.mid().ok()?,
+            ice: self.ice().ok()?,
+            fingerprint: self.fingerprint().ok()?,
+            protocol,
+            sctp_port: self.values("sctp-port").next()?.trim().parse().ok().filter(|port| *port != 0)?,
+            max_message_size: match self.values("max-message-size").next() {
+                Some(size) => size.trim().parse().ok()?,
+                None => DEFAULT_MESSAGE,
+            },
+        })
+    }
+
+    fn format(&self) -> String {
+        let first = self.media.media_name.formats.first().filter(|f| attributes::is_token(f));
+        first.cloned().unwrap_or_else(|| "0".to_owned())
     }
 
     fn protocol(&self) -> Result<String, SdpError> {
@@ -149,7 +203,8 @@ impl<'a> Section<'a> {
         let print = if self.has("fingerprint") {
             self.values("fingerprint").find_map(sha256)
         } else {
-            of_session.into_iter().find_map(sha256)
+            let of_tagged = self.tagged.into_iter().flat_map(|tagged| values(tagged, "fingerprint"));
+            of_session.chain(of_tagged).find_map(sha256)
         };
         print
             .and_then(|p| Fingerprint::parse(p.trim()))
@@ -178,6 +233,24 @@ impl<'a> Section<'a> {
         Ok(extensions)
     }
 
+    /// The encodings of `a=simulcast:send` that an `a=rid` line describes. Of alternatives the first one is taken, and
+    /// one that is paused at first counts like the others (RFC 8853 §5.1).
+    fn rids(&self) -> Vec<Rid> {
+        let described: Vec<&str> = self.values("rid").filter_map(attributes::rid_sent).collect();
+        let listed = self.values("simulcast").next().and_then(attributes::simulcast_sent).unwrap_or("");
+        let mut rids: Vec<Rid> = Vec::new();
+        for encoding in listed.split(';') {
+            let first = encoding.split(',').next().unwrap_or("").trim();
+            let rid = first.strip_prefix('~').unwrap_or(first);
+            if described.contains(&rid) && !rids.iter().any(|taken| taken.0 == rid) {
+                rids.push(Rid(rid.to_owned()));
+            }
+        }
+        rids.truncate(MAX_RIDS);
+        // A single encoding is what every stream is.
+        if rids.len() < 2 { Vec::new() } else { rids }
+    }
+
     fn ssrcs(&self) -> Result<Vec<OfferedSsrc>, SdpError> {
         let pairs: Vec<_> =
             self.values("ssrc-group").filter_map(attributes::fid_group).take(MAX_SSRCS).collect();
@@ -193,4 +266,8 @@ impl<'a> Section<'a> {
         }
         Ok(ssrcs)
     }
+}
+
+fn values<'a>(media: &'a MediaDescription, key: &'static str) -> impl Iterator<Item = &'a str> + use<'a> {
+    media.attributes.iter().filter(move |a| a.key == key).map(|a| a.value.as_deref().unwrap_or(""))
 }

@@ -17,11 +17,11 @@ const DATA_CHANNEL: &str = include_str!("fixtures/offers/datachannel.sdp");
 const MAX_BUNDLE: &str = include_str!("fixtures/offers/max-bundle.sdp");
 const ALL: [&str; 7] = [SENDRECV, H264, AUDIENCE, SCREEN, AUDIO_ONLY, DATA_CHANNEL, MAX_BUNDLE];
 
-fn policy(bundle: bool) -> Policy {
-    Policy { video: vec![VideoCodec::H264, VideoCodec::Vp8], bundle }
+pub(super) fn policy(bundle: bool) -> Policy {
+    Policy { video: vec![VideoCodec::H264, VideoCodec::Vp8], bundle, ..Policy::default() }
 }
 
-fn negotiated(text: &str, bundle: bool) -> Negotiated {
+pub(super) fn negotiated(text: &str, bundle: bool) -> Negotiated {
     negotiate(&Offer::parse(text).unwrap(), &policy(bundle)).unwrap()
 }
 
@@ -30,8 +30,12 @@ fn local(name: &str, ssrc: u32, rtx: Option<u32>) -> LocalMedia {
     LocalMedia { ice, ssrc: Ssrc(ssrc), rtx: rtx.map(Ssrc) }
 }
 
-fn answered(negotiated: &Negotiated) -> String {
+pub(super) fn answered(negotiated: &Negotiated) -> String {
     let (audio, video) = (local("audio", 1111, None), local("video", 2222, Some(3333)));
+    let slots = |slots: &[NegotiatedMedia], name: &str, first: u32| -> Vec<LocalMedia> {
+        (first..).step_by(2).zip(slots).map(|(ssrc, _)| local(name, ssrc, Some(ssrc + 1))).collect()
+    };
+    let data = LocalData { ice: audio.ice.clone(), max_message_size: 65_536 };
     let candidates = ["192.0.2.7:40000", "[2001:db8::7]:40000"]
         .map(|address| Candidate { protocol: Protocol::Udp, address: address.parse().unwrap() });
     write_answer(&Answer {
@@ -41,6 +45,9 @@ fn answered(negotiated: &Negotiated) -> String {
         candidates: &candidates,
         audio: Some(&audio),
         video: Some(&video),
+        video_slots: &slots(&negotiated.video_slots, "video", 4000),
+        audio_slots: &slots(&negotiated.audio_slots, "audio", 5000),
+        data: Some(&data),
         cname: "canvas",
         stream: "room",
     })
@@ -51,9 +58,9 @@ fn a_browser_offer_is_read_whole() {
     let offer = Offer::parse(SENDRECV).unwrap();
     assert_eq!(offer.origin, Origin { session_id: 3_963_654_804_904_433_071, version: 2 });
     assert_eq!(offer.bundle, [Mid("0".into()), Mid("1".into())]);
-    assert!(offer.rejected.is_empty());
+    assert_eq!(offer.media().count(), offer.sections.len());
 
-    let audio = offer.audio.unwrap();
+    let audio = offer.audio().unwrap();
     assert_eq!((audio.mid.0.as_str(), audio.direction), ("0", Direction::SendRecv));
     assert_eq!(audio.ice.ufrag, "n2ka");
     assert_eq!(audio.ice.pwd, "G3HiacMQULXcU7QMgP/QVrGq");
@@ -63,7 +70,7 @@ fn a_browser_offer_is_read_whole() {
     assert_eq!(audio.extensions.len(), 4);
     assert_eq!(audio.ssrcs, [OfferedSsrc { media: Ssrc(1_325_699_095), rtx: None }]);
 
-    let video = offer.video.unwrap();
+    let video = offer.video().unwrap();
     let codecs: Vec<_> = video.codecs.iter().map(|c| (c.pt.0, c.codec, c.rtx.map(|p| p.0))).collect();
     assert_eq!(
         codecs,
@@ -88,7 +95,7 @@ fn one_peer_connection_keeps_its_session_id() {
     let restarted = Offer::parse(&restarted).unwrap();
     assert_eq!(first.origin.session_id, restarted.origin.session_id);
     assert_eq!(restarted.origin.version, 3);
-    assert_eq!(restarted.audio.unwrap().ice.ufrag, "new1");
+    assert_eq!(restarted.audio().unwrap().ice.ufrag, "new1");
     assert_ne!(first.origin.session_id, Offer::parse(H264).unwrap().origin.session_id);
 }
 
@@ -101,7 +108,7 @@ fn the_policy_orders_the_codecs_and_forces_one() {
         (vec![VideoCodec::Vp8], vec![96]),
         (vec![VideoCodec::H264], vec![108]),
     ] {
-        let video = negotiate(&offer, &Policy { video: wanted, bundle: false }).unwrap().video.unwrap();
+        let video = negotiate(&offer, &Policy { video: wanted, ..Policy::default() }).unwrap().video.unwrap();
         assert_eq!(video.receive.iter().map(|p| p.pt.0).collect::<Vec<_>>(), expected);
         assert_eq!(video.send, video.receive[0]);
     }
@@ -109,7 +116,7 @@ fn the_policy_orders_the_codecs_and_forces_one() {
 
 #[test]
 fn an_offer_without_our_codec_is_refused_with_the_reason() {
-    let vp8_only = Policy { video: vec![VideoCodec::Vp8], bundle: false };
+    let vp8_only = Policy { video: vec![VideoCodec::Vp8], ..Policy::default() };
     let refused = negotiate(&Offer::parse(H264).unwrap(), &vp8_only).unwrap_err();
     assert_eq!(refused.to_string(), "no common Video codec; offered were H264, rtx");
 }
@@ -198,7 +205,7 @@ fn session_level_lines_count_for_sections_without_their_own() {
         &format!("t=0 0\r\n{print}\r\na=setup:active\r\n"),
         1,
     );
-    assert_eq!(Offer::parse(&moved).unwrap().video, Offer::parse(SENDRECV).unwrap().video);
+    assert_eq!(Offer::parse(&moved).unwrap().video(), Offer::parse(SENDRECV).unwrap().video());
 }
 
 #[test]
@@ -244,8 +251,9 @@ fn extensions_are_answered_when_offered_and_used() {
     };
     let (audio, video) = audio_and_video(SENDRECV);
     let common =
-        Extensions { mid: Some(4), transport_cc: Some(3), abs_send_time: Some(2), audio_level: None };
+        Extensions { mid: Some(4), transport_cc: Some(3), abs_send_time: Some(2), ..Extensions::default() };
     assert_eq!(audio, Extensions { audio_level: Some(1), ..common });
+    let common = Extensions { playout_delay: Some(5), ..common };
     assert_eq!(video, common);
 
     let (audio, video) = audio_and_video(&SENDRECV.replace("a=rtcp-fb:111 transport-cc\r\n", ""));
@@ -273,28 +281,48 @@ fn answers_are_as_recorded() {
         ("datachannel-bundled", DATA_CHANNEL, true),
         ("max-bundle", MAX_BUNDLE, true),
     ] {
-        let text = answered(&negotiated(offer, bundle));
-        let path: PathBuf =
-            [env!("CARGO_MANIFEST_DIR"), "src/sdp/fixtures/answers", &format!("{name}.sdp")].iter().collect();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
+        check_recorded(name, &answered(&negotiated(offer, bundle)));
     }
 }
 
+pub(super) fn check_recorded(name: &str, text: &str) {
+    let path: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "src/sdp/fixtures/answers", &format!("{name}.sdp")].iter().collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
+}
+
 /// Rules that hold for every answer whatever the offer.
-fn check_answer(negotiated: &Negotiated, text: &str) {
+pub(super) fn check_answer(negotiated: &Negotiated, text: &str) {
     assert!(text.ends_with("\r\n"));
     assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
     assert_eq!(text.matches('\r').count(), text.matches("\r\n").count(), "{text:?}");
     assert!(text.lines().all(|l| l.as_bytes().get(1) == Some(&b'=')), "{text}");
     let parsed = rtc_sdp::SessionDescription::unmarshal(&mut std::io::Cursor::new(text.as_bytes())).unwrap();
-    let taken = negotiated.sections().count();
-    assert_eq!(parsed.media_descriptions.len(), taken + negotiated.rejected.len());
-    let kinds: Vec<MediaKind> = negotiated.sections().map(|s| s.kind).collect();
-    assert!(kinds.is_sorted(), "audio first");
-    for media in parsed.media_descriptions.iter().take(taken) {
+    // A slot that was stopped is still known, but not answered.
+    let is_answered =
+        |section: &&NegotiatedMedia| negotiated.rejected.iter().all(|(place, _)| *place != section.place);
+    let taken = negotiated.sections().filter(is_answered).count();
+    let all = taken + usize::from(negotiated.data.is_some()) + negotiated.rejected.len();
+    assert_eq!(parsed.media_descriptions.len(), all);
+    let answered = || parsed.media_descriptions.iter().filter(|media| media.media_name.port.value != 0);
+    match negotiated.order {
+        SectionOrder::AudioFirst => {
+            assert!(answered().map(|media| &media.media_name.media).is_sorted(), "audio first");
+        }
+        SectionOrder::AsOffered => {
+            let places =
+                negotiated.sections().filter(is_answered).map(|section| (section.place, &section.mid));
+            for (place, mid) in places.chain(negotiated.data.iter().map(|data| (data.place, &data.mid))) {
+                let there = parsed.media_descriptions[place].attribute("mid").flatten();
+                assert_eq!(there, Some(mid.0.as_str()), "{text}");
+            }
+        }
+    }
+    assert_eq!(answered().count(), taken + usize::from(negotiated.data.is_some()));
+    for media in answered().filter(|media| media.media_name.media != "application") {
         for needed in ["mid", "ice-ufrag", "ice-pwd", "fingerprint", "rtcp-mux", "candidate", "rtpmap"] {
             assert!(media.has_attribute(needed), "{needed}: {text}");
         }
@@ -321,7 +349,7 @@ fn an_offer_cut_anywhere_is_answered_well_or_refused() {
 
 /// A change to an offer's bytes or lines.
 #[derive(Clone, Debug)]
-enum Mutation {
+pub(super) enum Mutation {
     Byte(prop::sample::Index, u8),
     Insert(prop::sample::Index, String),
     DropLine(prop::sample::Index),
@@ -330,7 +358,7 @@ enum Mutation {
     Digits(prop::sample::Index, u64),
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+pub(super) fn mutation() -> impl Strategy<Value = Mutation> {
     use prop::sample::Index;
     let text = prop_oneof![
         "[\\PC\r\n]{0,12}",
@@ -348,7 +376,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-fn mutated(offer: &str, mutations: &[Mutation]) -> String {
+pub(super) fn mutated(offer: &str, mutations: &[Mutation]) -> String {
     let mut lines: Vec<String> = offer.split("\r\n").map(str::to_owned).collect();
     for mutation in mutations {
         match mutation {
@@ -427,5 +455,5 @@ fn what_an_offer_may_not_is_not_answered() {
     // Nothing is given that was not offered.
     let mut screen = Offer::parse(SCREEN).unwrap();
     screen.limit(MediaKind::Video, true, true);
-    assert_eq!(screen.video.unwrap().direction, Direction::SendOnly);
+    assert_eq!(screen.video().unwrap().direction, Direction::SendOnly);
 }

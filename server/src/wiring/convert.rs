@@ -470,7 +470,7 @@ mod tests {
                 let (Action::OpenLeg { offer, .. } | Action::ReofferLeg { offer, .. }) = action else {
                     panic!("{action:?}")
                 };
-                assert_eq!([offer.audio.unwrap().direction, offer.video.unwrap().direction], expected);
+                assert_eq!([offer.audio().unwrap().direction, offer.video().unwrap().direction], expected);
             }
         }
     }

@@ -1,24 +1,29 @@
 //! Answers an offer: negotiates, opens the transports, writes the SDP.
 //!
-//! in:  an offer, whether sections may share a transport
+//! in:  an offer, whether sections may share a transport, what the leg receives
 //! out: what was negotiated, one transport for the leg or one per section, our streams, the answer
 
 use std::sync::Arc;
 
-use super::links::Links;
+use super::links::{Link, Links};
+use crate::room::{Receive, TileAudio, TileConfig};
 use crate::sdp::{
-    Answer, LocalMedia, Negotiated, NegotiatedMedia, Offer, Origin, Policy, SdpError, negotiate, write_answer,
+    Answer, LocalMedia, Negotiated, NegotiatedMedia, Offer, Origin, Policy, SdpError, SectionOrder,
+    SlotPolicy, negotiate, write_answer,
 };
-use crate::shard::Reach;
-use crate::transport::PeerSetup;
-use crate::units::{MediaKind, VideoCodecs};
+use crate::shard::{Ids, Reach};
+use crate::transport::{LocalIce, PeerSetup, RemoteIce};
+use crate::units::{MediaKind, VideoCodec, VideoCodecs};
 
 /// What stays the same over all answers of a leg.
 pub(crate) struct Terms {
     pub(crate) negotiated: Negotiated,
     pub(crate) audio: Option<LocalMedia>,
     pub(crate) video: Option<LocalMedia>,
-    codecs: VideoCodecs,
+    /// By the numbers of the slots.
+    pub(crate) video_slots: Vec<LocalMedia>,
+    pub(crate) audio_slots: Vec<LocalMedia>,
+    policy: Policy,
     origin: Origin,
     name: Arc<str>,
 }
@@ -30,27 +35,37 @@ impl Terms {
         offer: &Offer,
         bundle: bool,
         codecs: VideoCodecs,
+        receive: Receive,
     ) -> Result<(Self, Links), SdpError> {
-        let negotiated = negotiate(offer, &Policy { video: codecs.iter().collect(), bundle })?;
+        let policy = policy(offer, bundle, codecs, receive);
+        let negotiated = negotiate(offer, &policy)?;
         // A session id is at most 63 bits and read as a signed number by some (RFC 9429 §5.2.1).
         let origin = Origin { session_id: reach.ids.next() >> 2, version: 1 };
         let name = format!("signalbox-{}", origin.session_id).into();
-        let mut terms = Self { negotiated, audio: None, video: None, codecs, origin, name };
+        let mut terms = Self {
+            policy: Policy { bundle: negotiated.bundled, ..policy },
+            negotiated,
+            audio: None,
+            video: None,
+            video_slots: Vec::new(),
+            audio_slots: Vec::new(),
+            origin,
+            name,
+        };
         let mut links = Links::new();
         terms.open_new_sections(reach, &mut links);
         Ok((terms, links))
     }
 
     /// Agrees on a later offer of the same peer connection. Sections that stay keep their transports, with DTLS and SRTP
-    /// as they are; new ones get theirs, ended ones lose theirs.
+    /// as they are, and slots their streams; new ones get theirs, ended ones lose theirs.
     pub(crate) fn renew(
         &mut self,
         reach: &mut Reach<'_>,
         offer: &Offer,
         links: &mut Links,
     ) -> Result<(), SdpError> {
-        let policy = Policy { video: self.codecs.iter().collect(), bundle: self.negotiated.bundled };
-        let next = negotiate(offer, &policy)?;
+        let next = self.negotiated.renew(offer, &self.policy)?;
         if next.bundled != self.negotiated.bundled {
             return Err(SdpError::BundleChanged);
         }
@@ -63,28 +78,46 @@ impl Terms {
     }
 
     fn open_new_sections(&mut self, reach: &mut Reach<'_>, links: &mut Links) {
+        let shared = self.negotiated.bundled.then(|| self.shared_transport(reach, links)).flatten();
         for kind in [MediaKind::Audio, MediaKind::Video] {
             if self.local(kind).is_some() {
                 continue;
             }
             let Some(section) = section(&self.negotiated, kind) else { continue };
-            let shared = [&self.audio, &self.video].into_iter().flatten().next();
-            let ice = match shared.filter(|_| self.negotiated.bundled) {
-                Some(shared) => {
+            let ice = match &shared {
+                Some(ice) => {
                     links.share_first(kind);
-                    shared.ice.clone()
+                    ice.clone()
                 }
                 None => {
-                    let peer = speaker(&self.negotiated, kind).unwrap_or(section);
-                    let setup = PeerSetup { remote: peer.ice.clone(), fingerprint: peer.fingerprint };
+                    let setup = PeerSetup { remote: section.ice.clone(), fingerprint: section.fingerprint };
                     let (transport, local) = reach.transports.open(setup);
                     links.add(transport, kind);
                     local
                 }
             };
-            let rtx = section.send.rtx.map(|_| reach.ids.ssrc());
-            *self.local(kind) = Some(LocalMedia { ice, ssrc: reach.ids.ssrc(), rtx });
+            let local = streams(reach.ids, section, ice);
+            *self.local(kind) = Some(local);
         }
+        let Some(ice) = shared else { return };
+        let Negotiated { video_slots, audio_slots, .. } = &self.negotiated;
+        for (slots, locals) in [(video_slots, &mut self.video_slots), (audio_slots, &mut self.audio_slots)] {
+            for section in slots.iter().skip(locals.len()) {
+                locals.push(streams(reach.ids, section, ice.clone()));
+                links.share_first_with_slots();
+            }
+        }
+    }
+
+    /// Our end of the transport of all sections; opens it for the first of them.
+    fn shared_transport(&self, reach: &mut Reach<'_>, links: &mut Links) -> Option<LocalIce> {
+        if let Some(local) = self.locals().next() {
+            return Some(local.ice.clone());
+        }
+        let (remote, fingerprint) = self.negotiated.peer(self.negotiated.group.first()?)?;
+        let (transport, local) = reach.transports.open(PeerSetup { remote: remote.clone(), fingerprint });
+        links.add_shared(transport);
+        Some(local)
     }
 
     fn close_ended_sections(&mut self, reach: &mut Reach<'_>, links: &mut Links) {
@@ -103,21 +136,32 @@ impl Terms {
     /// an answer with others of ours would look like one (RFC 8839 §4.4.1.1.1).
     fn restart_ice(&mut self, reach: &mut Reach<'_>, links: &Links, former: &Negotiated) {
         for link in links.iter() {
-            let Some(&kind) = link.kinds().first() else { continue };
-            let before = speaker(former, kind).map(|section| &section.ice);
-            let Some(after) = speaker(&self.negotiated, kind).map(|section| section.ice.clone()) else {
-                continue;
-            };
+            let before = speaker(former, link);
+            let Some(after) = speaker(&self.negotiated, link).cloned() else { continue };
             if before == Some(&after) {
                 continue;
             }
             let Some(local) = reach.transports.restart_ice(link.transport, after) else { continue };
+            if self.negotiated.bundled {
+                self.locals_mut().for_each(|own| own.ice = local.clone());
+                continue;
+            }
             for &kind in link.kinds() {
                 if let Some(own) = self.local(kind) {
                     own.ice = local.clone();
                 }
             }
         }
+    }
+
+    /// What is ours in all sections.
+    pub(crate) fn locals(&self) -> impl Iterator<Item = &LocalMedia> {
+        self.audio.iter().chain(&self.video).chain(&self.video_slots).chain(&self.audio_slots)
+    }
+
+    fn locals_mut(&mut self) -> impl Iterator<Item = &mut LocalMedia> {
+        let own = self.audio.iter_mut().chain(&mut self.video);
+        own.chain(&mut self.video_slots).chain(&mut self.audio_slots)
     }
 
     fn local(&mut self, kind: MediaKind) -> &mut Option<LocalMedia> {
@@ -127,7 +171,7 @@ impl Terms {
         }
     }
 
-    /// RTCP canonical name, common to both streams.
+    /// RTCP canonical name, common to all streams.
     pub(crate) fn cname(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
@@ -141,23 +185,59 @@ impl Terms {
             candidates: reach.candidates,
             audio: self.audio.as_ref(),
             video: self.video.as_ref(),
+            video_slots: &self.video_slots,
+            audio_slots: &self.audio_slots,
+            data: None,
             cname: &self.name,
             stream: &self.name,
         })
     }
 }
 
-fn section(negotiated: &Negotiated, kind: MediaKind) -> Option<&NegotiatedMedia> {
-    negotiated.sections().find(|section| section.kind == kind)
+/// A canvas leg, and one of a single member, have one section of each kind; the one who draws tiles has many.
+fn policy(offer: &Offer, bundle: bool, codecs: VideoCodecs, receive: Receive) -> Policy {
+    let slots = match receive {
+        Receive::Canvas | Receive::Member(_) => None,
+        Receive::Tiles(TileConfig { video_slots: video, audio: TileAudio::Mix }) => {
+            Some(SlotPolicy { video, audio: 0 })
+        }
+        Receive::Tiles(TileConfig { video_slots: video, audio: TileAudio::Slots(audio) }) => {
+            Some(SlotPolicy { video, audio })
+        }
+    };
+    let mut video: Vec<VideoCodec> = codecs.iter().collect();
+    if slots.is_some() {
+        // The others have temporal ids, by which a viewer's stream becomes smaller without another encoding.
+        video.sort_by_key(|codec| *codec == VideoCodec::H264);
+    }
+    Policy {
+        video,
+        bundle,
+        slots,
+        // The SDKs never offer it.
+        simulcast: offer.order == SectionOrder::AsOffered,
+        data: false,
+    }
 }
 
-/// The section whose transport attributes hold for the transport of this one: itself, or, bundled, the one named first
-/// in the group (RFC 9143 §7.3.1).
-fn speaker(negotiated: &Negotiated, kind: MediaKind) -> Option<&NegotiatedMedia> {
-    let own = section(negotiated, kind);
-    if !negotiated.bundled {
-        return own;
+/// New streams of ours for a section.
+fn streams(ids: &mut Ids, section: &NegotiatedMedia, ice: LocalIce) -> LocalMedia {
+    let rtx = section.receive.iter().any(|payload| payload.rtx.is_some()).then(|| ids.ssrc());
+    LocalMedia { ice, ssrc: ids.ssrc(), rtx }
+}
+
+fn section(negotiated: &Negotiated, kind: MediaKind) -> Option<&NegotiatedMedia> {
+    match kind {
+        MediaKind::Audio => negotiated.audio.as_ref(),
+        MediaKind::Video => negotiated.video.as_ref(),
     }
-    let first = negotiated.group.first();
-    negotiated.sections().find(|section| first == Some(&section.mid)).or(own)
+}
+
+/// The offerer's credentials for a link: those of its section, or, bundled, of the one named first in the group (RFC 9143
+/// §7.3.1).
+fn speaker<'a>(negotiated: &'a Negotiated, link: &Link) -> Option<&'a RemoteIce> {
+    if negotiated.bundled {
+        return negotiated.peer(negotiated.group.first()?).map(|(ice, _)| ice);
+    }
+    link.kinds().first().and_then(|kind| section(negotiated, *kind)).map(|section| &section.ice)
 }

@@ -19,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) transport: TransportKey,
     /// The sections it carries.
     kinds: Vec<MediaKind>,
+    /// It also carries slots, or data channels: these stay as long as the leg.
+    slots: bool,
     keyed: bool,
 }
 
@@ -45,7 +47,12 @@ impl Links {
     }
 
     pub(crate) fn add(&mut self, transport: TransportKey, kind: MediaKind) {
-        self.links.push(Link { transport, kinds: vec![kind], keyed: false });
+        self.links.push(Link { transport, kinds: vec![kind], slots: false, keyed: false });
+    }
+
+    /// One for sections that are still to be named.
+    pub(crate) fn add_shared(&mut self, transport: TransportKey) {
+        self.links.push(Link { transport, kinds: Vec::new(), slots: false, keyed: false });
     }
 
     /// Bundled sections share the first transport.
@@ -55,12 +62,19 @@ impl Links {
         }
     }
 
+    /// Slots share it too.
+    pub(crate) fn share_first_with_slots(&mut self) {
+        if let Some(first) = self.links.first_mut() {
+            first.slots = true;
+        }
+    }
+
     /// A section is no more; gives its transport when no other section uses it.
     pub(crate) fn end_section(&mut self, kind: MediaKind) -> Option<TransportKey> {
         let at = self.links.iter().position(|link| link.carries(kind))?;
         let link = self.links.get_mut(at)?;
         link.kinds.retain(|other| *other != kind);
-        link.kinds.is_empty().then(|| self.links.remove(at).transport)
+        (link.kinds.is_empty() && !link.slots).then(|| self.links.remove(at).transport)
     }
 
     /// The transport of a section has keys.
@@ -139,6 +153,13 @@ mod tests {
         assert_eq!(bundled.end_section(video), None);
         assert_eq!((bundled.carrying(video), bundled.carrying(audio)), (None, Some(TransportKey(1))));
         assert_eq!(bundled.end_section(audio), Some(TransportKey(1)));
+
+        let mut viewer = Links::new();
+        viewer.add_shared(TransportKey(1));
+        viewer.share_first_with_slots();
+        viewer.share_first(video);
+        assert_eq!(viewer.end_section(video), None, "slots stay");
+        assert!(viewer.by_transport(TransportKey(1)).is_some());
 
         let mut apart = Links::new();
         apart.add(TransportKey(1), audio);

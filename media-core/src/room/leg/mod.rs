@@ -25,6 +25,7 @@ use self::liveness::Watch;
 pub(crate) use self::receiving::Attention;
 use self::receiving::Receiving;
 use self::sending::Sending;
+use super::command::Receive;
 use super::event::Liveness;
 use super::job::{DecoderSlot, FeedKey};
 use crate::codec::{CodecError, Picture};
@@ -74,8 +75,9 @@ impl Leg {
         offer: &Offer,
         bundle: bool,
         codecs: VideoCodecs,
+        receive: Receive,
     ) -> Result<(Self, String), SdpError> {
-        let (terms, links) = Terms::agree(reach, offer, bundle, codecs)?;
+        let (terms, links) = Terms::agree(reach, offer, bundle, codecs, receive)?;
         for link in links.iter() {
             reach.routes.insert(link.transport, (key.room, key.leg));
         }

@@ -38,7 +38,7 @@ struct Stream {
 
 impl Sending {
     pub(crate) fn new(ids: &mut Ids, terms: &Terms) -> Self {
-        let own = [&terms.audio, &terms.video].into_iter().flatten().map(|local| local.ssrc).next();
+        let own = terms.locals().map(|local| local.ssrc).next();
         let mut sending = Self {
             audio: None,
             video: None,
