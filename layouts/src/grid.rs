@@ -66,6 +66,12 @@ impl GridRect {
         PixelRect { x, y, width, height }
     }
 
+    /// How much of the canvas it covers, in squares of the grid.
+    #[must_use]
+    pub fn area(self) -> u32 {
+        u32::from(self.w) * u32::from(self.h)
+    }
+
     /// `(x, y, width, height)` in per cent of the canvas, rounded to 4 decimals.
     #[must_use]
     pub fn percent(self) -> (f64, f64, f64, f64) {

@@ -56,7 +56,7 @@ impl Victim {
         for i in 0..100 {
             let time = MediaTime { ticks: i * 960, rate: ClockRate::OPUS };
             let packet = std::sync::Arc::new(MediaPacket::audio(SeqNo(i), time, now, vec![0; 100].into()));
-            cache.insert(now, packet.clone());
+            cache.insert(now, packet.as_ref().clone());
             sender.write(now, &packet, None, &mut Vec::new());
         }
         Self {

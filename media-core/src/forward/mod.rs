@@ -4,7 +4,7 @@
 //! out: RTP and RTCP for each leg, in plaintext
 //!
 //! ```text
-//! EncodedPicture ─► Packetizer ─► Arc<MediaPacket> ─┬─► RtpSender (leg 1) ─► bytes
+//! EncodedPicture ─► Packetizer ─► MediaPacket ──────┬─► RtpSender (leg 1) ─► bytes
 //!                                      │            ├─► RtpSender (leg 2) ─► bytes
 //!                                 PacketCache ──────┴─ answers NACKs of all legs
 //! ```
@@ -54,16 +54,21 @@ mod cache;
 mod layers;
 mod packet;
 mod packetizer;
+mod pool;
 mod retransmit;
 mod sender;
+mod slot;
+mod source;
 mod speakers;
 mod timeline;
 pub mod vp9;
 
 pub use cache::PacketCache;
 pub use layers::Layers;
-pub use packet::{EncodedPicture, MediaPacket};
+pub use packet::{EncodedPicture, MediaPacket, Vp8Numbers};
 pub use packetizer::{MAX_PAYLOAD, Packetizer};
 pub use sender::{PayloadTypes, RtpSender, SenderConfig, SenderStats};
+pub use slot::{ALL_TEMPORAL, Gate, Slot};
+pub use source::{Arrival, Source, SourceId, Taken, Watcher};
 pub use speakers::{Candidate, Loudness, SpeakerSlots};
 pub use timeline::Start;

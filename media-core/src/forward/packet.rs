@@ -1,9 +1,10 @@
-//! What renditions consist of.
+//! What renditions and forwarded encodings consist of.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::rtp::vp8::{Descriptor, PictureIdAt};
 use crate::units::{MediaTime, SeqNo};
 
 /// A picture as an encoder gives it.
@@ -20,12 +21,12 @@ pub struct EncodedPicture {
     pub captured: Instant,
 }
 
-/// One packet of a rendition, the same for all its viewers.
+/// One packet of a rendition or of a publisher's encoding, the same for all its viewers.
 #[derive(Clone, Debug)]
 pub struct MediaPacket {
-    /// Number within the rendition, without gaps.
+    /// Number within the rendition or encoding.
     pub seq: SeqNo,
-    /// On the rendition's clock.
+    /// On its clock.
     pub timestamp: MediaTime,
     /// See [`EncodedPicture::captured`].
     pub captured: Instant,
@@ -33,12 +34,27 @@ pub struct MediaPacket {
     pub marker: bool,
     /// First packet of a picture. Always so for sound.
     pub begins: bool,
-    /// Part of a key frame. Always so for sound.
+    /// Part of a key frame. Always so for sound. Of a forwarded key frame only the first packet need say so.
     pub keyframe: bool,
-    /// VP8 picture id, which then is in bytes 2 and 3 of the payload ([`crate::rtp::vp8::descriptor`]).
-    pub picture_id: Option<u16>,
+    /// Temporal id: pictures of a higher one can be left out without harm to those below.
+    pub temporal: u8,
+    /// From here on a viewer who has had lower temporal ids only may have this one too.
+    pub sync: bool,
+    /// What a VP8 payload says of its place in the stream, and where.
+    pub vp8: Option<Vp8Numbers>,
     /// Payload descriptor and data.
     pub payload: Bytes,
+}
+
+/// Numbers in a VP8 payload descriptor, with their places in the payload: each viewer gets its own (RFC 7741 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vp8Numbers {
+    /// Picture id, 7 or 15 bits.
+    pub picture_id: u16,
+    /// Where it is.
+    pub picture_id_at: PictureIdAt,
+    /// `TL0PICIDX`, and where it is.
+    pub tl0: Option<(u8, u8)>,
 }
 
 impl MediaPacket {
@@ -52,8 +68,37 @@ impl MediaPacket {
             marker: false,
             begins: true,
             keyframe: true,
-            picture_id: None,
+            temporal: 0,
+            sync: false,
+            vp8: None,
             payload,
+        }
+    }
+}
+
+impl Vp8Numbers {
+    /// As our own packetizer writes them ([`crate::rtp::vp8::descriptor`]).
+    #[must_use]
+    pub const fn own(picture_id: u16) -> Self {
+        Self { picture_id, picture_id_at: PictureIdAt::Fifteen(2), tl0: None }
+    }
+
+    /// Out of a descriptor. `None` where pictures are not numbered: then there is nothing to keep closed.
+    #[must_use]
+    pub fn of(descriptor: &Descriptor) -> Option<Self> {
+        let tl0 = descriptor.tl0_pic_idx.zip(descriptor.tl0_pic_idx_at);
+        Some(Self {
+            picture_id: descriptor.picture_id?,
+            picture_id_at: descriptor.picture_id_at?,
+            tl0: tl0.and_then(|(tl0, at)| Some((tl0, u8::try_from(at).ok()?))),
+        })
+    }
+
+    /// Writes a viewer's numbers into its copy of the payload.
+    pub(super) fn rewrite(&self, payload: &mut [u8], picture_id: u16, tl0: u8) {
+        self.picture_id_at.write(payload, picture_id);
+        if let Some(field) = self.tl0.and_then(|(_, at)| payload.get_mut(usize::from(at))) {
+            *field = tl0;
         }
     }
 }

@@ -5,11 +5,9 @@
 //!
 //! RFC 7741 §4.4 (VP8), RFC 6184 §5.6–5.8 (H.264, packetization-mode 1).
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
-use super::{EncodedPicture, MediaPacket};
+use super::{EncodedPicture, MediaPacket, Vp8Numbers};
 use crate::rtp::h264::nal;
 use crate::rtp::vp8;
 use crate::units::{SeqNo, VideoCodec};
@@ -42,7 +40,7 @@ impl Packetizer {
     }
 
     /// The packets of a picture; none for one without data.
-    pub fn packetize(&mut self, picture: &EncodedPicture) -> Vec<Arc<MediaPacket>> {
+    pub fn packetize(&mut self, picture: &EncodedPicture) -> Vec<MediaPacket> {
         let (payloads, picture_id) = match self.codec {
             VideoCodec::Vp8 => {
                 let id = self.picture_id;
@@ -57,16 +55,18 @@ impl Packetizer {
         let packets = payloads.into_iter().enumerate().map(|(i, payload)| {
             let seq = self.next;
             self.next = SeqNo(seq.0 + 1);
-            Arc::new(MediaPacket {
+            MediaPacket {
                 seq,
                 timestamp: picture.timestamp,
                 captured: picture.captured,
                 marker: i + 1 == count,
                 begins: i == 0,
                 keyframe: picture.keyframe,
-                picture_id,
+                temporal: 0,
+                sync: false,
+                vp8: picture_id.map(Vp8Numbers::own),
                 payload,
-            })
+            }
         });
         packets.collect()
     }

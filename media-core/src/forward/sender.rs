@@ -85,6 +85,8 @@ pub struct RtpSender {
     next_report: Option<Instant>,
     /// For the spread of reports.
     spread: u32,
+    /// How much later than captured it is heard, or seen.
+    delay: Duration,
     /// The viewer has reported on the stream, so it knows which m-section it belongs to.
     known: bool,
     stats: SenderStats,
@@ -100,6 +102,7 @@ impl RtpSender {
             repeats: None,
             next_report: None,
             spread: config.ssrc.0,
+            delay: Duration::ZERO,
             known: false,
             stats: SenderStats::default(),
             config,
@@ -110,6 +113,12 @@ impl RtpSender {
     #[must_use]
     pub fn ssrc(&self) -> Ssrc {
         self.config.ssrc
+    }
+
+    /// What it is sent as now.
+    #[must_use]
+    pub fn payload(&self) -> PayloadTypes {
+        self.config.payload
     }
 
     /// Its packets carry a transport-wide sequence number.
@@ -131,13 +140,25 @@ impl RtpSender {
         self.timeline.switch();
     }
 
+    /// The stream belongs to sound that is held back for so long: reports say so, and the viewer holds it back as well.
+    pub fn set_delay(&mut self, delay: Duration) {
+        self.delay = delay;
+    }
+
     /// Video that waits for the first packet of a key frame: who sees this asks for one.
     #[must_use]
     pub fn awaits_keyframe(&self) -> bool {
         self.config.kind == MediaKind::Video && self.timeline.is_switching()
     }
 
-    /// Appends the packet as this viewer gets it. `false`, and nothing appended, while a key frame is awaited.
+    /// A packet of the current rendition is not for this viewer: numbers close up over it. `picture_id` when it carries a
+    /// part of a VP8 picture.
+    pub fn leave_out(&mut self, seq: SeqNo, picture_id: Option<u16>) {
+        self.timeline.leave_out(seq, picture_id);
+    }
+
+    /// Appends the packet as this viewer gets it. `false`, and nothing appended, while a key frame is awaited, and for
+    /// what comes from before it.
     pub fn write(
         &mut self,
         now: Instant,
@@ -148,7 +169,7 @@ impl RtpSender {
         if self.awaits_keyframe() && !(packet.begins && packet.keyframe) {
             return false;
         }
-        let place = self.timeline.advance(packet);
+        let Some(place) = self.timeline.advance(packet) else { return false };
         let header = RtpHeader {
             marker: packet.marker,
             pt: self.config.payload.pt,
@@ -226,7 +247,8 @@ impl RtpSender {
         if self.next_report.is_none_or(|at| now < at) {
             return false;
         }
-        let Some(timestamp) = self.timeline.timestamp_at(now) else { return false };
+        let shown = now.checked_sub(self.delay).unwrap_or(now);
+        let Some(timestamp) = self.timeline.timestamp_at(shown) else { return false };
         self.next_report = Some(now + self.next_interval());
         let info = SenderInfo {
             ssrc: self.config.ssrc,
@@ -268,8 +290,11 @@ impl RtpSender {
         let original = original.map(|seq| seq.wire().to_be_bytes());
         let prefix = original.as_ref().map_or(&[][..], |bytes| &bytes[..]);
         write_packet(out, header, exts, &[prefix, &packet.payload]);
-        if let Some(id) = place.picture_id {
-            rewrite_picture_id(out, packet.payload.len(), id);
+        if let Some(numbers) = &packet.vp8 {
+            let payload_at = out.len().saturating_sub(packet.payload.len());
+            if let Some(payload) = out.get_mut(payload_at..) {
+                numbers.rewrite(payload, place.picture_id, place.tl0);
+            }
         }
     }
 
@@ -278,14 +303,6 @@ impl RtpSender {
         // Knuth's multiplicative generator is random enough for this.
         self.spread = self.spread.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         REPORT_INTERVAL / 2 + REPORT_INTERVAL * (self.spread >> 16) / 0xffff
-    }
-}
-
-/// The id is the last two bytes of our own descriptor, at a known place from the end.
-fn rewrite_picture_id(out: &mut [u8], payload_len: usize, id: u16) {
-    let payload_at = out.len().saturating_sub(payload_len);
-    if let Some(field) = out.get_mut(payload_at + 2..payload_at + 4) {
-        field.copy_from_slice(&(id | 0x8000).to_be_bytes());
     }
 }
 
@@ -346,7 +363,7 @@ mod tests {
             Self { packetizer: Packetizer::new(codec), cache: PacketCache::default(), first }
         }
 
-        fn picture(&mut self, now: Instant, keyframe: bool, len: usize) -> Vec<Arc<MediaPacket>> {
+        fn picture(&mut self, now: Instant, keyframe: bool, len: usize) -> Vec<MediaPacket> {
             let timestamp = MediaTime { ticks: self.first, rate: ClockRate::VIDEO };
             self.first += 1800;
             let picture = EncodedPicture { keyframe, data: vec![1; len].into(), timestamp, captured: now };
@@ -374,7 +391,7 @@ mod tests {
             assert_eq!(written(&mut sender, start, &packet), None);
         }
         let mut seen = Vec::new();
-        let mut watch = |sender: &mut RtpSender, now, packets: Vec<Arc<MediaPacket>>| {
+        let mut watch = |sender: &mut RtpSender, now, packets: Vec<MediaPacket>| {
             for packet in packets {
                 let bytes = written(sender, now, &packet).expect("flowing");
                 let view = RtpView::parse(&bytes).unwrap();

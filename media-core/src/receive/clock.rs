@@ -31,7 +31,7 @@ const SMOOTH_NS: i128 = 50_000_000;
 const SMOOTHING: i128 = 8;
 
 /// One member's clock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SenderClock {
     /// Local time is counted from here.
     epoch: Instant,
@@ -39,7 +39,7 @@ pub struct SenderClock {
     video: Stream,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Stream {
     least: Option<Least>,
     /// ntp − ts/rate.
@@ -47,7 +47,7 @@ struct Stream {
 }
 
 /// Least value of the current and of the previous window.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Least {
     since: Instant,
     current: i128,

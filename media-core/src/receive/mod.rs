@@ -53,4 +53,4 @@ pub use audio::{AudioReceiver, Sound};
 pub use clock::SenderClock;
 pub use reception::ReceptionStats;
 pub use twcc::TwccRecorder;
-pub use video::{Feedback, Format, ReceivedFrame, Verdict, VideoConfig, VideoReceiver, VideoStats};
+pub use video::{Feedback, Format, Numbered, ReceivedFrame, Verdict, VideoConfig, VideoReceiver, VideoStats};

@@ -40,8 +40,12 @@ const PATIENCE_RANGE: (Duration, Duration) = (Duration::from_millis(250), Durati
 const MAX_ASKED: u8 = 10;
 /// Packets named in one NACK: they fit a datagram even when no two share an entry.
 const MAX_NACK: usize = 250;
-/// Key frames cost a publisher's whole quality; ask no more often.
+/// Key frames cost a publisher's whole quality; ask no more often …
 const PLI_INTERVAL: Duration = Duration::from_millis(500);
+/// … and in the long run no more often than this: viewers who lose every key frame must not keep all others at key frames.
+const PLI_REFILL: Duration = Duration::from_secs(2);
+/// Requests that may come at the least distance: a room that fills.
+const PLI_BURST: u32 = 8;
 /// A key frame of which packets keep coming is not asked for again. On a slow link it takes a while.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(200);
 const KEYFRAME_DURATION: Duration = Duration::from_secs(3);
@@ -73,11 +77,11 @@ pub enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It came by itself and is stored.
-    Stored(MediaTime),
+    Stored(Numbered),
     /// It was repeated and fills a gap.
-    Recovered,
-    /// It carries nothing: a probe for bandwidth.
-    Padding,
+    Recovered(Numbered),
+    /// It carries nothing: a probe for bandwidth. On the stream itself it takes a number.
+    Padding(Option<SeqNo>),
     /// It was here before.
     Duplicate,
     /// Its picture was shown or given up.
@@ -90,14 +94,34 @@ pub enum Verdict {
     Malformed,
 }
 
+/// A packet's numbers, extended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// Of the stream, also when it came on the retransmission stream.
+    pub seq: SeqNo,
+    /// On the sender's clock.
+    pub timestamp: MediaTime,
+}
+
+impl Format {
+    /// What a picture's payload is encoded with.
+    #[must_use]
+    pub fn codec(self) -> Option<VideoCodec> {
+        match self {
+            Self::Codec(codec) => Some(codec),
+            Self::Rtx { .. } => None,
+        }
+    }
+}
+
 impl Verdict {
     /// The timestamp of a packet whose arrival tells of the path: it came by itself.
     #[must_use]
     pub fn on_time(self) -> Option<MediaTime> {
         match self {
-            Self::Stored(timestamp) => Some(timestamp),
-            Self::Recovered
-            | Self::Padding
+            Self::Stored(numbered) => Some(numbered.timestamp),
+            Self::Recovered(_)
+            | Self::Padding(_)
             | Self::Duplicate
             | Self::TooOld
             | Self::Stray
@@ -161,6 +185,7 @@ pub struct VideoReceiver {
     begun: Option<Instant>,
     keyframe_wanted: bool,
     last_pli: Option<Instant>,
+    budget: KeyBudget,
     arriving: Option<ArrivingKeyframe>,
     rtt: Duration,
     /// When something may have to be said; kept so that a quiet stream costs nothing.
@@ -174,6 +199,24 @@ enum Continuity {
     Intact,
     /// Only a key frame can.
     AwaitingKeyframe,
+}
+
+/// Key frame requests that may still be made: a bucket that holds [`PLI_BURST`].
+#[derive(Clone, Copy, Debug, Default)]
+struct KeyBudget {
+    /// When all that was spent will be there again; before now: all of it is.
+    whole_at: Option<Instant>,
+}
+
+impl KeyBudget {
+    fn spend(&mut self, now: Instant) {
+        self.whole_at = Some(self.whole_at.map_or(now, |at| at.max(now)) + PLI_REFILL);
+    }
+
+    /// When there is one.
+    fn next(&self) -> Option<Instant> {
+        self.whole_at?.checked_sub(PLI_REFILL * (PLI_BURST - 1))
+    }
 }
 
 /// A key frame of which the beginning is here.
@@ -197,6 +240,7 @@ impl VideoReceiver {
             begun: None,
             keyframe_wanted: false,
             last_pli: None,
+            budget: KeyBudget::default(),
             arriving: None,
             rtt: DEFAULT_RTT,
             deadline: None,
@@ -240,6 +284,12 @@ impl VideoReceiver {
     pub fn handle_sender_report(&mut self, now: Instant, info: &SenderInfo) -> MediaTime {
         self.reception.on_sender_report(now, info.ntp);
         self.timestamp.near(info.rtp)
+    }
+
+    /// A timestamp of the stream, extended near those received.
+    #[must_use]
+    pub fn extend_timestamp(&self, wire: u32) -> MediaTime {
+        self.timestamp.near(wire)
     }
 
     /// Somebody needs a key frame who has seen none: it is asked for until one comes. Frames go on meanwhile.
@@ -293,6 +343,7 @@ impl VideoReceiver {
         self.drop_useless(now);
         if self.pli_due(now).is_some_and(|at| now >= at) {
             self.last_pli = Some(now);
+            self.budget.spend(now);
             self.stats.plis += 1;
             return Some(Feedback::Pli);
         }
@@ -321,21 +372,24 @@ impl VideoReceiver {
         let timestamp = self.timestamp.extend(packet.timestamp());
         self.reception.on_packet(now, seq, timestamp, packet.payload().len());
         if packet.payload().is_empty() {
-            self.insert(now, seq, None);
-            return Verdict::Padding;
+            return match self.insert(now, seq, None) {
+                Inserted::Stored | Inserted::Restarted => Verdict::Padding(Some(seq)),
+                Inserted::Duplicate => Verdict::Duplicate,
+                Inserted::TooOld => Verdict::TooOld,
+            };
         }
         let Some(stored) = inspect(now, packet, packet.payload(), codec, timestamp) else {
             return Verdict::Malformed;
         };
         match self.insert(now, seq, Some(stored)) {
-            Inserted::Stored | Inserted::Restarted => Verdict::Stored(timestamp),
+            Inserted::Stored | Inserted::Restarted => Verdict::Stored(Numbered { seq, timestamp }),
             Inserted::Duplicate => Verdict::Duplicate,
             Inserted::TooOld => Verdict::TooOld,
         }
     }
 
     fn on_repeated(&mut self, now: Instant, packet: &RtpView<'_>, codec: VideoCodec) -> Verdict {
-        let Some((wire, payload)) = original(packet.payload()) else { return Verdict::Padding };
+        let Some((wire, payload)) = original(packet.payload()) else { return Verdict::Padding(None) };
         // Before the first packet of the stream itself there is no gap to fill.
         let Some(seq) = self.seq.near(wire) else { return Verdict::Stray };
         let timestamp = self.timestamp.near(packet.timestamp());
@@ -346,7 +400,7 @@ impl VideoReceiver {
         match self.insert(now, seq, Some(stored)) {
             Inserted::Stored | Inserted::Restarted => {
                 self.stats.recovered += 1;
-                Verdict::Recovered
+                Verdict::Recovered(Numbered { seq, timestamp })
             }
             Inserted::Duplicate => Verdict::Duplicate,
             Inserted::TooOld => Verdict::TooOld,
@@ -418,7 +472,7 @@ impl VideoReceiver {
             Continuity::AwaitingKeyframe => self.begun.map_or(now, |at| at + START_GRACE),
             Continuity::Intact => self.buffer.first_missing()?.since + self.patience(),
         };
-        let spaced = self.last_pli.map(|at| at + PLI_INTERVAL);
+        let spaced = self.last_pli.map(|at| at + PLI_INTERVAL).max(self.budget.next());
         let arriving = self.arriving.map(|k| (k.latest + KEYFRAME_PAUSE).min(k.since + KEYFRAME_DURATION));
         Some(needed).max(spaced).max(arriving)
     }

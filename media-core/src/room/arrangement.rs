@@ -20,6 +20,8 @@ pub(crate) struct Arrangement {
     stage: Stage,
     layout: LayoutId,
     layers: Vec<Layer>,
+    /// Of the layers in force.
+    version: u64,
     floor: Option<MemberKey>,
     /// Who speaks now, the longest first.
     talking: Vec<MemberKey>,
@@ -35,6 +37,7 @@ impl Arrangement {
             stage: Stage::default(),
             layout,
             layers: Vec::new(),
+            version: 0,
             floor: None,
             talking: Vec::new(),
             hide_video_muted: false,
@@ -120,9 +123,23 @@ impl Arrangement {
             prioritize_handraise: self.prioritize_handraise,
         };
         let placed = self.stage.update(self.millis(now), &input)?;
+        self.version = placed.version;
         self.layers.clone_from(&placed.layers);
         self.layers.sort_by_key(|layer| layer.z);
         Some(placed)
+    }
+
+    /// Of the layers in force.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The occupied layers that are seen, the largest first.
+    pub(crate) fn largest_first(&self) -> impl Iterator<Item = &Layer> {
+        let mut seen: Vec<&Layer> =
+            self.layers.iter().filter(|layer| layer.visible && layer.source.is_some()).collect();
+        seen.sort_by_key(|layer| (std::cmp::Reverse(layer.rect.area()), layer.index));
+        seen.into_iter()
     }
 
     /// The layers to draw, lowest first; `draw` says what a member shows.

@@ -61,7 +61,7 @@ struct Rendition {
 /// How a new viewer gets its first key frame.
 pub(crate) enum FirstPicture {
     /// The last one is young: these packets, from it on, are sent again.
-    Cached(Vec<Arc<MediaPacket>>),
+    Cached(Vec<MediaPacket>),
     /// The next frame is one.
     Coming,
 }
@@ -82,6 +82,11 @@ impl Canvas {
 
     pub(crate) fn size(&self) -> Size {
         self.size
+    }
+
+    /// Somebody watches a rendition of it.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.renditions.is_empty()
     }
 
     /// When the next frame is taken; `None` while nobody watches.
@@ -162,7 +167,7 @@ impl Canvas {
         time: MediaTime,
         encoded: Option<Encoded>,
         counters: &mut Counters,
-    ) -> Vec<Arc<MediaPacket>> {
+    ) -> Vec<MediaPacket> {
         // When the rendition has ended, and maybe begun anew, this frame belongs to a stream nobody watches.
         let rendition = self.renditions.get_mut(&codec).filter(|it| it.number == encoder.rendition);
         let Some(rendition) = rendition else { return Vec::new() };
@@ -178,7 +183,7 @@ impl Canvas {
             EncodedPicture { keyframe: encoded.keyframe, data: encoded.data, timestamp: time, captured };
         let packets = rendition.packetizer.packetize(&picture);
         for packet in &packets {
-            rendition.cache.insert(now, Arc::clone(packet));
+            rendition.cache.insert(now, packet.clone());
         }
         packets
     }
@@ -193,7 +198,7 @@ impl Canvas {
             *numbered += 1;
             Rendition::new(*numbered, codec, size, fps)
         });
-        let cached: Vec<_> = rendition.cache.since_keyframe(now, CACHED_MAX_AGE).map(Arc::clone).collect();
+        let cached: Vec<_> = rendition.cache.since_keyframe(now, CACHED_MAX_AGE).cloned().collect();
         if cached.is_empty() {
             rendition.demand.want(Demand::Newcomer);
             return FirstPicture::Coming;
@@ -252,7 +257,7 @@ mod tests {
         canvas: Canvas,
         start: Instant,
         counters: Counters,
-        packets: Vec<Arc<MediaPacket>>,
+        packets: Vec<MediaPacket>,
     }
 
     impl Bench {

@@ -166,6 +166,19 @@ impl Feed {
         self.current.clone()
     }
 
+    /// What waits is shown now, the latest last: what comes next is on another clock.
+    pub(crate) fn show_all(&mut self) {
+        if let Some((_, picture)) = self.pictures.pop_back() {
+            self.current = Some(picture);
+        }
+        self.pictures.clear();
+    }
+
+    /// How much later than over the fastest path pictures are shown.
+    pub(crate) fn delay(&self) -> Duration {
+        self.delay
+    }
+
     /// Something can be shown.
     pub(crate) fn has_picture(&self) -> bool {
         self.current.is_some() || !self.pictures.is_empty()

@@ -7,6 +7,7 @@ use super::canvas::FirstPicture;
 use super::job::FeedKey;
 use super::leg::{Leg, Tuning};
 use super::{Event, LegEnd, Receive, Room, SERVICE_EVERY};
+use crate::forward::SourceId;
 use crate::mix::audio::AudioInput;
 use crate::sdp::Offer;
 use crate::shard::Reach;
@@ -24,10 +25,6 @@ impl Room {
         receive: Receive,
     ) {
         let room = self.key;
-        if receive != Receive::Canvas {
-            let why = LegEnd::Refused("separate streams are not offered".to_owned());
-            return reach.event(Event::LegEnded { room, leg: key, why });
-        }
         let Some(owner) = self.members.get_mut(&member) else {
             let why = LegEnd::Refused("the member has left".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });
@@ -40,6 +37,7 @@ impl Room {
                     self.service_at = reach.next_multiple(SERVICE_EVERY);
                 }
                 self.legs.insert(key, leg);
+                self.tiles.open(key, receive, self.canvas.size());
                 if let Some(oldest) = too_many {
                     self.end_leg(reach, oldest, LegEnd::Superseded);
                 }
@@ -80,6 +78,8 @@ impl Room {
         let Some(mut leg) = self.legs.remove(&key) else { return };
         leg.close(reach);
         reach.counters.lost_in += leg.lost_in();
+        self.tiles.close(key);
+        self.forget_sources(key);
         reach.audio(AudioInput::RemoveListener { room: self.key, leg: key });
         if let Some(codec) = leg.watches()
             && self.viewers(codec) == 0
@@ -108,8 +108,13 @@ impl Room {
         packet: &[u8],
         size: usize,
     ) {
-        if let Some(leg) = self.legs.get_mut(&key) {
-            leg.on_rtp(reach, transport, packet, size);
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let ingest = leg.on_rtp(reach, transport, packet, size);
+        if let Some((encoding, arrival)) = &ingest.video {
+            self.forward(reach, SourceId { leg: key, encoding: *encoding }, arrival);
+        }
+        if ingest.appeared {
+            self.on_camera_changed(reach, key);
         }
     }
 
@@ -117,10 +122,14 @@ impl Room {
     pub(crate) fn on_rtcp(&mut self, reach: &mut Reach<'_>, key: LegKey, packet: &[u8]) {
         let Some(leg) = self.legs.get_mut(&key) else { return };
         let cache = leg.watches().and_then(|codec| self.canvas.cache(codec));
-        if leg.on_rtcp(reach, packet, cache)
-            && let Some(codec) = leg.watches()
-        {
+        let wants = leg.on_rtcp(reach, packet, cache, &self.sources);
+        if let Some(codec) = leg.watches().filter(|_| wants.canvas) {
             self.canvas.want_key(codec);
+        }
+        for SourceId { leg, encoding } in wants.sources {
+            if let Some(publisher) = self.legs.get_mut(&leg) {
+                publisher.request_keyframe(reach, encoding);
+            }
         }
     }
 
@@ -162,6 +171,7 @@ impl Room {
         if before.watches == after.watches {
             return;
         }
+        self.tiles_stale = true;
         if let Some(codec) = after.watches {
             match self.canvas.watch(reach.now, codec) {
                 FirstPicture::Coming => {}

@@ -22,7 +22,9 @@ mod key_demand;
 mod leg;
 mod legs;
 mod member;
+mod sources;
 mod succession;
+mod tiles;
 mod wishes;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ pub use self::event::{AudioTile, Event, LegEnd, Liveness, Tiles, VideoTile, Want
 pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
 use self::leg::Leg;
 use self::member::Member;
+use self::sources::Sources;
+use self::tiles::TileViews;
 use crate::codec::Rotation;
 use crate::forward::MediaPacket;
 use crate::mix::audio::{AudioInput, AudioOutput};
@@ -60,6 +64,11 @@ pub(crate) struct Room {
     arrangement: Arrangement,
     /// What its legs may speak.
     video_codecs: VideoCodecs,
+    /// What publishers send, for those who watch it as it is.
+    sources: Sources,
+    tiles: TileViews,
+    /// Slots and encodings are to be looked at.
+    tiles_stale: bool,
     /// Numbers joins and position requests.
     order: u64,
     service_at: Instant,
@@ -74,6 +83,9 @@ impl Room {
             canvas: Canvas::new(now, key, config.canvas, config.fps),
             arrangement: Arrangement::new(now, config.layout),
             video_codecs: VideoCodecs::default(),
+            sources: Sources::default(),
+            tiles: TileViews::default(),
+            tiles_stale: true,
             order: 0,
             service_at: now,
         }
@@ -121,7 +133,7 @@ impl Room {
             Action::OpenLeg { member, leg, offer, bundle, receive } => {
                 self.open_leg(reach, member, leg, &offer, bundle, receive);
             }
-            Action::SetViewport { leg: _, size: _ } => {}
+            Action::SetViewport { leg, size } => self.tiles.set_viewport(leg, size),
             Action::ReofferLeg { leg, offer } => self.reoffer_leg(reach, leg, &offer),
             Action::CloseLeg { leg } => self.close_leg(reach, leg),
             Action::SetAudioMuted { member, muted } => self.set_audio_muted(reach, member, muted),
@@ -150,6 +162,7 @@ impl Room {
             }
             Action::SetPositions { positions } => self.set_positions(positions),
         }
+        self.tiles_stale = true;
         self.rearrange(reach);
     }
 
@@ -182,13 +195,7 @@ impl Room {
                 reach.counters.decoded += u64::from(matches!(result, Ok(Some(_))));
                 let Some(leg) = self.legs.get_mut(&feed.leg) else { return };
                 if leg.on_decoded(reach, decoder, timestamp, result) {
-                    if leg.has_picture()
-                        && let Some(owner) = self.members.get_mut(&leg.member())
-                    {
-                        owner.has_shown();
-                    }
-                    self.arrangement.touch();
-                    self.rearrange(reach);
+                    self.on_camera_changed(reach, feed.leg);
                 }
             }
             JobDone::Composed { room: _, compositor, picture, time } => {
@@ -214,7 +221,19 @@ impl Room {
         }
     }
 
-    fn fan_out(&mut self, reach: &mut Reach<'_>, codec: VideoCodec, packets: &[Arc<MediaPacket>]) {
+    /// A camera has something to show for the first time, or nothing any more.
+    fn on_camera_changed(&mut self, reach: &mut Reach<'_>, leg: LegKey) {
+        if let Some(leg) = self.legs.get(&leg).filter(|leg| leg.has_picture())
+            && let Some(owner) = self.members.get_mut(&leg.member())
+        {
+            owner.has_shown();
+        }
+        self.arrangement.touch();
+        self.tiles_stale = true;
+        self.rearrange(reach);
+    }
+
+    fn fan_out(&mut self, reach: &mut Reach<'_>, codec: VideoCodec, packets: &[MediaPacket]) {
         for leg in self.legs.values_mut().filter(|leg| leg.watches() == Some(codec)) {
             for packet in packets {
                 leg.send_video(reach, packet);
@@ -302,7 +321,9 @@ impl Room {
         };
         if let Some(placed) = self.arrangement.update(reach.now, self.canvas.size(), sources) {
             reach.event(Event::Placed { room: self.key, placed });
+            self.tiles_stale = true;
         }
+        self.settle_tiles(reach);
     }
 
     /// The canvas clock: when a frame is due, the picture of each layer is taken and drawn.

@@ -57,7 +57,7 @@ pub const PICTURE_IDS: u16 = 1 << 15;
 
 impl PictureIdAt {
     /// Puts a number there: as many bits of it as there is place for.
-    pub(super) fn write(self, payload: &mut [u8], picture_id: u16) {
+    pub(crate) fn write(self, payload: &mut [u8], picture_id: u16) {
         let [high, low] = picture_id.to_be_bytes();
         match self {
             Self::Seven(at) => put(payload, at, low & 0x7f),

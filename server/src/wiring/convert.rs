@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use control_api::{
-    LegEnd, LegId, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup, PlacedLayer,
-    Placement, Tone, Volume, wire,
+    LegEnd, LegId, LegMedia, LegReceive, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup,
+    PlacedLayer, Placement, Tone, Volume, wire,
 };
 use layouts::{Layer, Placed, Position};
 use media_core::mix::audio;
@@ -35,8 +35,32 @@ pub(super) enum Unconvertible {
 pub(super) struct Keys {
     members: HashMap<MemberId, MemberKey>,
     member_ids: HashMap<MemberKey, MemberId>,
-    legs: HashMap<LegId, (LegKey, MemberId)>,
+    legs: HashMap<LegId, KnownLeg>,
     leg_ids: HashMap<LegKey, LegId>,
+}
+
+struct KnownLeg {
+    key: LegKey,
+    member: MemberId,
+    sections: Sections,
+}
+
+/// How the offers of a leg are to be read.
+#[derive(Clone, Copy)]
+enum Sections {
+    /// One of sound and one of pictures, as the SDKs have them.
+    Pair,
+    /// As many as the client has.
+    Many,
+}
+
+impl Sections {
+    fn of(receive: &LegReceive) -> Self {
+        match receive {
+            LegReceive::Canvas => Self::Pair,
+            LegReceive::Tiles { .. } | LegReceive::Member(_) => Self::Many,
+        }
+    }
 }
 
 impl Keys {
@@ -54,15 +78,19 @@ impl Keys {
             MediaInstruction::RemoveMember { member } => {
                 Action::RemoveMember { member: self.member(member)? }
             }
-            MediaInstruction::OpenLeg { member, leg, offer, allowed, receive } => Action::OpenLeg {
-                member: self.member(member)?,
-                offer: parsed(*leg, offer, *allowed)?,
-                receive: tiles::received(receive, &self.members).ok_or(Unconvertible::Watched(*leg))?,
-                leg: self.add_leg(registry, *leg, member),
-                bundle: tiles::is_bundled(receive, bundle),
-            },
+            MediaInstruction::OpenLeg { member, leg, offer, allowed, receive } => {
+                let sections = Sections::of(receive);
+                Action::OpenLeg {
+                    member: self.member(member)?,
+                    offer: parsed(*leg, sections, offer, *allowed)?,
+                    receive: tiles::received(receive, &self.members).ok_or(Unconvertible::Watched(*leg))?,
+                    leg: self.add_leg(registry, *leg, member, sections),
+                    bundle: tiles::is_bundled(receive, bundle),
+                }
+            }
             MediaInstruction::ReofferLeg { leg, offer, allowed } => {
-                Action::ReofferLeg { leg: self.leg(*leg)?, offer: parsed(*leg, offer, *allowed)? }
+                let known = self.legs.get(leg).ok_or(Unconvertible::Unknown)?;
+                Action::ReofferLeg { leg: known.key, offer: parsed(*leg, known.sections, offer, *allowed)? }
             }
             MediaInstruction::SetViewport { leg, size } => {
                 Action::SetViewport { leg: self.leg(*leg)?, size: *size }
@@ -113,12 +141,12 @@ impl Keys {
                 if let Some(key) = self.members.remove(member) {
                     self.member_ids.remove(&key);
                 }
-                self.legs.retain(|_, (_, of)| of != member);
+                self.legs.retain(|_, leg| leg.member != *member);
                 self.leg_ids.retain(|_, id| self.legs.contains_key(id));
             }
             MediaInstruction::CloseLeg { leg } => {
-                if let Some((key, _)) = self.legs.remove(leg) {
-                    self.leg_ids.remove(&key);
+                if let Some(known) = self.legs.remove(leg) {
+                    self.leg_ids.remove(&known.key);
                 }
             }
             MediaInstruction::AddMember { .. }
@@ -179,8 +207,9 @@ impl Keys {
         key
     }
 
-    fn add_leg(&mut self, registry: &Registry, leg: LegId, member: &MemberId) -> LegKey {
-        let (key, _) = *self.legs.entry(leg).or_insert_with(|| (registry.next_leg(), member.clone()));
+    fn add_leg(&mut self, registry: &Registry, leg: LegId, member: &MemberId, sections: Sections) -> LegKey {
+        let known = || KnownLeg { key: registry.next_leg(), member: member.clone(), sections };
+        let key = self.legs.entry(leg).or_insert_with(known).key;
         self.leg_ids.insert(key, leg);
         key
     }
@@ -202,7 +231,7 @@ impl Keys {
     }
 
     fn leg(&self, leg: LegId) -> Result<LegKey, Unconvertible> {
-        self.legs.get(&leg).map(|(key, _)| *key).ok_or(Unconvertible::Unknown)
+        self.legs.get(&leg).map(|known| known.key).ok_or(Unconvertible::Unknown)
     }
 
     fn positions(&self, positions: &[(MemberId, Position)]) -> Vec<(MemberKey, Position)> {
@@ -232,8 +261,17 @@ impl Keys {
     }
 }
 
-fn parsed(leg: LegId, offer: &str, allowed: LegMedia) -> Result<Box<Offer>, Unconvertible> {
-    let mut offer = Offer::parse(offer).map_err(|error| Unconvertible::Offer(leg, error))?;
+fn parsed(
+    leg: LegId,
+    sections: Sections,
+    offer: &str,
+    allowed: LegMedia,
+) -> Result<Box<Offer>, Unconvertible> {
+    let offer = match sections {
+        Sections::Pair => Offer::parse(offer),
+        Sections::Many => Offer::parse_many(offer),
+    };
+    let mut offer = offer.map_err(|error| Unconvertible::Offer(leg, error))?;
     for (kind, allowed) in [(MediaKind::Audio, allowed.audio), (MediaKind::Video, allowed.video)] {
         offer.limit(kind, allowed.sends(), allowed.receives());
     }
@@ -280,7 +318,6 @@ fn ended(why: &media_core::room::LegEnd) -> LegEnd {
 
 #[cfg(test)]
 mod tests {
-    use control_api::LegReceive;
     use control_api::wire::connect::Allowed;
     use layouts::{Fit, GridRect, LayoutId, SourceKey};
     use media_core::sdp::Direction;

@@ -197,7 +197,8 @@ impl Terms {
 /// A canvas leg, and one of a single member, have one section of each kind; the one who draws tiles has many.
 fn policy(offer: &Offer, bundle: bool, codecs: VideoCodecs, receive: Receive) -> Policy {
     let slots = match receive {
-        Receive::Canvas | Receive::Member(_) => None,
+        Receive::Canvas => None,
+        Receive::Member(_) => Some(SlotPolicy { video: 1, audio: 1 }),
         Receive::Tiles(TileConfig { video_slots: video, audio: TileAudio::Mix }) => {
             Some(SlotPolicy { video, audio: 0 })
         }

@@ -32,6 +32,16 @@ impl Link {
     pub(crate) fn carries(&self, kind: MediaKind) -> bool {
         self.kinds.contains(&kind)
     }
+
+    /// It carries the slots.
+    pub(crate) fn carries_slots(&self) -> bool {
+        self.slots
+    }
+
+    /// It can be sent on.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.keyed
+    }
 }
 
 /// All of them: one when bundled, else one per section.
@@ -67,6 +77,11 @@ impl Links {
         if let Some(first) = self.links.first_mut() {
             first.slots = true;
         }
+    }
+
+    /// The link that carries the slots.
+    pub(crate) fn slots(&self) -> Option<&Link> {
+        self.iter().find(|link| link.slots)
     }
 
     /// A section is no more; gives its transport when no other section uses it.

@@ -9,6 +9,7 @@
 //! ```
 
 mod answer;
+mod camera;
 mod links;
 mod liveness;
 mod receiving;
@@ -23,17 +24,20 @@ use self::answer::Terms;
 use self::links::Links;
 use self::liveness::Watch;
 pub(crate) use self::receiving::Attention;
-use self::receiving::Receiving;
-use self::sending::Sending;
+pub(crate) use self::receiving::{Ingest, Receiving};
+use self::sending::{Sending, Subject};
 use super::command::Receive;
 use super::event::Liveness;
 use super::job::{DecoderSlot, FeedKey};
+use super::sources::Sources;
 use crate::codec::{CodecError, Picture};
-use crate::forward::{MediaPacket, PacketCache};
+use crate::forward::{Gate, MediaPacket, PacketCache, Slot, SourceId};
 use crate::rtcp::{self, Packet};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
-use crate::units::{MediaKind, MediaTime, MemberKey, TransportKey, VideoCodec, VideoCodecs};
+use crate::units::{
+    EncodingIndex, MediaKind, MediaTime, MemberKey, SeqNo, TransportKey, VideoCodec, VideoCodecs,
+};
 
 /// A browser that has our answer needs a fraction of a second; a lost one holds its place no longer than this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
@@ -59,6 +63,25 @@ pub(crate) struct Tuning {
     pub(crate) hears: bool,
     /// The canvas, so encoded.
     pub(crate) watches: Option<VideoCodec>,
+}
+
+/// Key frames that a viewer cannot go on without.
+#[derive(Debug, Default)]
+pub(crate) struct Wants {
+    /// Of its rendition of the canvas.
+    pub(crate) canvas: bool,
+    /// Of encodings in its slots.
+    pub(crate) sources: Vec<SourceId>,
+}
+
+impl Wants {
+    fn add(&mut self, subject: Option<Subject>) {
+        match subject {
+            Some(Subject::Canvas) => self.canvas = true,
+            Some(Subject::Slot(Some(id))) if !self.sources.contains(&id) => self.sources.push(id),
+            Some(Subject::Slot(_)) | None => {}
+        }
+    }
 }
 
 enum State {
@@ -162,25 +185,28 @@ impl Leg {
         self.sending.video_codec().filter(|_| self.links.is_keyed(MediaKind::Video))
     }
 
-    pub(crate) fn on_rtp(
+    pub(crate) fn on_rtp<'a>(
         &mut self,
         reach: &mut Reach<'_>,
         transport: TransportKey,
-        packet: &[u8],
+        packet: &'a [u8],
         size: usize,
-    ) {
-        self.receiving.on_rtp(reach, &mut self.links, transport, packet, size);
+    ) -> Ingest<'a> {
+        let ingest = self.receiving.on_rtp(reach, &mut self.links, transport, packet, size);
         self.send_feedback(reach);
+        ingest
     }
 
-    /// True when the viewer cannot go on without a key frame. `cache` holds the packets it may miss.
+    /// Gives what the viewer cannot go on without. `canvas` holds the packets it may miss of its rendition, `sources`
+    /// those of its slots.
     pub(crate) fn on_rtcp(
         &mut self,
         reach: &mut Reach<'_>,
         packet: &[u8],
-        cache: Option<&PacketCache>,
-    ) -> bool {
-        let mut wants_key = false;
+        canvas: Option<&PacketCache>,
+        sources: &Sources,
+    ) -> Wants {
+        let mut wants = Wants::default();
         for packet in rtcp::packets(packet) {
             match packet {
                 Packet::SenderReport { info, blocks } => {
@@ -191,20 +217,23 @@ impl Leg {
                     blocks.for_each(|block| self.sending.on_report(reach, &block));
                 }
                 Packet::Nack { media, lost, .. } => {
-                    if let Some(cache) = cache {
+                    let shown = self.sending.shown_in(media).and_then(|id| sources.get(&id));
+                    if let Some(source) = shown {
+                        self.sending.retransmit_slot(reach, &mut self.links, media, lost, source.cache());
+                    } else if let Some(cache) = canvas {
                         self.sending.retransmit(reach, &mut self.links, media, lost, cache);
                     }
                 }
-                Packet::Pli { media, .. } => wants_key |= self.sending.is_video(media),
-                Packet::Fir { mut entries, .. } => {
-                    wants_key |= entries.any(|(media, _)| self.sending.is_video(media));
+                Packet::Pli { media, .. } => wants.add(self.sending.subject(media)),
+                Packet::Fir { entries, .. } => {
+                    entries.for_each(|(media, _)| wants.add(self.sending.subject(media)));
                 }
                 // Whoever sends it asks for nothing: silence and close_notify tell that a peer is gone, and the
                 // bandwidth of a canvas leg is not estimated yet.
                 Packet::Bye(_) | Packet::TransportCc(_) | Packet::Remb(_) => {}
             }
         }
-        wants_key
+        wants
     }
 
     pub(crate) fn on_decoded(
@@ -268,6 +297,76 @@ impl Leg {
 
     pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, packet: &MediaPacket) {
         self.sending.send_video(reach, &mut self.links, packet);
+    }
+
+    /// A packet of an encoding that one of its slots watches.
+    pub(crate) fn send_slot(
+        &mut self,
+        reach: &mut Reach<'_>,
+        slot: u8,
+        from: SourceId,
+        codec: VideoCodec,
+        packet: &MediaPacket,
+    ) -> Gate {
+        self.sending.send_slot(reach, &mut self.links, slot, from, codec, packet)
+    }
+
+    /// A number of such an encoding that carries nothing.
+    pub(crate) fn skip_slot(&mut self, slot: u8, from: SourceId, seq: SeqNo) {
+        if let Some(slot) = self.sending.slot_mut(slot) {
+            slot.skip(from, seq);
+        }
+    }
+
+    /// Shows another encoding in a slot as soon as a key frame of it comes, or nothing any more.
+    pub(crate) fn select(&mut self, slot: u8, wanted: Option<SourceId>) {
+        if let Some(slot) = self.sending.slot_mut(slot) {
+            slot.select(wanted);
+        }
+    }
+
+    /// A slot that its viewer wants filled.
+    pub(crate) fn slot(&self, slot: u8) -> Option<&Slot> {
+        self.sending.slot(slot)
+    }
+
+    /// The sound of who is shown in a slot is held back for so long.
+    pub(crate) fn set_slot_delay(&mut self, slot: u8, delay: Duration) {
+        if let Some(slot) = self.sending.slot_mut(slot) {
+            slot.sender_mut().set_delay(delay);
+        }
+    }
+
+    /// How many slots for pictures it has.
+    pub(crate) fn slot_count(&self) -> u8 {
+        self.sending.slot_count()
+    }
+
+    /// Its slots can show pictures in this codec.
+    pub(crate) fn knows(&self, codec: VideoCodec) -> bool {
+        self.sending.knows(codec)
+    }
+
+    /// What its camera may have, and what of it the canvas shows.
+    pub(crate) fn camera(&self) -> &Receiving {
+        &self.receiving
+    }
+
+    /// Which encoding of its camera the canvas shows.
+    pub(crate) fn set_decoded(&mut self, reach: &mut Reach<'_>, wanted: Option<EncodingIndex>) {
+        self.receiving.set_decoded(reach.now, wanted);
+        self.send_feedback(reach);
+    }
+
+    /// Somebody looks at this encoding of its camera, or nobody does any more.
+    pub(crate) fn set_wanted(&mut self, encoding: EncodingIndex, wanted: bool) {
+        self.receiving.set_wanted(encoding, wanted);
+    }
+
+    /// Somebody needs a key frame of an encoding of its camera.
+    pub(crate) fn request_keyframe(&mut self, reach: &mut Reach<'_>, encoding: EncodingIndex) {
+        self.receiving.request_keyframe(reach.now, encoding);
+        self.send_feedback(reach);
     }
 
     /// The periodic duties: feedback on what comes in, reports on what goes out.

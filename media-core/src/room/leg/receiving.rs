@@ -1,26 +1,30 @@
 //! What a leg receives: a microphone and a camera.
 //!
 //! in:  RTP of both sections, sender reports
-//! out: audio packets for the mix, decode jobs, pictures in time; NACK, PLI and report blocks for the peer
+//! out: audio packets for the mix, packets of the camera for those who watch it, decode jobs, pictures in time; NACK, PLI
+//!      and report blocks for the peer
+//!
+//! A camera is decoded only while a canvas is watched, one encoding of it. Between encodings the old one is decoded until
+//! a key frame of the new one is there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::camera::{Camera, Shape};
 use super::links::{Link, Links};
 use crate::codec::{CodecError, Picture};
+use crate::forward::Arrival;
 use crate::mix::audio::AudioInput;
-use crate::receive::{
-    AudioReceiver, Feedback, Format, ReceptionStats, SenderClock, VideoConfig, VideoReceiver,
-};
+use crate::receive::{AudioReceiver, Format, ReceptionStats, SenderClock};
 use crate::room::feed::Feed;
 use crate::room::job::{DecoderSlot, FeedKey};
-use crate::rtcp::{self, ReportBlock, SenderInfo};
+use crate::rtcp::{ReportBlock, SenderInfo};
 use crate::rtp::{ExtId, RtpView};
 use crate::sdp::{Codec, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::Reach;
-use crate::units::{ClockRate, MediaKind, MediaTime, MemberKey, Pt, Ssrc, TransportKey};
+use crate::units::{ClockRate, EncodingIndex, MediaKind, MediaTime, MemberKey, Pt, Rid, Ssrc, TransportKey};
 
 /// The streams of a leg, as far as the peer sends them.
 pub(crate) struct Receiving {
@@ -29,10 +33,13 @@ pub(crate) struct Receiving {
     own: Ssrc,
     /// The receivers begin with the first packet of a stream: SDP need not announce it.
     audio: Option<Section<Option<AudioReceiver>>>,
-    video: Option<Section<Option<VideoReceiver>>>,
-    formats: Vec<(Pt, Format)>,
+    video: Option<Section<Camera>>,
+    /// As far as the sound has told; each encoding of the camera begins with it.
     clock: SenderClock,
     feed: Feed,
+    decode: Decode,
+    /// A key frame has come of a camera that was not decoded.
+    seen: bool,
     microphone: Attention,
     camera: Attention,
     /// Lost in streams that are over.
@@ -46,6 +53,22 @@ pub(crate) enum Attention {
     Taken,
     /// It is received and dropped.
     Ignored,
+}
+
+/// Which encoding of the camera is decoded for the canvas.
+#[derive(Clone, Copy, Debug, Default)]
+struct Decode {
+    current: Option<EncodingIndex>,
+    wanted: Option<EncodingIndex>,
+}
+
+/// What a packet means to others than its own leg.
+#[derive(Debug, Default)]
+pub(crate) struct Ingest<'a> {
+    /// For those who watch this encoding of the camera.
+    pub(crate) video: Option<(EncodingIndex, Arrival<'a>)>,
+    /// The camera has something to show for the first time.
+    pub(crate) appeared: bool,
 }
 
 /// An m-section that the peer sends.
@@ -77,9 +100,10 @@ impl Receiving {
             own,
             audio: None,
             video: None,
-            formats: Vec::new(),
             clock: SenderClock::new(now),
             feed: Feed::new(key),
+            decode: Decode::default(),
+            seen: false,
             microphone: Attention::Taken,
             camera: Attention::Taken,
             lost_before: 0,
@@ -93,37 +117,39 @@ impl Receiving {
         let receives = |media: &&NegotiatedMedia| media.direction.receives();
         let audio = negotiated.audio.as_ref().filter(receives);
         let video = negotiated.video.as_ref().filter(receives);
-        let formats = video.map(formats).unwrap_or_default();
         let lost = self.lost();
-        let streams = (self.audio.take(), self.video.take());
-        let heard = streams.0.and_then(|section| section.receiver);
-        // A stream's receiver knows the formats it began with.
-        let seen = streams.1.and_then(|section| section.receiver).filter(|_| self.formats == formats);
+        let heard = self.audio.take().and_then(|section| section.receiver);
         self.audio = audio.map(|media| Section::new(media, heard));
-        self.video = video.map(|media| Section::new(media, seen));
-        self.formats = formats;
+        let before = self.video.take().map(|section| section.receiver);
+        self.video = video.map(|media| {
+            let shape = shape(media);
+            // A camera knows the formats and encodings it began with.
+            let camera = before.filter(|camera| camera.has_shape(&shape));
+            Section::new(media, camera.unwrap_or_else(|| Camera::new(shape)))
+        });
         if self.video.is_none() {
-            self.feed.clear();
+            self.forget();
         }
         self.lost_before = 0;
         self.lost_before = lost.saturating_sub(self.lost());
     }
 
-    pub(crate) fn on_rtp(
+    pub(crate) fn on_rtp<'a>(
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
         transport: TransportKey,
-        packet: &[u8],
+        packet: &'a [u8],
         size: usize,
-    ) {
-        let packet = match RtpView::parse(packet) {
-            Ok(packet) => packet,
-            Err(_) => return reach.counters.count_dropped("rtp_malformed", 1),
+    ) -> Ingest<'a> {
+        let Ok(packet) = RtpView::parse(packet) else {
+            reach.counters.count_dropped("rtp_malformed", 1);
+            return Ingest::default();
         };
         let kind = links.by_transport(transport).and_then(|link| self.kind_of(link, packet.pt()));
         let Some(kind) = kind else {
-            return reach.counters.count_dropped("rtp_unknown_payload_type", 1);
+            reach.counters.count_dropped("rtp_unknown_payload_type", 1);
+            return Ingest::default();
         };
         let transport_cc = match kind {
             MediaKind::Audio => self.audio.as_ref().and_then(|section| section.transport_cc),
@@ -136,10 +162,11 @@ impl Receiving {
             MediaKind::Audio => {
                 reach.counters.audio_in.count(size);
                 self.on_audio(reach, &packet);
+                Ingest::default()
             }
             MediaKind::Video => {
                 reach.counters.video_in.count(size);
-                self.on_video(reach, &packet);
+                self.on_video(reach, &packet)
             }
         }
     }
@@ -166,7 +193,8 @@ impl Receiving {
             }
         };
         let Some((seq, timestamp)) = receiver.handle_rtp(reach.now, packet) else { return };
-        self.clock.handle_packet(reach.now, MediaKind::Audio, timestamp);
+        let now = reach.now;
+        self.each_clock(|clock| clock.handle_packet(now, MediaKind::Audio, timestamp));
         if self.microphone == Attention::Ignored {
             return;
         }
@@ -180,54 +208,53 @@ impl Receiving {
         });
     }
 
-    fn on_video(&mut self, reach: &mut Reach<'_>, packet: &RtpView<'_>) {
-        let Some(section) = &mut self.video else { return };
-        let is_rtx = self
-            .formats
-            .iter()
-            .any(|(pt, format)| *pt == packet.pt() && matches!(format, Format::Rtx { .. }));
-        let receiver = match &mut section.receiver {
-            Some(receiver) if is_rtx || receiver.ssrc() == packet.ssrc() => receiver,
-            // Repeated packets have an SSRC of their own and belong to the stream that is there.
-            None if is_rtx => return,
-            other => {
-                self.lost_before += other.as_ref().map_or(0, |receiver| lost(receiver.stats().reception));
-                other.insert(VideoReceiver::new(VideoConfig {
-                    ssrc: packet.ssrc(),
-                    formats: self.formats.clone(),
-                }))
-            }
-        };
-        if let Some(timestamp) = receiver.handle_rtp(reach.now, packet).on_time() {
-            self.clock.handle_packet(reach.now, MediaKind::Video, timestamp);
-        }
-        while let Some(frame) = receiver.poll_frame() {
+    fn on_video<'a>(&mut self, reach: &mut Reach<'_>, packet: &RtpView<'a>) -> Ingest<'a> {
+        let Some(section) = &mut self.video else { return Ingest::default() };
+        let camera = &mut section.receiver;
+        let video = camera.on_rtp(reach.now, packet, &self.clock).unwrap_or_else(|reason| {
+            reach.counters.count_dropped(reason, 1);
+            None
+        });
+        let mut appeared = false;
+        while let Some((encoding, frame)) = camera.poll_frame() {
             if self.camera == Attention::Ignored {
                 continue;
             }
-            if let Some(job) = self.feed.on_frame(frame) {
-                reach.job(job);
+            if self.decode.takes(encoding, frame.keyframe) {
+                // What is still to be shown of the former encoding is on another clock.
+                self.feed.show_all();
             }
+            if self.decode.current == Some(encoding) {
+                if let Some(job) = self.feed.on_frame(frame) {
+                    reach.job(job);
+                }
+            } else if self.decode.wanted.is_none() && frame.keyframe {
+                appeared |= !std::mem::replace(&mut self.seen, true) && !self.feed.has_picture();
+            }
+        }
+        Ingest { video: video.filter(|_| self.camera == Attention::Taken), appeared }
+    }
+
+    /// Each encoding of the camera has a clock, and all of them hear of the sound.
+    fn each_clock(&mut self, mut tell: impl FnMut(&mut SenderClock)) {
+        tell(&mut self.clock);
+        if let Some(section) = &mut self.video {
+            section.receiver.each_clock(tell);
         }
     }
 
     pub(crate) fn on_sender_report(&mut self, now: Instant, info: SenderInfo) {
         if let Some(receiver) = self.audio_receiver().filter(|receiver| receiver.ssrc() == info.ssrc) {
             let timestamp = receiver.handle_sender_report(now, &info);
-            self.clock.handle_report(MediaKind::Audio, info.ntp, timestamp);
+            self.each_clock(|clock| clock.handle_report(MediaKind::Audio, info.ntp, timestamp));
         }
-        if let Some(receiver) = self.video_receiver().filter(|receiver| receiver.ssrc() == info.ssrc) {
-            let timestamp = receiver.handle_sender_report(now, &info);
-            self.clock.handle_report(MediaKind::Video, info.ntp, timestamp);
+        if let Some(section) = &mut self.video {
+            section.receiver.on_sender_report(now, &info);
         }
     }
 
     fn audio_receiver(&mut self) -> Option<&mut AudioReceiver> {
         self.audio.as_mut()?.receiver.as_mut()
-    }
-
-    fn video_receiver(&mut self) -> Option<&mut VideoReceiver> {
-        self.video.as_mut()?.receiver.as_mut()
     }
 
     /// True when the camera has something to show for the first time.
@@ -238,18 +265,68 @@ impl Receiving {
         timestamp: MediaTime,
         result: Result<Option<Arc<Picture>>, CodecError>,
     ) -> bool {
-        let before = self.feed.has_picture();
+        let before = self.has_picture();
         if let Some(job) = self.feed.on_decoded(decoder, timestamp, result) {
             reach.job(job);
         }
-        if self.camera == Attention::Ignored {
+        if self.camera == Attention::Ignored || self.decode.wanted.is_none() {
             self.feed.clear();
         }
-        before != self.feed.has_picture()
+        if self.feed.has_picture() {
+            self.seen = false;
+        }
+        before != self.has_picture()
     }
 
     pub(crate) fn on_playing(&mut self, timestamp: MediaTime, at: Instant) {
         self.feed.on_playing(&self.clock, timestamp, at);
+    }
+
+    /// Which encoding of the camera the canvas shows; `None` while nobody watches a canvas.
+    pub(crate) fn set_decoded(&mut self, now: Instant, wanted: Option<EncodingIndex>) {
+        if self.decode.wanted == wanted {
+            return;
+        }
+        // A camera that was on the canvas until now is still there to be seen.
+        self.seen |= wanted.is_none() && self.feed.has_picture();
+        self.decode.wanted = wanted;
+        match wanted {
+            Some(encoding) => self.request_keyframe(now, encoding),
+            None => {
+                self.decode.current = None;
+                self.feed.clear();
+            }
+        }
+    }
+
+    /// The encoding the canvas shows, and the one it is to show.
+    pub(crate) fn is_decoded(&self, encoding: EncodingIndex) -> bool {
+        self.decode.current == Some(encoding) || self.decode.wanted == Some(encoding)
+    }
+
+    /// How many encodings the camera may have; none when no camera is received.
+    pub(crate) fn encodings(&self) -> u8 {
+        self.video.as_ref().map_or(0, |section| section.receiver.encodings())
+    }
+
+    /// Their names, where there are several.
+    pub(crate) fn rids(&self) -> &[Rid] {
+        self.video.as_ref().map_or(&[], |section| section.receiver.rids())
+    }
+
+    /// Somebody needs a key frame of this encoding.
+    pub(crate) fn request_keyframe(&mut self, now: Instant, encoding: EncodingIndex) {
+        if let Some(section) = &mut self.video {
+            section.receiver.request_keyframe(now, encoding);
+        }
+    }
+
+    /// Somebody looks at this encoding, or nobody does any more.
+    pub(crate) fn set_wanted(&mut self, encoding: EncodingIndex, wanted: bool) {
+        let wanted = wanted || self.is_decoded(encoding);
+        if let Some(section) = &mut self.video {
+            section.receiver.set_wanted(encoding, wanted);
+        }
     }
 
     pub(crate) fn set_microphone(&mut self, attention: Attention) {
@@ -262,11 +339,19 @@ impl Receiving {
             return;
         }
         match attention {
-            Attention::Ignored => self.feed.clear(),
+            Attention::Ignored => self.forget(),
             Attention::Taken => {
-                self.video_receiver().into_iter().for_each(|receiver| receiver.request_keyframe(now));
+                for encoding in 0..self.encodings() {
+                    self.request_keyframe(now, EncodingIndex(encoding));
+                }
             }
         }
+    }
+
+    /// What was shown is not to come back.
+    fn forget(&mut self) {
+        self.feed.clear();
+        self.seen = false;
     }
 
     /// Sound has come.
@@ -276,41 +361,45 @@ impl Receiving {
 
     /// A picture has been shown, or could have been.
     pub(crate) fn has_shown(&self) -> bool {
-        self.feed.has_shown()
+        self.feed.has_shown() || self.seen
     }
 
     /// The peer has gone silent: what it showed is not to come back when it does.
     pub(crate) fn forget_pictures(&mut self) {
         self.feed.forget_pictures();
+        self.seen = false;
     }
 
     pub(crate) fn picture(&mut self, now: Instant) -> Option<Arc<Picture>> {
-        self.feed.picture(now, &self.clock)
+        let camera = self.video.as_ref().map(|section| &section.receiver);
+        let clock = self.decode.current.and_then(|encoding| camera?.clock(encoding));
+        self.feed.picture(now, clock.unwrap_or(&self.clock))
     }
 
     pub(crate) fn has_picture(&self) -> bool {
-        self.feed.has_picture()
+        self.feed.has_picture() || self.seen
+    }
+
+    /// It is to be seen, and nothing to show has come of it (again).
+    pub(crate) fn awaits_picture(&self) -> bool {
+        self.camera == Attention::Taken && !self.has_picture()
+    }
+
+    /// What the sound of the member waits for: its pictures are as late.
+    pub(crate) fn playout_delay(&self) -> Duration {
+        self.feed.delay()
     }
 
     /// Asks for what is missing: packets, or a key frame. `rtt` of the transport, when it is known.
     pub(crate) fn send_feedback(&mut self, reach: &mut Reach<'_>, links: &Links, rtt: Option<Duration>) {
         let decoder_failed = self.feed.take_wants_key();
-        let own = self.own;
-        let Some(receiver) = self.video_receiver() else { return };
-        if decoder_failed {
-            receiver.handle_decoder_failure(reach.now);
+        let (own, decoded) = (self.own, self.decode.current);
+        let Some(section) = &mut self.video else { return };
+        if let Some(encoding) = decoded.filter(|_| decoder_failed) {
+            section.receiver.on_decoder_failure(reach.now, encoding);
         }
-        if let Some(rtt) = rtt {
-            receiver.set_rtt(rtt);
-        }
-        let media = receiver.ssrc();
         reach.scratch.clear();
-        while let Some(feedback) = receiver.poll_feedback(reach.now) {
-            match feedback {
-                Feedback::Nack(lost) => rtcp::write_nack(reach.scratch, own, media, &lost),
-                Feedback::Pli => rtcp::write_pli(reach.scratch, own, media),
-            }
-        }
+        section.receiver.write_feedback(reach.now, own, rtt, reach.scratch);
         if !reach.scratch.is_empty()
             && let Some(transport) = links.carrying(MediaKind::Video)
         {
@@ -322,17 +411,16 @@ impl Receiving {
     pub(crate) fn report_blocks(&mut self, now: Instant, link: &Link) -> Vec<ReportBlock> {
         let audio = self.audio_receiver().filter(|_| link.carries(MediaKind::Audio));
         let audio = audio.and_then(|receiver| receiver.report_block(now));
-        let video = self.video_receiver().filter(|_| link.carries(MediaKind::Video));
-        let video = video.and_then(|receiver| receiver.report_block(now));
+        let camera = self.video.as_mut().filter(|_| link.carries(MediaKind::Video));
+        let video = camera.into_iter().flat_map(|section| section.receiver.report_blocks(now));
         audio.into_iter().chain(video).collect()
     }
 
     /// Packets that never came.
     pub(crate) fn lost(&self) -> u64 {
         let audio = self.audio.as_ref().and_then(|section| section.receiver.as_ref());
-        let video = self.video.as_ref().and_then(|section| section.receiver.as_ref());
         let audio = audio.map_or(0, |receiver| lost(receiver.stats()));
-        let video = video.map_or(0, |receiver| lost(receiver.stats().reception));
+        let video = self.video.as_ref().map_or(0, |section| section.receiver.lost());
         self.lost_before + audio + video
     }
 }
@@ -340,6 +428,27 @@ impl Receiving {
 /// Duplicates count against losses, so the figure can be below zero.
 fn lost(stats: ReceptionStats) -> u64 {
     u64::try_from(stats.lost).unwrap_or(0)
+}
+
+impl Decode {
+    /// A frame of this encoding is where decoding goes on from now, and did not until now.
+    fn takes(&mut self, encoding: EncodingIndex, keyframe: bool) -> bool {
+        let turns = keyframe && self.wanted == Some(encoding) && self.current != Some(encoding);
+        if turns {
+            self.current = Some(encoding);
+        }
+        turns
+    }
+}
+
+fn shape(media: &NegotiatedMedia) -> Shape {
+    let extensions = media.extensions;
+    Shape {
+        formats: formats(media),
+        rids: media.rids.clone(),
+        rid: extensions.rid.map(ExtId),
+        repaired_rid: extensions.repaired_rid.map(ExtId),
+    }
 }
 
 fn formats(media: &NegotiatedMedia) -> Vec<(Pt, Format)> {

@@ -1,6 +1,6 @@
-//! What a leg sends: its two streams.
+//! What a leg sends: its two streams, and those of its slots.
 //!
-//! in:  packets of the mix and of its rendition; reports and requests of the peer
+//! in:  packets of the mix, of its rendition and of the encodings its slots show; reports and requests of the peer
 //! out: RTP, retransmissions, sender reports
 
 use std::sync::Arc;
@@ -10,10 +10,12 @@ use bytes::Bytes;
 
 use super::answer::Terms;
 use super::links::{Link, Links};
-use crate::forward::{MediaPacket, PacketCache, PayloadTypes, RtpSender, SenderConfig, Start};
+use crate::forward::{
+    Gate, MediaPacket, PacketCache, PayloadTypes, RtpSender, SenderConfig, Slot, SourceId, Start,
+};
 use crate::rtcp::{self, Lost, ReportBlock};
 use crate::rtp::ExtId;
-use crate::sdp::{Codec, LocalMedia, Negotiated, NegotiatedMedia};
+use crate::sdp::{Codec, LocalMedia, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::{Ids, Reach};
 use crate::units::{ClockRate, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
 
@@ -21,6 +23,7 @@ use crate::units::{ClockRate, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
 pub(crate) struct Sending {
     audio: Option<Stream>,
     video: Option<Stream>,
+    slots: Vec<VideoSlot>,
     own: Ssrc,
     cname: Arc<str>,
     /// Numbers the audio packets: each leg hears a mix of its own choice, without gaps.
@@ -36,12 +39,29 @@ struct Stream {
     active: bool,
 }
 
+/// A slot for pictures, and the codecs its viewer knows.
+struct VideoSlot {
+    slot: Slot,
+    payloads: Vec<(VideoCodec, PayloadTypes)>,
+    active: bool,
+}
+
+/// What a report or request of the peer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The stream of the canvas.
+    Canvas,
+    /// A slot, and the encoding that it shows or waits for.
+    Slot(Option<SourceId>),
+}
+
 impl Sending {
     pub(crate) fn new(ids: &mut Ids, terms: &Terms) -> Self {
         let own = terms.locals().map(|local| local.ssrc).next();
         let mut sending = Self {
             audio: None,
             video: None,
+            slots: Vec::new(),
             own: own.unwrap_or(Ssrc(1)),
             cname: terms.cname(),
             audio_seq: SeqNo(0),
@@ -66,6 +86,115 @@ impl Sending {
         };
         self.audio = stream(self.audio.take(), audio, terms.audio.as_ref(), ClockRate::OPUS);
         self.video = stream(self.video.take(), video, terms.video.as_ref(), ClockRate::VIDEO);
+        self.renew_slots(ids, terms);
+    }
+
+    /// Slots that are there go on; a section that no longer receives keeps its number, and shows nothing.
+    fn renew_slots(&mut self, ids: &mut Ids, terms: &Terms) {
+        for (at, section) in terms.negotiated.video_slots.iter().enumerate() {
+            let Some(local) = terms.video_slots.get(at) else { break };
+            let (active, payloads) = (section.direction.sends(), payloads(section));
+            match self.slots.get_mut(at) {
+                Some(slot) => {
+                    slot.payloads = payloads;
+                    slot.active = active;
+                }
+                None => {
+                    let sender = sender(ids, section, local, ClockRate::VIDEO, terms.cname());
+                    self.slots.push(VideoSlot { slot: Slot::new(sender), payloads, active });
+                }
+            }
+        }
+    }
+
+    /// How many slots for pictures it has.
+    pub(crate) fn slot_count(&self) -> u8 {
+        u8::try_from(self.slots.len()).unwrap_or(u8::MAX)
+    }
+
+    /// The slot, when its viewer wants it.
+    pub(crate) fn slot_mut(&mut self, number: u8) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::from(number)).filter(|slot| slot.active).map(|slot| &mut slot.slot)
+    }
+
+    /// What a slot shows now, and what it waits for.
+    pub(crate) fn slot(&self, number: u8) -> Option<&Slot> {
+        self.slots.get(usize::from(number)).filter(|slot| slot.active).map(|slot| &slot.slot)
+    }
+
+    /// The viewer can decode it in a slot.
+    pub(crate) fn knows(&self, codec: VideoCodec) -> bool {
+        self.slots.iter().any(|slot| slot.payloads.iter().any(|(known, _)| *known == codec))
+    }
+
+    /// A packet of an encoding that a slot watches.
+    pub(crate) fn send_slot(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        number: u8,
+        from: SourceId,
+        codec: VideoCodec,
+        packet: &MediaPacket,
+    ) -> Gate {
+        let Some(transport) = links.slots().filter(|link| link.is_keyed()).map(|link| link.transport) else {
+            return Gate::Dropped;
+        };
+        let slot = self.slots.get_mut(usize::from(number)).filter(|slot| slot.active);
+        let Some(VideoSlot { slot, payloads, .. }) = slot else { return Gate::Dropped };
+        let payload = payloads.iter().find(|(known, _)| *known == codec).map(|(_, payload)| *payload);
+        let Some(payload) = payload else { return Gate::Dropped };
+        reach.scratch.clear();
+        let transport_cc = links.next_out(slot.sender());
+        let gate = slot.take(reach.now, from, packet, payload, transport_cc, reach.scratch);
+        if gate != Gate::Dropped
+            && let Some(size) = reach.send_rtp(transport)
+        {
+            links.sent(transport_cc);
+            reach.counters.video_out.count(size);
+        }
+        gate
+    }
+
+    /// Whom a request for `media` is about.
+    pub(crate) fn subject(&self, media: Ssrc) -> Option<Subject> {
+        if self.is_video(media) {
+            return Some(Subject::Canvas);
+        }
+        let slot = self.slots.iter().find(|slot| slot.active && slot.slot.sender().ssrc() == media)?;
+        Some(Subject::Slot(slot.slot.chosen()))
+    }
+
+    /// The encoding out of whose packets a slot repeats what its viewer misses of `media`.
+    pub(crate) fn shown_in(&self, media: Ssrc) -> Option<SourceId> {
+        let slot = self.slots.iter().find(|slot| slot.active && slot.slot.sender().ssrc() == media)?;
+        slot.slot.current()
+    }
+
+    /// Repeats what a slot's viewer misses.
+    pub(crate) fn retransmit_slot(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        media: Ssrc,
+        lost: Lost<'_>,
+        cache: &PacketCache,
+    ) {
+        let Some(transport) = links.slots().map(|link| link.transport) else { return };
+        let slot = self.slots.iter_mut().find(|slot| slot.slot.sender().ssrc() == media);
+        let Some(slot) = slot.map(|slot| &mut slot.slot) else { return };
+        for seq in lost {
+            reach.counters.nacked_out += 1;
+            reach.scratch.clear();
+            let number = links.next_out(slot.sender());
+            if slot.retransmit(reach.now, seq, cache, number, reach.scratch)
+                && let Some(size) = reach.send_rtp(transport)
+            {
+                links.sent(number);
+                reach.counters.video_out.count(size);
+                reach.counters.retransmitted_out += 1;
+            }
+        }
     }
 
     pub(crate) fn has_audio(&self) -> bool {
@@ -86,7 +215,9 @@ impl Sending {
 
     /// Round trip to the peer, from its reports.
     pub(crate) fn rtt(&self) -> Option<Duration> {
-        [&self.video, &self.audio].into_iter().flatten().find_map(|stream| stream.sender.stats().rtt)
+        let streams = [&self.video, &self.audio].into_iter().flatten().map(|stream| &stream.sender);
+        let slots = self.slots.iter().map(|slot| slot.slot.sender());
+        streams.chain(slots).find_map(|sender| sender.stats().rtt)
     }
 
     fn sender(&mut self, kind: MediaKind) -> Option<&mut RtpSender> {
@@ -166,6 +297,9 @@ impl Sending {
                 sender.handle_report(reach.ntp(), block);
             }
         }
+        for slot in &mut self.slots {
+            slot.slot.sender_mut().handle_report(reach.ntp(), block);
+        }
     }
 
     /// Sends what is due on one transport: sender reports, and `blocks` about what it receives.
@@ -179,6 +313,9 @@ impl Sending {
                 blocks.clear();
             }
         }
+        if link.carries_slots() {
+            self.report_slots(reach, &mut blocks);
+        }
         if !blocks.is_empty() {
             // RFC 3550 §6.1: a compound carries the canonical name.
             rtcp::write_receiver_report(reach.scratch, self.own, &blocks);
@@ -186,6 +323,19 @@ impl Sending {
         }
         if !reach.scratch.is_empty() {
             reach.send_rtcp(link.transport);
+        }
+    }
+}
+
+impl Sending {
+    /// Appends the sender reports of the slots that are due. Those of pictures say when they are heard, not when they came:
+    /// the mix waits for late packets, and lips with it.
+    fn report_slots(&mut self, reach: &mut Reach<'_>, blocks: &mut Vec<ReportBlock>) {
+        let ntp = reach.ntp();
+        for slot in &mut self.slots {
+            if slot.slot.sender_mut().poll_report(reach.now, ntp, blocks, reach.scratch) {
+                blocks.clear();
+            }
         }
     }
 }
@@ -199,6 +349,15 @@ impl Stream {
         self.active = active;
         self
     }
+}
+
+/// What the viewer of a slot can decode.
+fn payloads(section: &NegotiatedMedia) -> Vec<(VideoCodec, PayloadTypes)> {
+    let of = |payload: &Payload| match payload.codec {
+        Codec::Video(codec) => Some((codec, PayloadTypes { pt: payload.pt, rtx: payload.rtx })),
+        Codec::Opus => None,
+    };
+    section.receive.iter().filter_map(of).collect()
 }
 
 fn payload(section: &NegotiatedMedia) -> PayloadTypes {

@@ -1,0 +1,277 @@
+//! A publisher's encoding, as all who watch it take it.
+//!
+//! in:  its packets as they came, repaired ones among them, in any order
+//! out: each as a [`MediaPacket`], kept for those who miss it; its bitrate and the size of its pictures
+//!
+//! Nothing is kept while nobody watches: whoever comes first asks for a key frame.
+
+use std::time::{Duration, Instant};
+
+use layouts::Size;
+
+use super::pool::Pool;
+use super::{MediaPacket, PacketCache, Vp8Numbers};
+use crate::rtp::{PayloadInfo, vp8};
+use crate::units::{Bitrate, EncodingIndex, LegKey, MediaTime, SeqNo, VideoCodec};
+
+/// A key frame this young is shown to a newcomer instead of asking for another.
+const KEY_FRAME_MAX_AGE: Duration = Duration::from_millis(500);
+/// Without a packet for this long an encoding has stopped: its publisher saves it, or its path is down.
+const FLOWS_FOR: Duration = Duration::from_millis(700);
+
+/// Names an encoding of a leg's camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId {
+    /// Whose.
+    pub leg: LegKey,
+    /// Which.
+    pub encoding: EncodingIndex,
+}
+
+/// A video slot of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Watcher {
+    /// Of which leg.
+    pub leg: LegKey,
+    /// Its number there.
+    pub slot: u8,
+}
+
+/// A packet of an encoding, checked by its receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Extended number.
+    pub seq: SeqNo,
+    /// Extended timestamp.
+    pub timestamp: MediaTime,
+    /// When it was captured, on our clock.
+    pub captured: Instant,
+    /// Last packet of its picture.
+    pub marker: bool,
+    /// What the payload is; `None` for padding, which only takes a number.
+    pub codec: Option<VideoCodec>,
+    /// Descriptor and data.
+    pub payload: &'a [u8],
+}
+
+/// What those who watch have to do with a packet.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// Send it.
+    Packet {
+        /// What it is encoded with.
+        codec: VideoCodec,
+        /// The packet.
+        packet: MediaPacket,
+    },
+    /// Close up over its number.
+    Padding(SeqNo),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Source {
+    pool: Pool,
+    cache: PacketCache,
+    watchers: Vec<Watcher>,
+    meter: Meter,
+    codec: Option<VideoCodec>,
+    size: Option<Size>,
+    last: Option<Instant>,
+}
+
+impl Source {
+    /// Takes a packet of the encoding. `None` when nobody watches, or when the payload is malformed.
+    pub fn take(&mut self, now: Instant, arrival: &Arrival<'_>) -> Option<Taken> {
+        self.last = Some(now);
+        self.meter.count(now, arrival.payload.len());
+        let Some(codec) = arrival.codec else {
+            return (!self.watchers.is_empty()).then_some(Taken::Padding(arrival.seq));
+        };
+        let info = PayloadInfo::of(codec, arrival.payload, arrival.marker, None)?;
+        self.codec = Some(codec);
+        self.size = info.size.or(self.size);
+        if self.watchers.is_empty() {
+            return None;
+        }
+        let packet = MediaPacket {
+            seq: arrival.seq,
+            timestamp: arrival.timestamp,
+            captured: arrival.captured,
+            marker: arrival.marker,
+            begins: info.begins || info.keyframe,
+            keyframe: info.keyframe,
+            temporal: info.temporal_id,
+            sync: info.is_switching_point,
+            vp8: numbers(codec, arrival.payload),
+            payload: self.pool.share(arrival.payload),
+        };
+        self.cache.insert(now, packet.clone());
+        Some(Taken::Packet { codec, packet })
+    }
+
+    /// Who gets its packets.
+    #[must_use]
+    pub fn watchers(&self) -> &[Watcher] {
+        &self.watchers
+    }
+
+    /// One more gets them.
+    pub fn watch(&mut self, watcher: Watcher) {
+        if !self.watchers.contains(&watcher) {
+            self.watchers.push(watcher);
+        }
+    }
+
+    /// One gets them no more.
+    pub fn unwatch(&mut self, watcher: Watcher) {
+        self.watchers.retain(|other| *other != watcher);
+        if self.watchers.is_empty() {
+            self.cache.clear();
+        }
+    }
+
+    /// What is kept for those who miss it.
+    #[must_use]
+    pub fn cache(&self) -> &PacketCache {
+        &self.cache
+    }
+
+    /// What a newcomer is shown at once: the packets since a key frame that is still young.
+    pub fn fresh(&self, now: Instant) -> impl Iterator<Item = &MediaPacket> {
+        self.cache.since_keyframe(now, KEY_FRAME_MAX_AGE)
+    }
+
+    /// Packets come.
+    #[must_use]
+    pub fn flows(&self, now: Instant) -> bool {
+        self.last.is_some_and(|last| now.saturating_duration_since(last) < FLOWS_FOR)
+    }
+
+    /// What it is encoded with, once a packet has come.
+    #[must_use]
+    pub fn codec(&self) -> Option<VideoCodec> {
+        self.codec
+    }
+
+    /// Size of its pictures, from its latest key frame.
+    #[must_use]
+    pub fn size(&self) -> Option<Size> {
+        self.size
+    }
+
+    /// What it takes on the wire now, headers left out.
+    #[must_use]
+    pub fn bitrate(&self, now: Instant) -> Bitrate {
+        self.meter.rate(now)
+    }
+}
+
+/// Of the codecs only VP8 numbers its pictures in a way that each viewer needs its own.
+fn numbers(codec: VideoCodec, payload: &[u8]) -> Option<Vp8Numbers> {
+    match codec {
+        VideoCodec::Vp8 => vp8::parse(payload).and_then(|(descriptor, _)| Vp8Numbers::of(&descriptor)),
+        VideoCodec::H264 | VideoCodec::Vp9 | VideoCodec::Av1 => None,
+    }
+}
+
+/// Bytes of the last second, in steps of a quarter.
+#[derive(Debug, Default)]
+struct Meter {
+    began: Option<Instant>,
+    step: u64,
+    bytes: [u64; STEPS],
+}
+
+const STEPS: usize = 4;
+const STEP: Duration = Duration::from_millis(250);
+
+impl Meter {
+    fn count(&mut self, now: Instant, bytes: usize) {
+        let began = *self.began.get_or_insert(now);
+        self.advance(step_of(began, now));
+        if let Some(current) = self.bytes.get_mut(index(self.step)) {
+            *current += bytes as u64;
+        }
+    }
+
+    fn advance(&mut self, to: u64) {
+        let passed = to.saturating_sub(self.step).min(STEPS as u64);
+        for n in 0..passed {
+            if let Some(step) = self.bytes.get_mut(index(to - n)) {
+                *step = 0;
+            }
+        }
+        self.step = self.step.max(to);
+    }
+
+    fn rate(&self, now: Instant) -> Bitrate {
+        let Some(began) = self.began else { return Bitrate(0) };
+        let to = step_of(began, now);
+        // The step under way is as long as the time that has passed of it.
+        let oldest = to.saturating_sub(STEPS as u64 - 1);
+        let bytes: u64 = (oldest..=self.step.min(to)).filter_map(|step| self.bytes.get(index(step))).sum();
+        let since = STEP * u32::try_from(oldest).unwrap_or(u32::MAX);
+        let span = now.saturating_duration_since(began).saturating_sub(since).max(STEP);
+        Bitrate(u64::try_from(u128::from(bytes) * 8_000_000 / span.as_micros().max(1)).unwrap_or(u64::MAX))
+    }
+}
+
+fn step_of(began: Instant, now: Instant) -> u64 {
+    let passed = now.saturating_duration_since(began).as_millis() / STEP.as_millis();
+    u64::try_from(passed).unwrap_or(u64::MAX)
+}
+
+fn index(step: u64) -> usize {
+    usize::try_from(step % STEPS as u64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::ClockRate;
+
+    const MS: Duration = Duration::from_millis(1);
+    const WATCHER: Watcher = Watcher { leg: LegKey(1), slot: 0 };
+
+    fn arrival(seq: u64, codec: Option<VideoCodec>, payload: &[u8], now: Instant) -> Arrival<'_> {
+        let timestamp = MediaTime { ticks: seq * 3000, rate: ClockRate::VIDEO };
+        Arrival { seq: SeqNo(seq), timestamp, captured: now, marker: true, codec, payload }
+    }
+
+    #[test]
+    fn keeps_for_those_who_watch_and_nothing_for_nobody() {
+        let now = Instant::now();
+        let mut source = Source::default();
+        let key = [0x10, 0x00, 1, 2];
+        assert!(source.take(now, &arrival(1, Some(VideoCodec::Vp8), &key, now)).is_none());
+        source.watch(WATCHER);
+        source.watch(WATCHER);
+        assert_eq!(source.watchers(), [WATCHER]);
+        assert_eq!(source.fresh(now).count(), 0);
+        let taken = source.take(now, &arrival(2, Some(VideoCodec::Vp8), &key, now));
+        assert!(matches!(taken, Some(Taken::Packet { packet, .. }) if packet.begins && packet.keyframe));
+        assert!(matches!(source.take(now, &arrival(3, None, &[], now)), Some(Taken::Padding(SeqNo(3)))));
+        assert!(source.take(now, &arrival(4, Some(VideoCodec::Vp8), &[0x90], now)).is_none(), "malformed");
+        assert_eq!(source.fresh(now).count(), 1);
+        assert!(source.cache().find(SeqNo(2)).is_some());
+        assert!(source.flows(now + 699 * MS) && !source.flows(now + 700 * MS));
+        source.unwatch(WATCHER);
+        assert!(source.cache().find(SeqNo(2)).is_none());
+    }
+
+    #[test]
+    fn measures_what_flows() {
+        let start = Instant::now();
+        let mut source = Source::default();
+        let payload = [&[0x10, 0x01][..], &[7; 998]].concat();
+        assert_eq!(source.bitrate(start), Bitrate(0));
+        for n in 0..200 {
+            let now = start + 10 * MS * n;
+            source.take(now, &arrival(u64::from(n), Some(VideoCodec::Vp8), &payload, now));
+        }
+        let rate = source.bitrate(start + 2000 * MS).0;
+        assert!((600_000..=840_000).contains(&rate), "{rate}");
+        assert_eq!(source.bitrate(start + 3500 * MS), Bitrate(0), "silence");
+    }
+}

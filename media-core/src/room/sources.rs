@@ -1,0 +1,111 @@
+//! The encodings that publishers of a room send, and those who watch each.
+//!
+//! in:  packets of cameras; which slot is to show which encoding
+//! out: the packets to the slots; key frame requests to the publishers
+//!
+//! ```text
+//!   leg of a publisher ── Arrival ──► Source ──► MediaPacket ─┬─► slot 0 of leg 5
+//!                                       │                     └─► slot 2 of leg 9
+//!                                  PacketCache ◄── NACKs of all of them
+//! ```
+
+use rustc_hash::FxHashMap;
+
+use super::Room;
+use crate::forward::{Arrival, Gate, Source, SourceId, Taken, Watcher};
+use crate::shard::Reach;
+use crate::units::LegKey;
+
+/// By publisher's leg and encoding.
+pub(crate) type Sources = FxHashMap<SourceId, Source>;
+
+impl Room {
+    /// A packet of an encoding: for all slots that watch it.
+    pub(super) fn forward(&mut self, reach: &mut Reach<'_>, id: SourceId, arrival: &Arrival<'_>) {
+        let source = self.sources.entry(id).or_default();
+        let Some(taken) = source.take(reach.now, arrival) else { return };
+        let mut began = false;
+        for &Watcher { leg, slot } in source.watchers() {
+            let Some(leg) = self.legs.get_mut(&leg) else { continue };
+            match &taken {
+                Taken::Packet { codec, packet } => match leg.send_slot(reach, slot, id, *codec, packet) {
+                    Gate::Began => began = true,
+                    Gate::Sent | Gate::Dropped => {}
+                },
+                Taken::Padding(seq) => leg.skip_slot(slot, id, *seq),
+            }
+        }
+        // What was shown before is watched in vain now, and the clients are to be told.
+        self.tiles_stale |= began;
+    }
+
+    /// Shows an encoding in a slot, or nothing.
+    pub(super) fn show(&mut self, reach: &mut Reach<'_>, watcher: Watcher, wanted: Option<SourceId>) {
+        let Some(leg) = self.legs.get_mut(&watcher.leg) else { return };
+        let Some(slot) = leg.slot(watcher.slot) else { return };
+        if slot.chosen() == wanted {
+            return;
+        }
+        let before = [slot.current(), slot.target()];
+        leg.select(watcher.slot, wanted);
+        if let Some(wanted) = wanted {
+            self.begin_to_watch(reach, watcher, wanted);
+        }
+        let after = self.legs.get(&watcher.leg).and_then(|leg| leg.slot(watcher.slot));
+        let after = after.map_or([None, None], |slot| [slot.current(), slot.target()]);
+        for id in before.into_iter().flatten().filter(|id| !after.contains(&Some(*id))) {
+            self.unwatch(id, watcher);
+        }
+    }
+
+    /// A young key frame is shown at once; else the publisher is asked for one.
+    fn begin_to_watch(&mut self, reach: &mut Reach<'_>, watcher: Watcher, id: SourceId) {
+        let source = self.sources.entry(id).or_default();
+        let is_new = !source.watchers().contains(&watcher);
+        source.watch(watcher);
+        let Some(leg) = self.legs.get_mut(&watcher.leg) else { return };
+        if is_new && let Some(codec) = source.codec() {
+            for packet in source.fresh(reach.now) {
+                leg.send_slot(reach, watcher.slot, id, codec, packet);
+            }
+        }
+        let awaits = leg.slot(watcher.slot).is_some_and(|slot| slot.target() == Some(id));
+        if let Some(publisher) = self.legs.get_mut(&id.leg) {
+            publisher.set_wanted(id.encoding, true);
+            if awaits {
+                publisher.request_keyframe(reach, id.encoding);
+            }
+        }
+    }
+
+    /// Ends what slots watch although they show something else by now.
+    pub(super) fn unwatch_replaced(&mut self) {
+        let legs = &self.legs;
+        for (&id, source) in &mut self.sources {
+            let vain = |watcher: &Watcher| {
+                let slot = legs.get(&watcher.leg).and_then(|leg| leg.slot(watcher.slot));
+                slot.is_none_or(|slot| slot.current() != Some(id) && slot.target() != Some(id))
+            };
+            while let Some(watcher) = source.watchers().iter().copied().find(vain) {
+                source.unwatch(watcher);
+            }
+        }
+    }
+
+    fn unwatch(&mut self, id: SourceId, watcher: Watcher) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.unwatch(watcher);
+        }
+    }
+
+    /// A leg has gone: it publishes and watches nothing any more.
+    pub(super) fn forget_sources(&mut self, leg: LegKey) {
+        self.sources.retain(|id, _| id.leg != leg);
+        for source in self.sources.values_mut() {
+            while let Some(watcher) = source.watchers().iter().copied().find(|watcher| watcher.leg == leg) {
+                source.unwatch(watcher);
+            }
+        }
+        self.tiles_stale = true;
+    }
+}

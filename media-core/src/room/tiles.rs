@@ -1,0 +1,298 @@
+//! What tile legs show: which member in which slot, which encoding of its camera, and what the client is told.
+//!
+//! in:  the layers in force, cameras and their encodings, the viewer's size of the picture
+//! out: encodings selected for slots, [`Tiles`] for the client
+//!
+//! ```text
+//!   layers, largest first ──► seats: who keeps a slot, who gets a free one ──► encoding for the size at the viewer
+//!                                                                                        │
+//!                 Sources::show ◄── the one that flows, until the wished one does ◄──────┘
+//! ```
+//!
+//! A member that has a slot keeps it, so that no stream changes hands without need. The client shows its own camera
+//! itself: its own layer takes no slot.
+
+mod choice;
+mod dynacast;
+mod seats;
+
+use std::time::{Duration, Instant};
+
+use layouts::{Layer, Size};
+use rustc_hash::FxHashSet;
+
+use self::choice::{Candidate, choose};
+pub(super) use self::dynacast::Dynacast;
+use self::seats::settle;
+use super::command::{Receive, TileAudio, TileConfig};
+use super::event::{Tiles, VideoTile};
+use super::leg::Leg;
+use super::{Event, Room};
+use crate::forward::{SourceId, Watcher};
+use crate::shard::Reach;
+use crate::units::{EncodingIndex, LegKey, MemberKey};
+
+/// How often encodings are looked at when nothing has changed: they begin and stop to flow by themselves.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// A leg that receives streams.
+pub(super) struct View {
+    shows: Shows,
+    hears: Hears,
+    /// The whole picture at the viewer, in its pixels.
+    viewport: Size,
+    /// Who is in which slot.
+    seats: Vec<Option<MemberKey>>,
+    told: Option<Tiles>,
+}
+
+enum Shows {
+    /// The layers of the canvas.
+    Layers,
+    /// One member, as large as it comes.
+    Member(MemberKey),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hears {
+    /// The mix of the room.
+    Mix,
+    /// Members, each in a stream of its own.
+    Members,
+}
+
+/// All of them, and what publishers know of them.
+#[derive(Default)]
+pub(super) struct TileViews {
+    views: std::collections::BTreeMap<LegKey, View>,
+    dynacast: Dynacast,
+    look_at: Option<Instant>,
+}
+
+impl TileViews {
+    pub(super) fn open(&mut self, leg: LegKey, receive: Receive, canvas: Size) {
+        let (shows, slots, hears) = match receive {
+            Receive::Canvas => return,
+            Receive::Tiles(TileConfig { video_slots, audio: TileAudio::Mix }) => {
+                (Shows::Layers, usize::from(video_slots), Hears::Mix)
+            }
+            Receive::Tiles(TileConfig { video_slots, audio: TileAudio::Slots(_) }) => {
+                (Shows::Layers, usize::from(video_slots), Hears::Members)
+            }
+            Receive::Member(member) => (Shows::Member(member), 1, Hears::Members),
+        };
+        let view = View { shows, hears, viewport: canvas, seats: vec![None; slots], told: None };
+        self.views.insert(leg, view);
+    }
+
+    pub(super) fn close(&mut self, leg: LegKey) {
+        self.views.remove(&leg);
+        self.dynacast.forget(leg);
+    }
+
+    pub(super) fn set_viewport(&mut self, leg: LegKey, size: Size) {
+        if let Some(view) = self.views.get_mut(&leg) {
+            view.viewport = size;
+        }
+    }
+}
+
+/// An occupied layer, as tile legs see it.
+#[derive(Clone, Copy)]
+struct Spot<'a> {
+    layer: &'a Layer,
+    member: MemberKey,
+}
+
+impl Room {
+    /// Looks after slots and encodings when something has changed, and now and then.
+    pub(super) fn settle_tiles(&mut self, reach: &mut Reach<'_>) {
+        let due = self.tiles.look_at.is_none_or(|at| at <= reach.now);
+        if !self.tiles_stale && !due {
+            return;
+        }
+        self.tiles.look_at = Some(reach.now + LOOK_EVERY);
+        self.tiles_stale = false;
+        self.unwatch_replaced();
+        let mut wished = FxHashSet::default();
+        let mut views = std::mem::take(&mut self.tiles.views);
+        for (&leg, view) in &mut views {
+            self.settle_view(reach, leg, view, &mut wished);
+        }
+        self.tiles.views = views;
+        self.settle_decoding(reach);
+        self.settle_wanted(reach, &wished);
+    }
+
+    fn settle_view(
+        &mut self,
+        reach: &mut Reach<'_>,
+        leg: LegKey,
+        view: &mut View,
+        wished: &mut FxHashSet<SourceId>,
+    ) {
+        let Some(viewer) = self.legs.get(&leg) else { return };
+        let own = viewer.member();
+        let slots = usize::from(viewer.slot_count()).min(view.seats.len());
+        let seatable: Vec<MemberKey> = match view.shows {
+            Shows::Layers => self.spots().map(|spot| spot.member).filter(|member| *member != own).collect(),
+            Shows::Member(member) => vec![member],
+        };
+        let seatable: Vec<MemberKey> =
+            seatable.into_iter().filter(|member| self.camera_of(*member).is_some()).collect();
+        view.seats.truncate(slots);
+        settle(&mut view.seats, &seatable);
+        for (slot, seat) in (0_u8..).zip(&view.seats) {
+            let wish = seat.and_then(|member| self.wish(reach.now, leg, view, member));
+            wished.extend(wish.map(|(wished, _)| wished));
+            let best = wish.map(|(_, best)| best);
+            self.show(reach, Watcher { leg, slot }, best);
+            if view.hears == Hears::Mix {
+                self.keep_with_the_mix(leg, slot, best);
+            }
+        }
+        self.tell(reach, leg, view);
+    }
+
+    /// The mix waits for late sound; the picture of who is heard in it comes as much later.
+    fn keep_with_the_mix(&mut self, leg: LegKey, slot: u8, shown: Option<SourceId>) {
+        let publisher = shown.and_then(|id| self.legs.get(&id.leg));
+        let Some(delay) = publisher.map(|publisher| publisher.camera().playout_delay()) else { return };
+        if let Some(viewer) = self.legs.get_mut(&leg) {
+            viewer.set_slot_delay(slot, delay);
+        }
+    }
+
+    /// The encoding that suits the viewer, and the one to show until that one flows.
+    fn wish(
+        &self,
+        now: Instant,
+        viewer: LegKey,
+        view: &View,
+        member: MemberKey,
+    ) -> Option<(SourceId, SourceId)> {
+        let height = match view.shows {
+            Shows::Layers => {
+                let layer = self.spots().find(|spot| spot.member == member)?.layer;
+                let rect = layer.pixels(view.viewport);
+                (rect.height > 0 && rect.width > 0).then_some(rect.height)?
+            }
+            Shows::Member(_) => u32::MAX,
+        };
+        self.encoding_for(now, member, height, self.legs.get(&viewer))
+    }
+
+    /// The encoding of a member's camera that suits so many rows, and the one that flows meanwhile.
+    fn encoding_for(
+        &self,
+        now: Instant,
+        member: MemberKey,
+        height: u32,
+        viewer: Option<&Leg>,
+    ) -> Option<(SourceId, SourceId)> {
+        let leg = self.camera_of(member)?;
+        let count = self.legs.get(&leg)?.camera().encodings();
+        let candidates: Vec<Candidate> = (0..count)
+            .filter_map(|index| {
+                let id = SourceId { leg, encoding: EncodingIndex(index) };
+                let source = self.sources.get(&id)?;
+                let readable = source.codec().is_none_or(|codec| viewer.is_none_or(|leg| leg.knows(codec)));
+                readable.then(|| Candidate {
+                    encoding: id.encoding,
+                    height: source.size().map(|size| size.height),
+                    flows: source.flows(now),
+                })
+            })
+            .collect();
+        let (wished, best) = choose(candidates, height)?;
+        Some((SourceId { leg, encoding: wished }, SourceId { leg, encoding: best }))
+    }
+
+    /// The leg whose camera shows a member, while it may be shown.
+    fn camera_of(&self, member: MemberKey) -> Option<LegKey> {
+        let member = self.members.get(&member).filter(|member| !member.is_unseen())?;
+        let has_picture = |leg: &&LegKey| self.legs.get(leg).is_some_and(Leg::has_picture);
+        member.legs().iter().rev().find(has_picture).copied()
+    }
+
+    /// Occupied layers that are seen, the largest first.
+    fn spots(&self) -> impl Iterator<Item = Spot<'_>> {
+        self.arrangement
+            .largest_first()
+            .filter_map(|layer| Some(Spot { layer, member: MemberKey(layer.source?.0) }))
+    }
+
+    /// The canvas shows the encoding that suits a member's layer; nothing is decoded while nobody watches a canvas.
+    fn settle_decoding(&mut self, reach: &mut Reach<'_>) {
+        let canvas = self.canvas.is_watched().then(|| self.canvas.size());
+        let members: Vec<MemberKey> = self.members.keys().copied().collect();
+        for member in members {
+            let height = canvas.map(|canvas| {
+                let layer = self.spots().find(|spot| spot.member == member).map(|spot| spot.layer);
+                layer.map_or(0, |layer| layer.pixels(canvas).height)
+            });
+            let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None));
+            let legs = self.members.get(&member).map(|member| member.legs().to_vec()).unwrap_or_default();
+            for leg in legs {
+                let of_camera = best.filter(|(_, best)| best.leg == leg).map(|(_, best)| best.encoding);
+                // A camera that has shown nothing yet is decoded so that it can.
+                let decoded = height.map(|_| of_camera.unwrap_or(EncodingIndex(0)));
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.set_decoded(reach, decoded);
+                }
+            }
+        }
+    }
+
+    /// Tells publishers which encodings somebody looks at.
+    fn settle_wanted(&mut self, reach: &mut Reach<'_>, wished: &FxHashSet<SourceId>) {
+        let room = self.key;
+        for (&key, leg) in &mut self.legs {
+            let count = leg.camera().encodings();
+            let wanted = |leg: &Leg, index| {
+                let id = SourceId { leg: key, encoding: EncodingIndex(index) };
+                // Of a camera that has shown nothing yet nobody knows that it could be looked at.
+                let unknown = leg.camera().awaits_picture();
+                let watched =
+                    unknown || self.sources.get(&id).is_some_and(|source| !source.watchers().is_empty());
+                watched || wished.contains(&id) || leg.camera().is_decoded(id.encoding)
+            };
+            let flags: Vec<bool> = (0..count).map(|index| wanted(leg, index)).collect();
+            for (index, wanted) in (0..count).zip(&flags) {
+                leg.set_wanted(EncodingIndex(index), *wanted);
+            }
+            let rids = leg.camera().rids();
+            if let Some(encodings) = self.tiles.dynacast.update(reach.now, key, rids, &flags) {
+                reach.event(Event::Wanted { room, leg: key, encodings });
+            }
+        }
+    }
+
+    fn tell(&self, reach: &mut Reach<'_>, leg: LegKey, view: &mut View) {
+        match view.shows {
+            Shows::Layers => {}
+            Shows::Member(_) => return,
+        }
+        let Some(viewer) = self.legs.get(&leg) else { return };
+        let shown = |slot: u8| viewer.slot(slot)?.current().map(|id| id.encoding);
+        let tile = |spot: Spot<'_>| {
+            let seat = view.seats.iter().position(|seat| *seat == Some(spot.member));
+            let slot = seat.and_then(|seat| u8::try_from(seat).ok());
+            VideoTile {
+                layer: spot.layer.index,
+                member: spot.member,
+                slot,
+                encoding: slot.and_then(shown),
+                rect: spot.layer.rect,
+                z: spot.layer.z,
+            }
+        };
+        let mut video: Vec<VideoTile> = self.spots().map(tile).collect();
+        video.sort_by_key(|tile| tile.layer);
+        let tiles = Tiles { version: self.arrangement.version(), video, audio: Vec::new() };
+        if view.told.as_ref() != Some(&tiles) {
+            view.told = Some(tiles.clone());
+            reach.event(Event::Tiles { room: self.key, leg, tiles });
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A page with the tile client: a camera, and a slot for each picture it draws.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use media_core::receive::Feedback;
+use media_core::rtcp::{self, NtpClock, NtpTime, Packet};
+use media_core::rtp::RtpView;
+use media_core::transport::{Fingerprint, LocalIce};
+use media_core::units::{Ssrc, TransportKey};
+
+use crate::camera::{Camera, RIDS, RTX, VP8};
+use crate::sim::browser::Browser;
+use crate::viewer::SlotView;
+
+pub const TRANSPORT_CC: u8 = 3;
+pub const MID: u8 = 4;
+pub const RID: u8 = 10;
+pub const REPAIRED_RID: u8 = 11;
+const SERVICE_EVERY: Duration = Duration::from_millis(10);
+
+#[derive(Clone, Copy)]
+pub struct Setup {
+    /// Encodings of its camera; 0 is none, 1 no simulcast.
+    pub encodings: u8,
+    pub slots: u8,
+}
+
+pub struct Page {
+    pub setup: Setup,
+    pub browser: Browser,
+    number: u32,
+    member: u8,
+    pub camera: Option<Camera>,
+    /// By the SSRC of the slot, in the order of its sections.
+    pub slots: Vec<(Ssrc, Ssrc, SlotView)>,
+    service_at: Instant,
+    report_at: Instant,
+    transport_wide: u16,
+    ntp: NtpClock,
+    queue: VecDeque<Vec<u8>>,
+    pub plis_got: usize,
+    pub plis_sent: usize,
+    pub nacked: usize,
+    reports: BTreeMap<Ssrc, (NtpTime, u32)>,
+}
+
+impl Page {
+    pub fn new(now: Instant, number: u32, member: u8, setup: Setup) -> Self {
+        let address = format!("198.51.100.{}:{}", number % 250 + 1, 5000 + number / 250);
+        Self {
+            browser: Browser::chromium(&format!("uf{number:05}"), &[&address]),
+            number,
+            member,
+            camera: None,
+            slots: Vec::new(),
+            service_at: now,
+            report_at: now,
+            transport_wide: 0,
+            ntp: NtpClock::new(now, Duration::from_secs(1_700_000_000)),
+            queue: VecDeque::new(),
+            plis_got: 0,
+            plis_sent: 0,
+            nacked: 0,
+            reports: BTreeMap::new(),
+            setup,
+        }
+    }
+
+    pub fn offer(&self) -> String {
+        let Setup { encodings, slots } = self.setup;
+        let count = 1 + u8::from(encodings > 0) + slots;
+        let mids: Vec<String> = (0..count).map(|mid| mid.to_string()).collect();
+        let mut sdp = format!("v=0\r\no=- {} 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", self.number);
+        sdp += &format!("a=group:BUNDLE {}\r\n", mids.join(" "));
+        sdp += "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+        sdp += &self.section("0", "recvonly");
+        sdp += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n";
+        let mut mid = 1;
+        if encodings > 0 {
+            sdp += &self.video(&mid.to_string(), "sendonly");
+            if encodings > 1 {
+                let rids: Vec<&str> = RIDS.into_iter().take(encodings.into()).collect();
+                rids.iter().for_each(|rid| sdp += &format!("a=rid:{rid} send\r\n"));
+                sdp += &format!("a=simulcast:send {}\r\n", rids.join(";"));
+            }
+            mid += 1;
+        }
+        for _ in 0..slots {
+            sdp += &self.video(&mid.to_string(), "recvonly");
+            mid += 1;
+        }
+        sdp
+    }
+
+    fn video(&self, mid: &str, direction: &str) -> String {
+        let (vp8, rtx) = (VP8.0, RTX.0);
+        let mut sdp = format!("m=video 9 UDP/TLS/RTP/SAVPF {vp8} {rtx}\r\n");
+        sdp += &self.section(mid, direction);
+        sdp += &format!("a=extmap:{RID} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n");
+        sdp += &format!("a=extmap:{REPAIRED_RID} urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n");
+        sdp += &format!("a=rtpmap:{vp8} VP8/90000\r\n");
+        for feedback in ["transport-cc", "ccm fir", "nack", "nack pli"] {
+            sdp += &format!("a=rtcp-fb:{vp8} {feedback}\r\n");
+        }
+        sdp + &format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={vp8}\r\n")
+    }
+
+    fn section(&self, mid: &str, direction: &str) -> String {
+        let ice = self.browser.remote_ice();
+        let mut sdp = format!("c=IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", ice.ufrag, ice.pwd);
+        sdp += &format!("a=fingerprint:sha-256 {}\r\na=setup:actpass\r\n", self.browser.fingerprint());
+        sdp += &format!("a=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
+        sdp += &format!("a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n");
+        sdp + &format!(
+            "a=extmap:{TRANSPORT_CC} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+        )
+    }
+
+    pub fn answered(&mut self, now: Instant, sdp: &str) {
+        let sections: Vec<&str> = sdp.split("\r\nm=").skip(1).collect();
+        assert_eq!(
+            sections.len(),
+            usize::from(1 + u8::from(self.setup.encodings > 0) + self.setup.slots),
+            "{sdp}"
+        );
+        let value = |text: &str, name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_else(|| panic!("{name}: {sdp}"))
+                .to_owned()
+        };
+        let first = sections[0];
+        let ice = LocalIce { ufrag: value(first, "a=ice-ufrag:"), pwd: value(first, "a=ice-pwd:") };
+        let fingerprint = Fingerprint::parse(&value(first, "a=fingerprint:sha-256 ")).unwrap();
+        self.browser.answered(now, TransportKey(0), ice, fingerprint);
+        for section in sections.iter().skip(1).filter(|section| section.contains("a=sendonly")) {
+            let group = value(section, "a=ssrc-group:FID ");
+            let mut ssrcs = group.split(' ').map(|ssrc| Ssrc(ssrc.parse().unwrap()));
+            let (media, rtx) = (ssrcs.next().unwrap(), ssrcs.next().unwrap());
+            self.slots.push((media, rtx, SlotView::new(media)));
+        }
+        assert_eq!(self.slots.len(), usize::from(self.setup.slots), "{sdp}");
+        if self.setup.encodings > 0 {
+            let ssrc = self.number * 100 + 10_000;
+            self.camera = Some(Camera::new(now, self.member, ssrc, self.setup.encodings));
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.browser.is_connected()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let browser = self.browser.poll_timeout();
+        if !self.is_connected() {
+            return browser;
+        }
+        let camera = self.camera.as_ref().map(Camera::due);
+        [browser, camera, Some(self.service_at)].into_iter().flatten().min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.browser.handle_timeout(now);
+        if !self.is_connected() {
+            return;
+        }
+        while self.camera.as_ref().is_some_and(|camera| camera.due() <= now) {
+            let packets = self.camera.as_mut().unwrap().film(now);
+            packets.iter().for_each(|packet| self.send(packet));
+        }
+        if self.service_at <= now {
+            self.service_at = now + SERVICE_EVERY;
+            self.service(now);
+        }
+    }
+
+    fn send(&mut self, packet: &crate::camera::Outgoing) {
+        let bytes = packet.write(self.transport_wide);
+        self.transport_wide = self.transport_wide.wrapping_add(1);
+        self.browser.sends(&bytes);
+    }
+
+    fn service(&mut self, now: Instant) {
+        let own = Ssrc(self.number);
+        let mut out = Vec::new();
+        for (media, _, slot) in &mut self.slots {
+            while let Some(feedback) = slot.receiver.poll_feedback(now) {
+                match feedback {
+                    Feedback::Nack(lost) => {
+                        self.nacked += lost.len();
+                        rtcp::write_nack(&mut out, own, *media, &lost);
+                    }
+                    // A slot that has never shown anything waits for its first picture.
+                    Feedback::Pli => {
+                        self.plis_sent += 1;
+                        rtcp::write_pli(&mut out, own, *media);
+                    }
+                }
+            }
+        }
+        if self.report_at <= now {
+            self.report_at = now + Duration::from_secs(1);
+            let blocks: Vec<_> =
+                self.slots.iter_mut().filter_map(|(_, _, slot)| slot.receiver.report_block(now)).collect();
+            rtcp::write_receiver_report(&mut out, own, &blocks);
+        }
+        if !out.is_empty() {
+            self.browser.sends_rtcp(&out);
+        }
+    }
+
+    pub fn take_received(&mut self, now: Instant) {
+        for (_, packet) in std::mem::take(&mut self.browser.rtp) {
+            let view = RtpView::parse(&packet).unwrap();
+            let (media, rtx) = (view.ssrc(), view.ssrc());
+            if let Some((_, _, slot)) = self.slots.iter_mut().find(|slot| slot.0 == media || slot.1 == rtx) {
+                slot.take(now, &view);
+            }
+        }
+        for packet in std::mem::take(&mut self.browser.rtcp) {
+            self.on_rtcp(&packet);
+        }
+    }
+
+    fn on_rtcp(&mut self, packet: &[u8]) {
+        let mut repeats = Vec::new();
+        for packet in rtcp::packets(packet) {
+            let Some(camera) = &mut self.camera else { continue };
+            match packet {
+                Packet::Nack { media, lost, .. } => {
+                    repeats.extend(lost.filter_map(|seq| camera.repeat(media, seq)));
+                }
+                Packet::Pli { media, .. } => {
+                    self.plis_got += 1;
+                    camera.want_key(media);
+                }
+                Packet::ReceiverReport { blocks, .. } | Packet::SenderReport { blocks, .. } => {
+                    blocks.for_each(|block| camera.reported(block.ssrc));
+                }
+                _ => {}
+            }
+        }
+        repeats.iter().for_each(|packet| self.send(packet));
+    }
+}
