@@ -186,3 +186,120 @@ impl Slot {
         packet.temporal <= self.temporal_max
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::forward::{SenderConfig, Start, Vp8Numbers};
+    use crate::rtp::{RtpView, vp8};
+    use crate::units::{ClockRate, EncodingIndex, LegKey, MediaKind, MediaTime, Pt, Ssrc};
+
+    const VP8: PayloadTypes = PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) };
+    const LOW: SourceId = SourceId { leg: LegKey(1), encoding: EncodingIndex(0) };
+    const HIGH: SourceId = SourceId { leg: LegKey(1), encoding: EncodingIndex(1) };
+    const OTHER: SourceId = SourceId { leg: LegKey(2), encoding: EncodingIndex(0) };
+
+    fn slot() -> Slot {
+        Slot::new(RtpSender::new(SenderConfig {
+            kind: MediaKind::Video,
+            rate: ClockRate::VIDEO,
+            ssrc: Ssrc(1),
+            rtx_ssrc: Some(Ssrc(2)),
+            payload: VP8,
+            transport_cc: None,
+            mid: None,
+            cname: "signalbox".into(),
+            start: Start { seq: 65_534, rtx_seq: 9, timestamp: 7, picture_id: 0x7ffe },
+        }))
+    }
+
+    /// Pictures of one packet each; `temporal` as a browser orders them: 0 2 1 2.
+    fn picture(now: Instant, number: u16, keyframe: bool, temporal: u8) -> MediaPacket {
+        let timestamp = MediaTime { ticks: u64::from(number) * 3000, rate: ClockRate::VIDEO };
+        let [high, low] = (0x8000 | number).to_be_bytes();
+        let payload = vec![0x90, 0xe0, high, low, 7, temporal << 6 | 0x20, u8::from(!keyframe), 0, 0];
+        let (descriptor, _) = vp8::parse(&payload).unwrap();
+        MediaPacket {
+            keyframe,
+            marker: true,
+            temporal,
+            sync: descriptor.layer_sync,
+            vp8: Vp8Numbers::of(&descriptor),
+            ..MediaPacket::audio(SeqNo(70_000 + u64::from(number)), timestamp, now, Bytes::from(payload))
+        }
+    }
+
+    /// Takes a picture; gives its number and picture id at the viewer.
+    fn take(slot: &mut Slot, from: SourceId, packet: &MediaPacket) -> Option<(u16, u16)> {
+        let mut out = Vec::new();
+        let gate = slot.take(packet.captured, from, packet, VP8, None, &mut out);
+        assert_eq!(gate == Gate::Dropped, out.is_empty());
+        let view = RtpView::parse(&out).ok()?;
+        Some((view.seq(), vp8::parse(view.payload())?.0.picture_id?))
+    }
+
+    #[test]
+    fn the_old_picture_goes_on_until_the_key_frame_of_the_new_one() {
+        let now = Instant::now();
+        let mut slot = slot();
+        assert_eq!(take(&mut slot, LOW, &picture(now, 0, true, 0)), None, "nothing is to be shown");
+        slot.select(Some(LOW));
+        assert_eq!((slot.current(), slot.target()), (None, Some(LOW)));
+        assert_eq!(take(&mut slot, LOW, &picture(now, 1, false, 0)), None);
+        assert_eq!(take(&mut slot, LOW, &picture(now, 2, true, 0)), Some((65_534, 0x7ffe)));
+        slot.select(Some(HIGH));
+        assert_eq!((slot.current(), slot.target()), (Some(LOW), Some(HIGH)));
+        assert_eq!(take(&mut slot, HIGH, &picture(now, 9, false, 0)), None);
+        assert_eq!(take(&mut slot, LOW, &picture(now, 3, false, 0)), Some((65_535, 0x7fff)));
+        let later = now + Duration::from_millis(33);
+        assert_eq!(take(&mut slot, HIGH, &picture(later, 10, true, 0)), Some((0, 0)));
+        assert_eq!(take(&mut slot, LOW, &picture(later, 4, false, 0)), None);
+        assert_eq!((slot.current(), slot.target()), (Some(HIGH), None));
+        // Changed its mind before the key frame came: nothing happens.
+        slot.select(Some(LOW));
+        slot.select(Some(HIGH));
+        assert_eq!(take(&mut slot, HIGH, &picture(later, 11, false, 0)), Some((1, 1)));
+    }
+
+    #[test]
+    fn another_member_is_never_seen_under_the_name_of_the_next() {
+        let now = Instant::now();
+        let mut slot = slot();
+        slot.select(Some(LOW));
+        assert!(take(&mut slot, LOW, &picture(now, 0, true, 0)).is_some());
+        slot.select(Some(OTHER));
+        assert_eq!(slot.current(), None);
+        assert_eq!(take(&mut slot, LOW, &picture(now, 1, false, 0)), None);
+        assert!(take(&mut slot, OTHER, &picture(now, 50, true, 0)).is_some());
+        slot.select(None);
+        assert_eq!(take(&mut slot, OTHER, &picture(now, 51, true, 0)), None);
+    }
+
+    #[test]
+    fn fewer_pictures_of_the_same_size_without_a_gap() {
+        let now = Instant::now();
+        let mut slot = slot();
+        slot.select(Some(LOW));
+        let mut seen = Vec::new();
+        for (number, (temporal, max)) in
+            [(0, 7), (2, 7), (1, 7), (2, 0), (0, 0), (2, 0), (1, 0), (2, 0), (0, 1), (2, 1), (1, 1), (2, 1)]
+                .into_iter()
+                .enumerate()
+        {
+            slot.limit_temporal(max);
+            let number = u16::try_from(number).unwrap();
+            let packet = picture(now, number, number == 0, temporal);
+            seen.extend(take(&mut slot, LOW, &packet).map(|(seq, id)| (number, seq, id)));
+        }
+        let numbers: Vec<u16> = seen.iter().map(|(number, ..)| *number).collect();
+        assert_eq!(numbers, [0, 1, 2, 4, 8, 10]);
+        for pair in seen.windows(2) {
+            assert_eq!(pair[1].1, pair[0].1.wrapping_add(1), "sequence numbers close up");
+            assert_eq!(pair[1].2, (pair[0].2 + 1) & 0x7fff, "picture ids close up");
+        }
+    }
+}
