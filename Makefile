@@ -75,7 +75,7 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json | ch
 	cd web && npm ci --no-audit --no-fund
 	@touch $@
 
-web/dist/index.html: web/node_modules/.package-lock.json web/index.html web/vite.config.js web/tsconfig.json \
+web/dist/index.html: web/node_modules/.package-lock.json $(wildcard web/*.html) web/vite.config.js web/tsconfig.json \
                      web/tiles/index.html $(shell find web/src web/client web/public -type f)
 	cd web && npm run build
 	@touch $@

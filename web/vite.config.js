@@ -9,6 +9,6 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 700,
-    rolldownOptions: { input: [page('index.html'), page('tiles/index.html')] },
+    rolldownOptions: { input: ['index.html', 'tiles/index.html', 'whip.html', 'whep.html'].map(page) },
   },
 });

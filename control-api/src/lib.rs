@@ -44,6 +44,6 @@ pub use room::{
 pub use session::{
     Authenticated, ChildKind, Command, ConnectRefusal, ConnectRequest, Credentials, ExtraLeg, Invite,
     LegEvent, LegEventKind, LegRole, Notice, Reply, RoleChange, RoomMessage, RoomRequest, Route, Sender,
-    Session, SessionConfig, SessionInput, SessionOutput, VertoMessage, methods,
+    Session, SessionConfig, SessionInput, SessionOutput, VertoMessage, Via, methods,
 };
 pub use wire::connect::IceServer;

@@ -13,7 +13,7 @@ use crate::storage::Storage;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::webhooks::Webhooks;
-use crate::wiring::{MediaRoutes, Registry};
+use crate::wiring::{HttpCalls, MediaRoutes, Registry};
 
 /// Name of this server on the wire; browsers echo it in calls about a leg.
 pub(crate) const NODE: &str = "node-1";
@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
     pub(crate) registry: Registry,
+    pub(crate) http_calls: HttpCalls,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shutdown: Shutdown,
 }
@@ -68,6 +69,7 @@ impl App {
             storage,
             webhooks,
             registry: Registry::new(&config),
+            http_calls: HttpCalls::new(config.max_connections as usize),
             config,
             public_url,
             tls: tls.map(|(tls, _)| Arc::new(tls)),

@@ -60,7 +60,6 @@ impl Turn {
     }
 
     /// The same as values of `Link` headers, one for each URL (RFC 9725 §4.6).
-    #[allow(dead_code, reason = "for WHIP and WHEP, whose resources say it when they are there")]
     pub(crate) fn links(&self, who: &str, now: SystemTime) -> Vec<String> {
         let IceServer { urls, username, credential } = self.mint(who, now);
         let link = |url: &String| {

@@ -22,7 +22,7 @@ impl RoomSession {
     ) -> Option<Reply> {
         let known = self.by_call(from.session, call).filter(|who| who.is_in());
         let known = known.and_then(|who| who.calls.find(call));
-        let Some((known, leg)) = known.and_then(|call| Some((call, call.leg.id()?))) else {
+        let Some((known, leg, via)) = known.and_then(|call| Some((call, call.leg.id()?, call.via))) else {
             return Some(Reply::no_such_call());
         };
         if known.contradicts(receive) {
@@ -31,7 +31,8 @@ impl RoomSession {
         if !self.ask(leg, Purpose::Update(request)) {
             return Some(Reply::too_many_offers());
         }
-        self.instruct(MediaInstruction::ReofferLeg { leg, offer, allowed: LegMedia::of(&from.authority) });
+        let allowed = LegMedia::of(&from.authority).by(via);
+        self.instruct(MediaInstruction::ReofferLeg { leg, offer, allowed });
         None
     }
 

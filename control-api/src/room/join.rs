@@ -90,7 +90,7 @@ impl RoomSession {
         let mut person = Participant::new(id.clone(), grant, from.session, call);
         person.remove_at = self.config.settings.stay(now, grant);
         person.video_muted |= self.config.settings.join_video_off;
-        self.enter(person, leg, invite.sdp, LegMedia::of(&from.authority));
+        self.enter(person, leg, invite.sdp, LegMedia::of(&from.authority).by(invite.via));
         if let Some(former) = former {
             // No goodbye to the call that the newcomer has just begun.
             let is_same_call =
@@ -126,6 +126,7 @@ impl RoomSession {
         let opening = Leg::Opening { id: leg, until: now.at + ANSWER_WITHIN, asked: Asked::from([purpose]) };
         let call = Call {
             id: invite.call.clone(),
+            via: invite.via,
             peer: PeerIdentity::of_offer(&invite.sdp),
             leg: opening,
             replaced: None,
@@ -138,9 +139,9 @@ impl RoomSession {
     /// Puts a newcomer on the way in.
     pub(super) fn enter(&mut self, newcomer: Participant, leg: LegId, offer: String, allowed: LegMedia) {
         let (member, setup) = (newcomer.id.clone(), newcomer.setup());
-        let receive = newcomer.calls.in_use().receives();
+        let (receive, via) = (newcomer.calls.in_use().receives(), newcomer.calls.in_use().via);
         self.instruct(MediaInstruction::AddMember { member: member.clone(), setup });
-        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive });
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via });
         self.participants.push(newcomer);
     }
 
@@ -214,9 +215,9 @@ impl RoomSession {
         for call in ended {
             self.close_leg(session, call.leg);
         }
-        let allowed = LegMedia::of(&from.authority);
-        let member = id.clone();
-        self.instruct(MediaInstruction::OpenLeg { member, leg, offer: invite.sdp, allowed, receive });
+        let (member, offer, via) = (id.clone(), invite.sdp, invite.via);
+        let allowed = LegMedia::of(&from.authority).by(via);
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via });
         created(invite.call, id.clone())
     }
 

@@ -11,6 +11,7 @@ use super::offer::PeerIdentity;
 use super::tiles::LegNews;
 use crate::ids::{CallId, LegId, RequestKey};
 use crate::receive::LegReceive;
+use crate::session::Via;
 
 /// Calls that may still play beside the newest: pages end the one before as soon as they are in.
 const MAX_FORMER: usize = 2;
@@ -22,6 +23,7 @@ const SILENT_PAGE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) id: CallId,
+    pub(super) via: Via,
     /// Of the page's peer connection.
     pub(super) peer: Option<PeerIdentity>,
     pub(super) leg: Leg,

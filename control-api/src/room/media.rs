@@ -9,6 +9,7 @@ use crate::grant::Authority;
 use crate::ids::{LegId, MemberId};
 use crate::level::{Sensitivity, Volume};
 use crate::receive::LegReceive;
+use crate::session::Via;
 use crate::wire::connect::{Allowed, allowed};
 use crate::wire::member::MemberKind;
 
@@ -40,6 +41,8 @@ pub enum MediaInstruction {
         allowed: LegMedia,
         /// What it is sent.
         receive: LegReceive,
+        /// How it came.
+        via: Via,
     },
     /// Answer a new offer on a living leg: [`MediaEvent::LegAnswered`] or [`MediaEvent::LegEnded`] must follow.
     ReofferLeg {
@@ -167,6 +170,17 @@ impl LegMedia {
             Authority::Project(_) => (Allowed::Both, Allowed::Both),
         };
         Self { audio, video }
+    }
+
+    /// The same for a leg that came so.
+    #[must_use]
+    pub fn by(self, via: Via) -> Self {
+        let (sends, receives) = match via {
+            Via::Verto => (true, true),
+            Via::Whip => (true, false),
+            Via::Whep => (false, true),
+        };
+        Self { audio: self.audio.limited(sends, receives), video: self.video.limited(sends, receives) }
     }
 }
 

@@ -109,9 +109,9 @@ impl RoomSession {
         if let Some(surplus) = person.calls.begin(call) {
             self.close_leg(session, surplus.leg);
         }
-        let allowed = LegMedia::of(&from.authority);
-        let member = id.clone();
-        self.instruct(MediaInstruction::OpenLeg { member, leg, offer: invite.sdp, allowed, receive });
+        let (member, offer, via) = (id.clone(), invite.sdp, invite.via);
+        let allowed = LegMedia::of(&from.authority).by(via);
+        self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via });
         created(invite.call, id.clone())
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::connect::{self, ConnectRefusal};
 use super::pending::Shape;
-use super::request::{ChildKind, Command, ExtraLeg, Invite, LegRole, Reply, RoomRequest, Route, Sender};
+use super::request::{ChildKind, Command, ExtraLeg, Invite, LegRole, Reply, RoomRequest, Route, Sender, Via};
 use super::subscriptions::Channel;
 use super::{Session, SessionOutput};
 use crate::clock::Now;
@@ -201,7 +201,7 @@ fn invite(params: &MessageParams, may_resume: bool) -> Result<Command, AtOnce> {
         (true, _) => child(ChildKind::Screen),
         (false, true) => child(ChildKind::Device),
     };
-    Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role, may_resume, receive }))
+    Ok(Command::Invite(Invite { call: dialog.call_id, sdp, role, may_resume, receive, via: Via::Verto }))
 }
 
 fn modify(params: &MessageParams) -> Result<Command, AtOnce> {

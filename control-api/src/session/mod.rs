@@ -32,7 +32,7 @@ pub use incoming::methods;
 pub use io::{Authenticated, SessionConfig, SessionInput, SessionOutput};
 pub use request::{
     ChildKind, Command, ExtraLeg, Invite, LegEvent, LegEventKind, LegRole, Notice, Reply, RoleChange,
-    RoomMessage, RoomRequest, Route, Sender, VertoMessage,
+    RoomMessage, RoomRequest, Route, Sender, VertoMessage, Via,
 };
 
 use self::backlog::{Backlog, Parcel};

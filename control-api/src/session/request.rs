@@ -100,6 +100,20 @@ pub struct Invite {
     pub may_resume: bool,
     /// What its client says it receives, if it does: the canvas, or what the call it follows received.
     pub receive: Option<LegReceive>,
+    /// How it came.
+    pub via: Via,
+}
+
+/// The protocol that a leg came by, which says in which directions media go at most and how it is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// Verto, from an SDK.
+    #[default]
+    Verto,
+    /// RFC 9725: the client sends and receives nothing.
+    Whip,
+    /// The client receives and sends nothing.
+    Whep,
 }
 
 /// Whose media a leg carries.

@@ -174,6 +174,8 @@ pub enum Allowed {
     Both,
     /// Receive only.
     Receive,
+    /// Send only: legs that came by WHIP. No `authorization` says so.
+    Send,
     /// Neither.
     None,
 }
@@ -224,13 +226,23 @@ impl Allowed {
     /// Whether the client may send.
     #[must_use]
     pub fn sends(self) -> bool {
-        self == Self::Both
+        matches!(self, Self::Both | Self::Send)
     }
 
     /// Whether the client may receive.
     #[must_use]
     pub fn receives(self) -> bool {
-        self != Self::None
+        matches!(self, Self::Both | Self::Receive)
+    }
+
+    /// Of both directions, those that are allowed here and wanted.
+    pub(crate) fn limited(self, sends: bool, receives: bool) -> Self {
+        match (self.sends() && sends, self.receives() && receives) {
+            (true, true) => Self::Both,
+            (true, false) => Self::Send,
+            (false, true) => Self::Receive,
+            (false, false) => Self::None,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 use control_api::wire::connect::Allowed;
-use control_api::{Authority, JoinAs, LegMedia, MediaAllowed, MediaInstruction, MemberId, RoomGrant};
+use control_api::{
+    Authority, CallId, Command, Invite, JoinAs, LegMedia, LegRole, MediaAllowed, MediaInstruction, MemberId,
+    RequestKey, RoomGrant, RoomInput, RoomRequest, Route, Sender, Via,
+};
 use serde_json::json;
 
 use crate::world::{Client, PROJECT, World, offer};
@@ -82,6 +85,49 @@ fn later_offers_and_further_legs_get_no_more() {
         world.instructions.clear();
         step(&mut world);
         assert_eq!(last(&world), expected, "{what}");
+    }
+}
+
+#[test]
+fn whip_sends_and_whep_receives_whatever_the_token_says() {
+    use Allowed::{None, Receive, Send};
+    for (via, join_as, media_allowed, expected) in [
+        (Via::Whip, JoinAs::Member, MediaAllowed::All, media(Send, Send)),
+        (Via::Whip, JoinAs::Member, MediaAllowed::AudioOnly, media(Send, None)),
+        (Via::Whip, JoinAs::Audience, MediaAllowed::All, media(None, None)),
+        (Via::Whep, JoinAs::Member, MediaAllowed::All, media(Receive, Receive)),
+        (Via::Whep, JoinAs::Audience, MediaAllowed::VideoOnly, media(None, Receive)),
+    ] {
+        let mut world = World::new();
+        joined(&mut world, "Alice", JoinAs::Member, MediaAllowed::All, &[]);
+        let name = "Bob";
+        let grant = RoomGrant {
+            join_as,
+            media_allowed,
+            ..RoomGrant::new(control_api::ProjectId::new(PROJECT), "my-room", name)
+        };
+        let bob = world.connect(Authority::Room(grant), true);
+        let from =
+            Sender { session: bob.session, authority: world.sessions[&bob.session].authority().clone() };
+        let (call, sdp) = (CallId::new("call-b"), offer("b"));
+        let role = LegRole::Person;
+        let invite = Invite {
+            call: call.clone(),
+            sdp: sdp.clone(),
+            role,
+            may_resume: false,
+            receive: Option::None,
+            via,
+        };
+        let update = Command::UpdateMedia { call, sdp, receive: Option::None };
+        for (number, command) in [Command::Invite(invite), update].into_iter().enumerate() {
+            world.instructions.clear();
+            let room = world.room_id();
+            let key = RequestKey(number as u64);
+            let request = RoomRequest { route: Route::Id(room.clone()), from: from.clone(), key, command };
+            world.tell_room(&room, RoomInput::Request(request));
+            assert_eq!(last(&world), expected, "{via:?} {join_as:?} {media_allowed:?}");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use control_api::{
     Authority, CallId, Command, Invite, LegRole, MediaInstruction, MemberId, ProjectGrant, ProjectId,
-    RequestKey, RoomGrant, RoomInput, RoomRequest, Route, Sender,
+    RequestKey, RoomGrant, RoomInput, RoomRequest, Route, Sender, Via,
 };
 use serde_json::{Value, json};
 
@@ -120,6 +120,7 @@ fn an_invite_that_strays_into_a_foreign_room_is_refused() {
             role: LegRole::Person,
             may_resume: true,
             receive: None,
+            via: Via::Verto,
         };
         let (key, command) = (RequestKey(1), Command::Invite(invite));
         let room = world.room_id();

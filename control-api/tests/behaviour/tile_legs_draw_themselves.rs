@@ -367,6 +367,7 @@ fn one_member_alone_is_watched_only_while_it_is_there() {
             sdp: offer("whep"),
             role: LegRole::Person,
             may_resume: true,
+            via: control_api::Via::Verto,
             receive: Some(LegReceive::Member(watched.clone())),
         };
         let request = RoomRequest {

@@ -42,6 +42,7 @@ pub use self::counters::{Counters, Traffic};
 pub use self::event::{AudioTile, Event, LegEnd, Liveness, Tiles, VideoTile, WantedEncoding};
 pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
 use self::leg::Leg;
+pub use self::leg::check_offer;
 use self::member::Member;
 use self::sources::Sources;
 use self::tiles::TileViews;

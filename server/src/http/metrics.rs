@@ -13,8 +13,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use media_core::room::{Counters, Traffic};
 use prometheus::{
-    Counter, CounterVec, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Counter, CounterVec, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::app::App;
@@ -38,6 +38,10 @@ pub(crate) struct Metrics {
     pub(crate) room_tokens: IntCounter,
     /// Connects refused for their credentials.
     pub(crate) auth_failures: IntCounter,
+    /// Calls of WHIP and WHEP, by protocol.
+    pub(crate) http_calls: IntGaugeVec,
+    /// Their requests that were refused, by protocol and reason.
+    pub(crate) http_call_refusals: IntCounterVec,
     /// WebSockets closed by us, by reason.
     pub(crate) sockets_closed: IntCounterVec,
     /// TLS handshakes, by how they went.
@@ -81,6 +85,17 @@ impl Metrics {
             auth_failures: IntCounter::new(
                 "signalbox_auth_failures_total",
                 "Connects refused for their credentials.",
+            )?,
+            http_calls: IntGaugeVec::new(
+                Opts::new("signalbox_http_calls", "Calls that came by WHIP or WHEP and have not ended."),
+                &["protocol"],
+            )?,
+            http_call_refusals: IntCounterVec::new(
+                Opts::new(
+                    "signalbox_http_call_refusals_total",
+                    "Requests of WHIP and WHEP that were refused: `session` are those to the URL of a call.",
+                ),
+                &["protocol", "reason"],
             )?,
             sockets_closed: IntCounterVec::new(
                 Opts::new("signalbox_sockets_closed_total", "WebSockets closed by the server, by reason."),
@@ -140,6 +155,8 @@ impl Metrics {
             Box::new(new.join_seconds.clone()),
             Box::new(new.room_tokens.clone()),
             Box::new(new.auth_failures.clone()),
+            Box::new(new.http_calls.clone()),
+            Box::new(new.http_call_refusals.clone()),
             Box::new(new.sockets_closed.clone()),
             Box::new(new.tls_handshakes.clone()),
             Box::new(new.tls_reloads.clone()),

@@ -12,6 +12,7 @@ mod origin;
 mod pages;
 mod rest;
 mod socket;
+mod whip;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let mut router = health().nest("/api", rest::router(&app));
+    let mut router = health().nest("/api", rest::router(&app)).merge(whip::router());
     if app.config.metrics_listen.is_none() {
         router = router.route("/metrics", get(metrics::scrape));
     }

@@ -77,7 +77,7 @@ fn ice_servers(app: &App, protocol: &Protocol, authority: &Authority) -> Vec<Ice
 }
 
 /// Whom these credentials are.
-pub(super) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<Authority>, ConnectRefusal> {
+pub(crate) fn authenticate(app: &App, credentials: &Credentials) -> Result<Arc<Authority>, ConnectRefusal> {
     match credentials {
         Credentials::RoomToken(token) if ConferenceToken::looks_like(token) => {
             let (token, conference) = app.catalogue.by_secret(token).ok_or(ConnectRefusal::Unauthorized)?;

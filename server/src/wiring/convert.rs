@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use control_api::{
     LegEnd, LegId, LegMedia, LegReceive, Liveness, MediaEvent, MediaInstruction, MemberId, MemberSetup,
-    PlacedLayer, Placement, Tone, Volume, wire,
+    PlacedLayer, Placement, Tone, Via, Volume, wire,
 };
 use layouts::{Layer, Placed, Position};
 use media_core::mix::audio;
@@ -55,10 +55,11 @@ enum Sections {
 }
 
 impl Sections {
-    fn of(receive: &LegReceive) -> Self {
-        match receive {
-            LegReceive::Canvas => Self::Pair,
-            LegReceive::Tiles { .. } | LegReceive::Member(_) => Self::Many,
+    fn of(receive: &LegReceive, via: Via) -> Self {
+        match (receive, via) {
+            (LegReceive::Canvas, Via::Verto) => Self::Pair,
+            (LegReceive::Canvas, Via::Whip | Via::Whep)
+            | (LegReceive::Tiles { .. } | LegReceive::Member(_), _) => Self::Many,
         }
     }
 }
@@ -78,14 +79,15 @@ impl Keys {
             MediaInstruction::RemoveMember { member } => {
                 Action::RemoveMember { member: self.member(member)? }
             }
-            MediaInstruction::OpenLeg { member, leg, offer, allowed, receive } => {
-                let sections = Sections::of(receive);
+            MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via } => {
+                let sections = Sections::of(receive, *via);
                 Action::OpenLeg {
                     member: self.member(member)?,
                     offer: parsed(*leg, sections, offer, *allowed)?,
                     receive: tiles::received(receive, &self.members).ok_or(Unconvertible::Watched(*leg))?,
                     leg: self.add_leg(registry, *leg, member, sections),
-                    bundle: tiles::is_bundled(receive, bundle),
+                    // WHIP and WHEP know one transport, RFC 9725 §4.4.1.
+                    bundle: tiles::is_bundled(receive, bundle) || *via != Via::Verto,
                 }
             }
             MediaInstruction::ReofferLeg { leg, offer, allowed } => {
@@ -356,7 +358,8 @@ mod tests {
 
     fn opening(member: &MemberId, leg: LegId, allowed: LegMedia) -> MediaInstruction {
         let (member, offer) = (member.clone(), OFFER.to_owned());
-        MediaInstruction::OpenLeg { member, leg, offer, allowed, receive: LegReceive::Canvas }
+        let (receive, via) = (LegReceive::Canvas, Via::Verto);
+        MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via }
     }
 
     /// A room with one member and one leg.
@@ -368,6 +371,28 @@ mod tests {
         let Action::OpenLeg { member: of, leg: leg_key, bundle, .. } = opened else { panic!("{opened:?}") };
         assert_eq!((of, bundle), (key, true));
         (keys, member, key, leg, leg_key)
+    }
+
+    #[test]
+    fn whip_and_whep_have_one_transport_whatever_is_set() {
+        let registry = registry();
+        let (mut keys, member, ..) = room(&registry);
+        for (via, expected) in [(Via::Verto, false), (Via::Whip, true), (Via::Whep, true)] {
+            let MediaInstruction::OpenLeg { offer, allowed, receive, .. } = opening(&member, LegId(8), ALL)
+            else {
+                panic!("a leg")
+            };
+            let open = MediaInstruction::OpenLeg {
+                member: member.clone(),
+                leg: LegId(8),
+                offer,
+                allowed,
+                receive,
+                via,
+            };
+            let opened = keys.action(&registry, &open, false);
+            assert!(matches!(opened, Ok(Action::OpenLeg { bundle, .. }) if bundle == expected), "{via:?}");
+        }
     }
 
     #[test]
@@ -532,6 +557,7 @@ mod tests {
             offer: OFFER.to_owned(),
             allowed: ALL,
             receive: LegReceive::Member(MemberId::new(watched)),
+            via: Via::Verto,
         };
         let gone = keys.action(&registry, &watching("nobody"), false);
         assert!(matches!(gone, Err(Unconvertible::Watched(LegId(8)))));

@@ -14,7 +14,8 @@
 //!
 //! | mailbox | from | full |
 //! |---|---|---|
-//! | session | sockets, rooms | they wait; a session's task never does |
+//! | session, or call by HTTP | sockets, rooms | they wait; a session's task never does |
+//! | call by HTTP | its client's requests | they are answered *busy* |
 //! | room | sessions | requests are answered *busy*, notices wait in the session |
 //! | room's media events | shard threads | the room ends: it no longer knows its legs |
 //! | socket | session | the socket is closed with 4008; its client resumes by `protocol` |
@@ -24,6 +25,7 @@
 
 mod connecting;
 mod convert;
+mod http_call;
 mod media_routes;
 mod outbox;
 mod registry;
@@ -31,7 +33,11 @@ mod room_task;
 mod session_task;
 mod tiles;
 
-pub(crate) use connecting::connect;
+pub(crate) use connecting::{authenticate, connect};
+pub(crate) use http_call::{
+    Condition, Fragment, HttpCalls, Joined, Joining, Patched, Unjoined, Unpatched, join as join_by_http,
+    protocol,
+};
 pub(crate) use media_routes::MediaRoutes;
 pub(crate) use outbox::{Outgoing, outbox};
 pub(crate) use registry::{Registry, SessionHandle, SessionMail};

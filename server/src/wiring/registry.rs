@@ -142,6 +142,15 @@ impl Registry {
         self.protocols.remove_if(protocol, |_, handle| handle.key == key);
     }
 
+    /// A session that is known by its key alone and comes and goes with who made it.
+    pub(super) fn add_session(&self, session: SessionHandle) {
+        self.sessions.insert(session.key, session);
+    }
+
+    pub(super) fn remove_session(&self, key: SessionKey) {
+        self.sessions.remove(&key);
+    }
+
     pub(super) fn mailbox(&self, session: SessionKey) -> Option<mpsc::Sender<SessionMail>> {
         self.sessions.get(&session).map(|handle| handle.mailbox.clone())
     }

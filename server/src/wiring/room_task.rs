@@ -34,7 +34,7 @@ use crate::storage::{RoomHistory, SessionInfo, UnixMs};
 const MAILBOX: usize = 1024;
 
 /// Listeners of one room: what one shard can send a canvas to.
-const MAX_AUDIENCE: usize = 1000;
+pub(super) const MAX_AUDIENCE: usize = 1000;
 
 /// How long a busy engine is asked again.
 const ENGINE_TIME: Duration = Duration::from_secs(1);

@@ -27,10 +27,10 @@ use crate::app::{App, NODE};
 const MAILBOX: usize = 256;
 
 /// When a notice found a room's mailbox full, it is tried again after this.
-const NOTICE_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const NOTICE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How often that is done for a session that has ended: half a minute long.
-const LAST_ATTEMPTS: usize = 1500;
+pub(super) const LAST_ATTEMPTS: usize = 1500;
 
 /// Starts the task of a new session. The caller enters it in the registry.
 pub(super) fn spawn(app: &Arc<App>, protocol: Protocol, authority: &Arc<Authority>) -> SessionHandle {

@@ -5,6 +5,7 @@ pub(crate) mod offer;
 pub(crate) mod rest;
 pub(crate) mod stun;
 pub(crate) mod tls;
+pub(crate) mod whip;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

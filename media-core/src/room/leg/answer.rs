@@ -15,6 +15,15 @@ use crate::shard::{Ids, Reach};
 use crate::transport::{LocalIce, PeerSetup, RemoteIce};
 use crate::units::{MediaKind, VideoCodec, VideoCodecs};
 
+/// Whether a leg on one transport could answer this offer in a room that takes every codec there is, and else why not:
+/// asked before there is a leg, or a member.
+///
+/// # Errors
+/// What the answer would fail with.
+pub fn check_offer(offer: &Offer) -> Result<(), SdpError> {
+    negotiate(offer, &policy(offer, true, VideoCodec::ALL.into_iter().collect(), Receive::Canvas)).map(drop)
+}
+
 /// What stays the same over all answers of a leg.
 pub(crate) struct Terms {
     pub(crate) negotiated: Negotiated,

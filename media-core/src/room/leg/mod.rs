@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use self::answer::Terms;
+pub use self::answer::check_offer;
 use self::links::Links;
 use self::liveness::Watch;
 pub(crate) use self::receiving::Attention;
