@@ -121,7 +121,6 @@ impl Slot {
     /// Leaves out pictures of higher temporal ids: fewer pictures of the same size.
     pub fn limit_temporal(&mut self, max: u8) {
         self.temporal_wanted = max;
-        self.temporal_max = self.temporal_max.min(max);
     }
 
     /// Takes a packet of an encoding it watches; appends it as the viewer gets it, or nothing.
@@ -179,9 +178,11 @@ impl Slot {
 
     /// Whether the packet's temporal id is let through. More of them begin with a picture that refers to lower ones only.
     fn passes(&mut self, packet: &MediaPacket) -> bool {
-        let rises = self.temporal_wanted > self.temporal_max && packet.begins;
-        if rises && (packet.sync || packet.keyframe) {
-            self.temporal_max = self.temporal_wanted;
+        if packet.begins {
+            // Between pictures, so that each passes whole or not at all.
+            let may_rise = packet.sync || packet.keyframe;
+            let most = if may_rise { self.temporal_wanted } else { self.temporal_max };
+            self.temporal_max = most.min(self.temporal_wanted);
         }
         packet.temporal <= self.temporal_max
     }

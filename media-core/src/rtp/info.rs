@@ -30,7 +30,8 @@ pub struct PayloadInfo {
     pub spatial_id: u8,
     /// 0 is the slowest.
     pub temporal_id: u8,
-    /// From here on a receiver of the temporal layers below can go up to this one.
+    /// From here on a receiver of fewer temporal layers can go up: to this frame's layer (VP8, AV1), or to any behind it
+    /// (VP9).
     pub is_switching_point: bool,
     /// Nothing refers to this frame: it can be left out of a stream for good.
     pub discardable: bool,
@@ -64,7 +65,8 @@ impl PayloadInfo {
             keyframe: descriptor.keyframe,
             spatial_id: 0,
             temporal_id,
-            is_switching_point: temporal_id == 0 || descriptor.layer_sync,
+            // Upper layers' frames behind one of layer 0 may refer to any before it; only Y tells of one that it does not.
+            is_switching_point: descriptor.layer_sync,
             discardable: descriptor.non_reference,
             size: if descriptor.keyframe { vp8::key_frame_size(frame) } else { None },
         })
@@ -78,7 +80,7 @@ impl PayloadInfo {
             keyframe: summary.sps,
             spatial_id: 0,
             temporal_id: 0,
-            is_switching_point: true,
+            is_switching_point: false,
             discardable: summary.non_reference,
             size: summary.size,
         })
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn each_codec_says_it_in_its_own_way() {
         let size = |width, height| Some(Size { width, height });
-        let plain = PayloadInfo { is_switching_point: true, ..PayloadInfo::default() };
+        let plain = PayloadInfo::default();
         let key = PayloadInfo { begins: true, keyframe: true, ..plain };
         check(
             VideoCodec::Vp8,
@@ -159,7 +161,19 @@ mod tests {
             false,
             Some(PayloadInfo { size: size(640, 360), ..key }),
         );
-        // Layer 1 without Y, referred to by nobody.
+        // Layer 1 with Y, then without; referred to by nobody.
+        check(
+            VideoCodec::Vp8,
+            &[0xb0, 0x20, 0x60, 0x01],
+            false,
+            Some(PayloadInfo {
+                begins: true,
+                temporal_id: 1,
+                is_switching_point: true,
+                discardable: true,
+                ..plain
+            }),
+        );
         check(
             VideoCodec::Vp8,
             &[0xb0, 0x20, 0x40, 0x01],
@@ -176,14 +190,24 @@ mod tests {
         check(VideoCodec::H264, &[0x61, 0x9a], true, Some(PayloadInfo { ends: true, ..plain }));
         // Two layers told; the whole of the lower frame.
         let vp9 = [0xae, 1, 0x00, 7, 0x30, 1, 64, 0, 180, 2, 128, 1, 104, 0x83, 0x49];
-        check(VideoCodec::Vp9, &vp9, false, Some(PayloadInfo { ends: true, size: size(640, 360), ..key }));
+        check(
+            VideoCodec::Vp9,
+            &vp9,
+            false,
+            Some(PayloadInfo { ends: true, size: size(640, 360), is_switching_point: true, ..key }),
+        );
         check(
             VideoCodec::Vp9,
             &[0x8c, 1, 0x86, 0],
             false,
-            Some(PayloadInfo { begins: true, ends: true, ..plain }),
+            Some(PayloadInfo { begins: true, ends: true, is_switching_point: true, ..plain }),
         );
-        check(VideoCodec::Av1, &[0x18, 0x30, 0x10], true, Some(PayloadInfo { ends: true, ..key }));
+        check(
+            VideoCodec::Av1,
+            &[0x18, 0x30, 0x10],
+            true,
+            Some(PayloadInfo { ends: true, is_switching_point: true, ..key }),
+        );
         check(
             VideoCodec::Av1,
             &[0x90, 0x30],

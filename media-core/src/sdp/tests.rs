@@ -457,3 +457,25 @@ fn what_an_offer_may_not_is_not_answered() {
     screen.limit(MediaKind::Video, true, true);
     assert_eq!(screen.video().unwrap().direction, Direction::SendOnly);
 }
+
+#[test]
+fn what_is_not_encoded_here_is_received_and_not_sent() {
+    let of_room = |codecs: &[VideoCodec]| Policy { video: codecs.to_vec(), ..policy(false) };
+    let video = |text: &str, codecs: &[VideoCodec]| {
+        let offer = Offer::parse(text).unwrap();
+        negotiate(&offer, &of_room(codecs)).map(|negotiated| negotiated.video.unwrap())
+    };
+    let numbers = |media: &NegotiatedMedia| media.receive.iter().map(|p| p.pt.0).collect::<Vec<_>>();
+
+    let all = video(SENDRECV, &[VideoCodec::Av1, VideoCodec::Vp9, VideoCodec::Vp8]).unwrap();
+    assert_eq!((numbers(&all), all.send.pt), (vec![45, 98, 96], Pt(96)), "the canvas goes out in VP8");
+    let fmtp: Vec<_> = all.receive.iter().map(|payload| payload.fmtp.as_str()).collect();
+    assert_eq!(fmtp, ["level-idx=5;profile=0;tier=0", "profile-id=0", ""]);
+
+    // A room that allows them, and an offer of nothing else.
+    let only = SENDRECV.replace(" VP8/", " none/").replace(" H264/", " none/");
+    let refused = video(&only, &VideoCodec::ALL).unwrap_err();
+    assert!(refused.to_string().contains("no common Video codec; offered were"), "{refused}");
+    let sending = video(&only.replace("a=sendrecv", "a=sendonly"), &VideoCodec::ALL).unwrap();
+    assert_eq!(numbers(&sending), [98, 45], "a camera that is only sent needs nothing of ours");
+}

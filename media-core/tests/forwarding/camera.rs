@@ -88,23 +88,7 @@ impl Outgoing {
 
 impl Camera {
     pub fn new(now: Instant, member: u8, ssrc: u32, encodings: u8) -> Self {
-        let encoding = |index: u8| Encoding {
-            index,
-            ssrc: Ssrc(ssrc + u32::from(index) * 2),
-            rtx_ssrc: Ssrc(ssrc + u32::from(index) * 2 + 1),
-            seq: 65_000 + u16::from(index) * 100,
-            rtx_seq: 1,
-            timestamp_base: u32::MAX - u32::from(index) * 1_000_000,
-            picture_id: 32_700,
-            tl0: 250,
-            step: 0,
-            next: 0,
-            active: true,
-            force_key: true,
-            known: false,
-            sent: VecDeque::new(),
-            keyframes: 0,
-        };
+        let encoding = |index: u8| Encoding::new(Ssrc(ssrc + u32::from(index) * 2), index);
         Self { member, started: now, encodings: (0..encodings).map(encoding).collect() }
     }
 
@@ -169,6 +153,44 @@ impl Camera {
 }
 
 impl Encoding {
+    pub fn new(ssrc: Ssrc, index: u8) -> Self {
+        Self {
+            index,
+            ssrc,
+            rtx_ssrc: Ssrc(ssrc.0 + 1),
+            seq: 65_000 + u16::from(index) * 100,
+            rtx_seq: 1,
+            timestamp_base: u32::MAX - u32::from(index) * 1_000_000,
+            picture_id: 32_700,
+            tl0: 250,
+            step: 0,
+            next: 0,
+            active: true,
+            force_key: true,
+            known: false,
+            sent: VecDeque::new(),
+            keyframes: 0,
+        }
+    }
+
+    /// The next picture is a key frame.
+    pub fn want_key(&mut self) {
+        self.force_key = true;
+    }
+
+    /// The packets of a picture, without extensions, at a time of the caller's choice.
+    pub fn picture_at(&mut self, member: u8, number: u32, ticks: u32) -> Vec<Vec<u8>> {
+        let timestamp = self.timestamp_base.wrapping_add(ticks);
+        let written = |mut packet: Outgoing| {
+            packet.header.timestamp = timestamp;
+            let mut out = Vec::new();
+            write_packet(&mut out, &packet.header, &[], &[&packet.payload]);
+            out
+        };
+        let packets = self.picture(member, number, false);
+        packets.into_iter().map(written).collect()
+    }
+
     fn picture(&mut self, member: u8, number: u32, several: bool) -> Vec<Outgoing> {
         let keyframe = std::mem::take(&mut self.force_key);
         self.step = if keyframe { 0 } else { (self.step + 1) % PATTERN.len() };

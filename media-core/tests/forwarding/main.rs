@@ -12,10 +12,13 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of the hall")]
 
+mod a_day;
 mod camera;
 mod hall;
+mod network;
 mod page;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod slots;
+mod storm;
 mod viewer;

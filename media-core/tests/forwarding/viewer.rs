@@ -3,11 +3,11 @@
 //! in:  RTP of the slot
 //! out: the pictures that could be shown; what is asked for
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use media_core::receive::{Format, VideoConfig, VideoReceiver};
-use media_core::rtp::{RtpView, vp8};
+use media_core::rtp::{RtpView, original, vp8};
 use media_core::units::{Ssrc, VideoCodec};
 
 use crate::camera::{RTX, VP8, Value};
@@ -25,6 +25,11 @@ pub struct SlotView {
     /// Picture id and temporal base by extended picture number, of what came.
     ids: BTreeMap<u32, u8>,
     last_id: Option<u32>,
+    /// Numbers of the stream that came, by themselves or repeated; extended.
+    came: BTreeSet<u32>,
+    highest: Option<u32>,
+    /// What counts for [`SlotView::residual_percent`].
+    counted: (u32, Option<u32>),
 }
 
 impl SlotView {
@@ -35,6 +40,9 @@ impl SlotView {
             shown: Vec::new(),
             ids: BTreeMap::new(),
             last_id: None,
+            came: BTreeSet::new(),
+            highest: None,
+            counted: (0, None),
         }
     }
 
@@ -42,10 +50,55 @@ impl SlotView {
         if packet.pt() == VP8 {
             self.look_at_ids(packet.payload());
         }
+        let wire = if packet.pt() == VP8 {
+            Some(packet.seq())
+        } else {
+            original(packet.payload()).map(|(seq, _)| seq)
+        };
+        wire.into_iter().for_each(|wire| self.note(wire));
         self.receiver.handle_rtp(now, packet);
         while let Some(frame) = self.receiver.poll_frame() {
             let value = Value::read(&frame.data);
             self.shown.push(Shown { at: now, value, timestamp: frame.timestamp.ticks });
+        }
+    }
+
+    fn note(&mut self, wire: u16) {
+        let highest = self.highest.unwrap_or(0x10_0000 | u32::from(wire));
+        let ahead = wire.wrapping_sub(highest as u16) as i16;
+        let extended = highest.checked_add_signed(ahead.into()).unwrap();
+        self.highest = Some(highest.max(extended));
+        self.came.insert(extended);
+    }
+
+    /// What is lost from now on counts.
+    pub fn count_anew(&mut self) {
+        self.came.clear();
+        self.counted = (self.highest.unwrap() + 1, None);
+    }
+
+    /// What is sent from now on does not count.
+    pub fn stop_counting(&mut self) {
+        self.counted.1 = self.highest;
+    }
+
+    /// Packets that never came, of all that were sent while it counted.
+    pub fn residual_percent(&self) -> f64 {
+        let (from, to) = (self.counted.0, self.counted.1.unwrap());
+        let sent = to - from + 1;
+        assert!(sent > 500, "{sent} packets are no stream");
+        let came = u32::try_from(self.came.range(from..=to).count()).unwrap();
+        f64::from(sent - came) * 100.0 / f64::from(sent)
+    }
+
+    /// Looks at the numbers so far, and keeps the last of them.
+    pub fn forget_old_ids(&mut self) {
+        assert!(self.ids_are_closed() && self.bases_are_closed(), "{:?}", self.ids);
+        while self.ids.len() > 1 {
+            self.ids.pop_first();
+        }
+        while self.came.len() > 1 {
+            self.came.pop_first();
         }
     }
 

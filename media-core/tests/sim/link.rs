@@ -28,6 +28,40 @@ impl Impairment {
     };
 }
 
+/// Losses that come together (Gilbert–Elliott): while it is bad, everything is lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Burst {
+    /// Of a million datagrams, after how many good ones it turns bad, and after how many lost ones good again.
+    turns_bad: u64,
+    turns_good: u64,
+    is_bad: bool,
+}
+
+impl Burst {
+    /// Bursts of `mean` datagrams, which take `permille` of all.
+    pub fn of(mean: u64, permille: u64) -> Self {
+        let turns_good = 1_000_000 / mean;
+        Self { turns_bad: turns_good * permille / (1000 - permille), turns_good, is_bad: false }
+    }
+
+    fn loses(&mut self, random: &mut Random) -> bool {
+        let turns = if self.is_bad { self.turns_good } else { self.turns_bad };
+        self.is_bad ^= random.below(1_000_000) < turns;
+        self.is_bad
+    }
+}
+
+/// Datagrams that overtake one which is held up.
+const MAX_OVERTAKING: u64 = 8;
+/// One that nothing overtakes is let go after this long.
+const MAX_HELD: Duration = Duration::from_millis(60);
+
+struct Held {
+    overtaken_by: u64,
+    until: Instant,
+    datagram: Datagram,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Datagram {
     pub from: SocketAddr,
@@ -38,6 +72,12 @@ pub struct Datagram {
 /// Carries datagrams between any addresses.
 pub struct Link {
     pub impairment: Impairment,
+    /// Nothing happens to what goes there.
+    pub spared: Option<SocketAddr>,
+    pub burst: Option<Burst>,
+    /// Of a thousand datagrams, how many are overtaken by up to [`MAX_OVERTAKING`] of the same direction.
+    pub reorder_permille: u64,
+    held: Vec<Held>,
     random: Random,
     /// Ordered by time of arrival; the number keeps those of one instant in order.
     on_the_way: BinaryHeap<Reverse<(Instant, u64, Datagram)>>,
@@ -46,26 +86,68 @@ pub struct Link {
 
 impl Link {
     pub fn new(seed: u64, impairment: Impairment) -> Self {
-        Self { impairment, random: Random(seed), on_the_way: BinaryHeap::new(), sent: 0 }
+        Self {
+            impairment,
+            spared: None,
+            burst: None,
+            reorder_permille: 0,
+            held: Vec::new(),
+            random: Random(seed),
+            on_the_way: BinaryHeap::new(),
+            sent: 0,
+        }
     }
 
     pub fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let Impairment { delay, jitter, loss_permille, duplicate_permille } = self.impairment;
+        if self.spared == Some(to) {
+            return self.push(now + delay, Datagram { from, to, bytes });
+        }
         if self.random.below(1000) < loss_permille {
+            return;
+        }
+        if let Some(burst) = &mut self.burst
+            && burst.loses(&mut self.random)
+        {
+            return;
+        }
+        if self.reorder_permille > 0 && self.random.below(1000) < self.reorder_permille {
+            let overtaken_by = 1 + self.random.below(MAX_OVERTAKING);
+            self.held.push(Held {
+                overtaken_by,
+                until: now + MAX_HELD,
+                datagram: Datagram { from, to, bytes },
+            });
             return;
         }
         let copies = if self.random.below(1000) < duplicate_permille { 2 } else { 1 };
         for _ in 0..copies {
             let jitter = u64::try_from(jitter.as_micros()).unwrap();
             let arrival = now + delay + Duration::from_micros(self.random.below(jitter + 1));
-            self.sent += 1;
-            self.on_the_way.push(Reverse((arrival, self.sent, Datagram { from, to, bytes: bytes.clone() })));
+            self.push(arrival, Datagram { from, to, bytes: bytes.clone() });
+        }
+        self.release(now + delay, to);
+    }
+
+    fn push(&mut self, arrival: Instant, datagram: Datagram) {
+        self.sent += 1;
+        self.on_the_way.push(Reverse((arrival, self.sent, datagram)));
+    }
+
+    /// Lets go what enough others have overtaken by now.
+    fn release(&mut self, arrival: Instant, to: SocketAddr) {
+        for held in self.held.iter_mut().filter(|held| held.datagram.to == to) {
+            held.overtaken_by -= 1;
+        }
+        for held in self.held.extract_if(.., |held| held.overtaken_by == 0).collect::<Vec<_>>() {
+            self.push(arrival, held.datagram);
         }
     }
 
     /// When the next datagram arrives.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.on_the_way.peek().map(|Reverse((arrival, _, _))| *arrival)
+        let arriving = self.on_the_way.peek().map(|Reverse((arrival, _, _))| *arrival);
+        arriving.into_iter().chain(self.held.iter().map(|held| held.until)).min()
     }
 
     /// A copy of some datagram on its way to this address.
@@ -76,6 +158,9 @@ impl Link {
 
     /// A datagram that has arrived by now.
     pub fn receive(&mut self, now: Instant) -> Option<Datagram> {
+        for held in self.held.extract_if(.., |held| held.until <= now).collect::<Vec<_>>() {
+            self.push(now, held.datagram);
+        }
         if self.poll_timeout()? > now {
             return None;
         }
