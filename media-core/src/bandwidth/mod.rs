@@ -37,6 +37,8 @@ use crate::units::Bitrate;
 
 /// Where the estimate begins. The first probe, three times this, is measured within a round trip.
 const START: Bitrate = Bitrate::kbps(600);
+/// Losses in receiver reports begin to lower the rate from here, or from more when more is sent.
+const REPORTS_LEAST: Bitrate = Bitrate::kbps(1200);
 /// Below this only sound is left.
 const LEAST: f64 = 30_000.0;
 const MOST: f64 = 100_000_000.0;
@@ -183,7 +185,8 @@ impl Bandwidth {
         let queue = self.delay.usage() == Usage::Over
             || self.delay.queue_ms() > QUEUE_MS / 2.0 + self.delay.noise_us() / 500.0;
         let arriving = acknowledged.unwrap_or(self.rate());
-        let sending = self.rate().min(arriving * 1.5);
+        // What little an idle leg sends is not what its path carries.
+        let sending = self.rate().min((arriving * 1.5).max(self.rate() / 2.0));
         self.loss.update(now_us, &Seen { sending, arriving, rtt_us, queue });
         let signals = Signals {
             usage: self.delay.usage(),
@@ -229,7 +232,8 @@ impl Bandwidth {
         let now_us = self.micros(now);
         self.loss.on_report(fraction_lost);
         let rate = self.sent.rate(now_us);
-        let seen = Seen { sending: rate, arriving: rate, rtt_us: self.rtt_us(), queue: false };
+        let sending = (rate * 1.5).max(to_f64(REPORTS_LEAST));
+        let seen = Seen { sending, arriving: rate, rtt_us: self.rtt_us(), queue: false };
         self.loss.update(now_us, &seen);
     }
 
@@ -278,6 +282,19 @@ impl Bandwidth {
     #[must_use]
     pub fn probes(&self) -> u64 {
         self.prober.count()
+    }
+
+    /// More is known of the path than where the estimate began: a probe was answered, or something forced the estimate down.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self.source {
+            Source::Nothing => false,
+            Source::Reports => true,
+            Source::TransportCc => {
+                let forced = self.control.decreased_us().is_some() || self.loss.limit().is_some();
+                forced || self.prober.is_answered()
+            }
+        }
     }
 
     /// What the path carries, in the long run. `None` when nothing is known of it.

@@ -51,6 +51,7 @@ pub(super) struct Prober {
     state: State,
     numbered: u16,
     begun: bool,
+    answered: bool,
     pause_us: i64,
     not_before_us: i64,
     sent: u64,
@@ -111,6 +112,7 @@ impl Prober {
             state: State::Idle,
             numbered: 0,
             begun: false,
+            answered: false,
             pause_us: PAUSE_US.0,
             not_before_us: 0,
             sent: 0,
@@ -120,6 +122,11 @@ impl Prober {
     /// Probes begun.
     pub(super) fn count(&self) -> u64 {
         self.sent
+    }
+
+    /// One of them has ended.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// The probe that packets sent now belong to.
@@ -137,7 +144,12 @@ impl Prober {
     /// Begins a probe when one is needed and allowed.
     pub(super) fn consider(&mut self, now_us: i64, need: &Need) {
         match self.state {
-            State::Sending(cluster) if now_us - cluster.begun_us > SENDING_MAX_US => self.state = State::Idle,
+            State::Sending(cluster) if now_us - cluster.begun_us > SENDING_MAX_US => {
+                // Nobody sends it: there is no stream for padding.
+                self.state = State::Idle;
+                self.answered = true;
+                self.not_before_us = now_us + PAUSE_US.1;
+            }
             State::Idle => {}
             State::Sending(_) | State::Waiting(_) => return,
         }
@@ -204,6 +216,7 @@ impl Prober {
             return None;
         }
         self.state = State::Idle;
+        self.answered = true;
         let proven = cluster.proven();
         if proven.is_none() && cluster.came.packets < cluster.packets {
             self.not_before_us = now_us + AFTER_LOSS_US; // losses spoilt it: nothing was learnt
@@ -368,8 +381,10 @@ mod tests {
         let mut prober = Prober::new();
         prober.consider(0, &NEED);
         prober.consider(300_000, &NEED);
-        assert_eq!(prober.count(), 2, "begun anew");
-        let mut now = 300_000;
+        assert!(matches!(prober.state, State::Idle) && prober.is_answered());
+        let mut now = 4_000_000;
+        prober.consider(now, &NEED);
+        assert_eq!(prober.count(), 2, "begun anew, later");
         while prober.is_sending() {
             prober.on_sent(now, 250);
             now += 5000;

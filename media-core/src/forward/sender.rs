@@ -19,6 +19,8 @@ use crate::units::{ClockRate, MediaKind, Mid, Pt, SeqNo, Ssrc};
 /// Sender reports are this far apart on average: a viewer needs two for lip sync, and round trips come from them.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The P bit, RFC 3550 §5.1.
+const PADDED: u8 = 0x20;
 /// A longer round trip (10 s, in 1/65536 s) is not one.
 const MAX_RTT: i32 = 10 << 16;
 
@@ -213,6 +215,37 @@ impl RtpSender {
         self.append(out, &header, transport_cc, Some(place.seq), packet, place);
         self.stats.repeats += 1;
         self.stats.repeat_octets += packet.payload.len() as u64;
+        true
+    }
+
+    /// It has a stream for padding, and has sent something.
+    #[must_use]
+    pub fn can_pad(&self) -> bool {
+        self.config.rtx_ssrc.is_some() && self.config.payload.rtx.is_some() && self.next_report.is_some()
+    }
+
+    /// Appends a packet of padding alone on the retransmission stream, to be measured, as browsers do: at most 255 bytes of
+    /// it (RFC 3550 §5.1). `false`, and nothing appended, before the first packet or without such a stream.
+    pub fn pad(&mut self, now: Instant, bytes: usize, transport_cc: Option<u16>, out: &mut Vec<u8>) -> bool {
+        let Some((ssrc, pt)) = self.config.rtx_ssrc.zip(self.config.payload.rtx) else { return false };
+        let Some(timestamp) = self.timeline.timestamp_at(now) else { return false };
+        let seq = self.rtx_seq;
+        self.rtx_seq = seq.wrapping_add(1);
+        let count = u8::try_from(bytes.max(1)).unwrap_or(u8::MAX);
+        let header = RtpHeader { marker: false, pt, seq, timestamp: timestamp.wire(), ssrc };
+        let transport_cc = transport_cc.map(u16::to_be_bytes);
+        let feedback = self.config.transport_cc.zip(transport_cc.as_ref());
+        let exts: &[(ExtId, &[u8])] = match feedback {
+            Some((id, number)) => &[(id, number)],
+            None => &[],
+        };
+        let start = out.len();
+        write_packet(out, &header, exts, &[]);
+        out.resize(out.len() + usize::from(count) - 1, 0);
+        out.push(count);
+        if let Some(first) = out.get_mut(start) {
+            *first |= PADDED;
+        }
         true
     }
 

@@ -35,6 +35,12 @@ pub struct Counters {
     pub nacked_out: u64,
     /// Packets sent again.
     pub retransmitted_out: u64,
+    /// RTP of padding alone sent, for probes.
+    pub padding_out: Traffic,
+    /// Probes of bandwidth begun.
+    pub probes: u64,
+    /// Packets that pacers gave up because a link was too narrow.
+    pub paced_dropped: u64,
     /// Datagrams dropped, by reason.
     pub dropped: Vec<(&'static str, u64)>,
     /// Canvas frames composed.
@@ -55,6 +61,12 @@ pub struct Counters {
     pub encoded: u64,
     /// Time of the audio thread, nanoseconds.
     pub mix_ns: u64,
+    /// Renditions of canvases encoded now.
+    pub renditions: u64,
+    /// Legs whose bandwidth is known now.
+    pub estimated: u64,
+    /// … and the sum of what their paths carry, bits per second.
+    pub estimate_bps: u64,
     /// Rooms now.
     pub rooms: u64,
     /// Members now.
@@ -90,6 +102,9 @@ impl Counters {
             lost_in,
             nacked_out,
             retransmitted_out,
+            padding_out,
+            probes,
+            paced_dropped,
             dropped,
             canvas_frames,
             canvas_frames_late,
@@ -100,6 +115,9 @@ impl Counters {
             encode_ns,
             encoded,
             mix_ns,
+            renditions,
+            estimated,
+            estimate_bps,
             rooms,
             members,
             legs,
@@ -115,6 +133,9 @@ impl Counters {
         self.lost_in += lost_in;
         self.nacked_out += nacked_out;
         self.retransmitted_out += retransmitted_out;
+        self.padding_out.add(*padding_out);
+        self.probes += probes;
+        self.paced_dropped += paced_dropped;
         for &(reason, count) in dropped {
             self.count_dropped(reason, count);
         }
@@ -127,6 +148,9 @@ impl Counters {
         self.encode_ns += encode_ns;
         self.encoded += encoded;
         self.mix_ns += mix_ns;
+        self.renditions += renditions;
+        self.estimated += estimated;
+        self.estimate_bps += estimate_bps;
         self.rooms += rooms;
         self.members += members;
         self.legs += legs;

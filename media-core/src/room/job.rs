@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use layouts::Size;
 
-use crate::codec::{CodecError, Encoded, EncoderConfig, Picture, Rgb, VideoDecoder, VideoEncoder};
+use crate::codec::{
+    CodecError, Encoded, EncoderConfig, Picture, PicturePool, Rgb, VideoDecoder, VideoEncoder,
+};
 use crate::mix::video::{Compositor, Scene};
 use crate::receive::ReceivedFrame;
 use crate::units::{Bitrate, LegKey, MediaTime, RoomKey, VideoCodec};
@@ -42,11 +44,25 @@ pub struct EncoderSlot {
     pub(crate) rendition: u64,
     config: EncoderConfig,
     encoder: Option<VideoEncoder>,
+    /// What is left to be told to the encoder.
+    rate_told: bool,
+    /// The canvas in the rendition's size, when that is not its own.
+    scaled: PicturePool,
 }
+
+/// Of the scaled picture there is one at a time.
+const SCALED_PICTURES: usize = 1;
 
 impl EncoderSlot {
     pub(crate) fn new(rendition: u64, config: EncoderConfig) -> Self {
-        Self { rendition, config, encoder: None }
+        let scaled = PicturePool::new(SCALED_PICTURES);
+        Self { rendition, config, encoder: None, rate_told: true, scaled }
+    }
+
+    /// The rate of pictures from now on.
+    pub(crate) fn set_bitrate(&mut self, bitrate: Bitrate) {
+        self.rate_told &= self.config.bitrate == bitrate;
+        self.config.bitrate = bitrate;
     }
 
     fn encode(
@@ -58,10 +74,16 @@ impl EncoderSlot {
         if self.encoder.is_none() {
             self.encoder = Some(VideoEncoder::new(self.config)?);
         }
-        match &mut self.encoder {
-            Some(encoder) => encoder.encode(picture, time.ticks, force_key),
-            None => Ok(None),
+        let Some(encoder) = &mut self.encoder else { return Ok(None) };
+        if !self.rate_told {
+            encoder.set_bitrate(self.config.bitrate)?;
+            self.rate_told = true;
         }
+        if picture.size() == self.config.size {
+            return encoder.encode(picture, time.ticks, force_key);
+        }
+        let scaled = self.scaled.draw(self.config.size, |small| small.scale_from(&picture.view()));
+        encoder.encode(&scaled, time.ticks, force_key)
     }
 }
 

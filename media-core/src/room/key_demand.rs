@@ -15,6 +15,11 @@ const MANY_LEGS: usize = 9;
 const GAP_FEW: Duration = CACHED_MAX_AGE;
 const GAP_MANY: Duration = Duration::from_secs(2);
 
+/// So many legs that a key frame for one of them is too dear for the others.
+pub(crate) fn is_many(legs: usize) -> bool {
+    legs >= MANY_LEGS
+}
+
 /// Demands of all legs of one rendition.
 #[derive(Debug, Default)]
 pub(crate) struct KeyDemand {
@@ -40,7 +45,7 @@ impl KeyDemand {
     pub(crate) fn is_due(&self, now: Instant, legs: usize) -> bool {
         let gap = match self.wanted {
             None => return false,
-            Some(Demand::Loss) if legs >= MANY_LEGS => GAP_MANY,
+            Some(Demand::Loss) if is_many(legs) => GAP_MANY,
             Some(Demand::Loss | Demand::Newcomer) => GAP_FEW,
         };
         self.made_at.is_none_or(|at| now.saturating_duration_since(at) >= gap)

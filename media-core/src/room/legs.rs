@@ -6,8 +6,9 @@
 use super::canvas::FirstPicture;
 use super::job::FeedKey;
 use super::leg::{Leg, Tuning};
+use super::watching::Gate;
 use super::{Event, LegEnd, Receive, Room, SERVICE_EVERY};
-use crate::forward::SourceId;
+use crate::forward::{MediaPacket, SourceId};
 use crate::mix::audio::AudioInput;
 use crate::sdp::Offer;
 use crate::shard::Reach;
@@ -81,11 +82,7 @@ impl Room {
         self.tiles.close(key);
         self.forget_sources(key);
         reach.audio(AudioInput::RemoveListener { room: self.key, leg: key });
-        if let Some(codec) = leg.watches()
-            && self.viewers(codec) == 0
-        {
-            self.canvas.unwatch(codec);
-        }
+        self.canvas.unwatch(key);
         if let Some(owner) = self.members.get_mut(&leg.member()) {
             owner.remove_leg(key);
         }
@@ -121,14 +118,32 @@ impl Room {
     /// A decrypted compound RTCP packet of one of our legs.
     pub(crate) fn on_rtcp(&mut self, reach: &mut Reach<'_>, key: LegKey, packet: &[u8]) {
         let Some(leg) = self.legs.get_mut(&key) else { return };
-        let cache = leg.watches().and_then(|codec| self.canvas.cache(codec));
-        let wants = leg.on_rtcp(reach, packet, cache, &self.sources);
-        if let Some(codec) = leg.watches().filter(|_| wants.canvas) {
-            self.canvas.want_key(codec);
+        let wants = leg.on_rtcp(reach, packet, self.canvas.cache(key), &self.sources);
+        if wants.canvas {
+            let rtt = leg.rtt();
+            if let Some((_, packets)) = self.canvas.on_loss(reach.now, key, wants.repaired, rtt) {
+                self.send_again(reach, key, &packets);
+            }
         }
         for SourceId { leg, encoding } in wants.sources {
             if let Some(publisher) = self.legs.get_mut(&leg) {
                 publisher.request_keyframe(reach, encoding);
+            }
+        }
+    }
+
+    /// Gives a viewer a young key frame and what came behind it.
+    pub(super) fn send_again(&mut self, reach: &mut Reach<'_>, key: LegKey, packets: &[MediaPacket]) {
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let Some(rendition) = self.canvas.awaited(key) else { return };
+        for packet in packets {
+            let sent = match self.canvas.gate(key, rendition, packet) {
+                Gate::Send => leg.send_video(reach, packet, false),
+                Gate::Begin => leg.send_video(reach, packet, true),
+                Gate::Drop => true,
+            };
+            if !sent {
+                self.canvas.on_given_up(key);
             }
         }
     }
@@ -172,20 +187,11 @@ impl Room {
             return;
         }
         self.tiles_stale = true;
-        if let Some(codec) = after.watches {
-            match self.canvas.watch(reach.now, codec) {
-                FirstPicture::Coming => {}
-                FirstPicture::Cached(packets) => {
-                    for packet in &packets {
-                        leg.send_video(reach, packet);
-                    }
-                }
-            }
-        }
-        if let Some(codec) = before.watches
-            && self.viewers(codec) == 0
+        self.canvas.unwatch(key);
+        if let Some(codec) = after.watches
+            && let FirstPicture::Cached(packets) = self.canvas.watch(reach.now, key, codec)
         {
-            self.canvas.unwatch(codec);
+            self.send_again(reach, key, &packets);
         }
     }
 }

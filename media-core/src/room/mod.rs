@@ -25,6 +25,7 @@ mod member;
 mod sources;
 mod succession;
 mod tiles;
+mod watching;
 mod wishes;
 
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 use layouts::{Layer, Showing};
 
 use self::arrangement::Arrangement;
-use self::canvas::Canvas;
+use self::canvas::{Canvas, Fresh};
 pub use self::command::{
     Action, Command, MemberConfig, MemberKind, Receive, RoomConfig, TileAudio, TileConfig,
 };
@@ -46,12 +47,12 @@ pub use self::leg::check_offer;
 use self::member::Member;
 use self::sources::Sources;
 use self::tiles::TileViews;
+use self::watching::Gate;
 use crate::codec::Rotation;
-use crate::forward::MediaPacket;
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::mix::video::{Content, SceneLayer};
 use crate::shard::Reach;
-use crate::units::{LegKey, MemberKey, RoomKey, VideoCodec, VideoCodecs};
+use crate::units::{Bitrate, LegKey, MemberKey, RoomKey, VideoCodecs};
 
 /// How often a room looks after NACKs, TWCC feedback, RTCP reports and silent legs.
 const SERVICE_EVERY: Duration = Duration::from_millis(20);
@@ -73,6 +74,8 @@ pub(crate) struct Room {
     /// Numbers joins and position requests.
     order: u64,
     service_at: Instant,
+    /// When pacers and probes of its legs are to be looked after.
+    flush_at: Option<Instant>,
 }
 
 impl Room {
@@ -89,11 +92,22 @@ impl Room {
             tiles_stale: true,
             order: 0,
             service_at: now,
+            flush_at: None,
         }
     }
 
     pub(crate) fn member_count(&self) -> usize {
         self.members.len()
+    }
+
+    /// Renditions of its canvas that are encoded now.
+    pub(crate) fn rendition_count(&self) -> usize {
+        self.canvas.rendition_count()
+    }
+
+    /// What the paths of its legs carry, as far as known.
+    pub(crate) fn estimates(&self) -> impl Iterator<Item = Bitrate> {
+        self.legs.values().filter_map(Leg::estimate)
     }
 
     /// Packets that never came, of the legs that are here.
@@ -108,7 +122,8 @@ impl Room {
     /// When the room wants `on_timeout`.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let service = (!self.legs.is_empty()).then_some(self.service_at);
-        [service, self.canvas.deadline(), self.arrangement.deadline()].into_iter().flatten().min()
+        let deadlines = [service, self.flush_at, self.canvas.deadline(), self.arrangement.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     pub(crate) fn open(&mut self, reach: &mut Reach<'_>) {
@@ -201,10 +216,7 @@ impl Room {
             }
             JobDone::Composed { room: _, compositor, picture, time } => {
                 reach.counters.compose_ns += spent;
-                let legs = &self.legs;
-                let viewers = |codec| viewers(legs, codec);
-                let jobs =
-                    self.canvas.on_composed(reach.now, compositor, &picture, time, viewers, reach.counters);
+                let jobs = self.canvas.on_composed(reach.now, compositor, &picture, time, reach.counters);
                 for job in jobs {
                     reach.job(job);
                 }
@@ -215,9 +227,10 @@ impl Room {
                     tracing::error!(%error, ?codec, "canvas encoder");
                     None
                 });
-                let packets =
-                    self.canvas.on_encoded(reach.now, codec, encoder, time, encoded, reach.counters);
-                self.fan_out(reach, codec, &packets);
+                if let Some(fresh) = self.canvas.on_encoded(reach.now, encoder, time, encoded, reach.counters)
+                {
+                    self.fan_out(reach, &fresh);
+                }
             }
         }
     }
@@ -234,16 +247,45 @@ impl Room {
         self.rearrange(reach);
     }
 
-    fn fan_out(&mut self, reach: &mut Reach<'_>, codec: VideoCodec, packets: &[MediaPacket]) {
-        for leg in self.legs.values_mut().filter(|leg| leg.watches() == Some(codec)) {
-            for packet in packets {
-                leg.send_video(reach, packet);
+    fn fan_out(&mut self, reach: &mut Reach<'_>, fresh: &Fresh) {
+        for (&key, leg) in &mut self.legs {
+            for packet in &fresh.packets {
+                let sent = match self.canvas.gate(key, fresh.rendition, packet) {
+                    Gate::Send => leg.send_video(reach, packet, false),
+                    Gate::Begin => leg.send_video(reach, packet, true),
+                    Gate::Drop => break,
+                };
+                if !sent {
+                    self.canvas.on_given_up(key);
+                    break;
+                }
+            }
+            self.flush_at = self.flush_at.into_iter().chain(leg.flush_at(reach.now)).min();
+        }
+    }
+
+    /// What pacers hold back, and what probes want between the media.
+    fn flush(&mut self, reach: &mut Reach<'_>) {
+        self.flush_at = None;
+        for leg in self.legs.values_mut() {
+            if leg.flush_at(reach.now).is_some() {
+                leg.flush(reach);
+                self.flush_at = self.flush_at.into_iter().chain(leg.flush_at(reach.now)).min();
             }
         }
     }
 
-    fn viewers(&self, codec: VideoCodec) -> usize {
-        viewers(&self.legs, codec)
+    /// Follows what each viewer of the canvas may be sent.
+    fn settle_viewers(&mut self, reach: &mut Reach<'_>) {
+        let (legs, most) = (&mut self.legs, self.canvas.most());
+        for leg in legs.values_mut().filter(|leg| leg.watches().is_some()) {
+            leg.set_demand(most, None);
+            self.flush_at = self.flush_at.into_iter().chain(leg.flush_at(reach.now)).min();
+        }
+        let young = self.canvas.settle(reach.now, |leg| legs.get(&leg).and_then(Leg::budget));
+        for (leg, _, packets) in young {
+            self.send_again(reach, leg, &packets);
+        }
     }
 
     pub(crate) fn on_audio(&mut self, reach: &mut Reach<'_>, output: AudioOutput) {
@@ -287,6 +329,9 @@ impl Room {
             self.service_at = reach.next_multiple(SERVICE_EVERY);
             self.service(reach);
         }
+        if self.flush_at.is_some_and(|at| at <= reach.now) {
+            self.flush(reach);
+        }
         self.rearrange(reach);
         self.take_frame(reach);
     }
@@ -307,6 +352,7 @@ impl Room {
             self.end_leg(reach, key, LegEnd::NeverConnected);
         }
         self.settle_successions(reach);
+        self.settle_viewers(reach);
     }
 
     fn rearrange(&mut self, reach: &mut Reach<'_>) {
@@ -339,10 +385,6 @@ impl Room {
             reach.job(job);
         }
     }
-}
-
-fn viewers(legs: &BTreeMap<LegKey, Leg>, codec: VideoCodec) -> usize {
-    legs.values().filter(|leg| leg.watches() == Some(codec)).count()
 }
 
 /// What one member shows in its layer at `now`.

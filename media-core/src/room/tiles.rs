@@ -12,6 +12,7 @@
 //! A member that has a slot keeps it, so that no stream changes hands without need. The client shows its own camera
 //! itself: its own layer takes no slot.
 
+mod budget;
 mod choice;
 mod dynacast;
 mod seats;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use layouts::{Layer, Size};
 use rustc_hash::FxHashSet;
 
+use self::budget::{Budget, Offered, Want};
 use self::choice::{Candidate, choose};
 pub(super) use self::dynacast::Dynacast;
 use self::seats::settle;
@@ -43,6 +45,7 @@ pub(super) struct View {
     viewport: Size,
     /// Who is in which slot.
     seats: Vec<Option<MemberKey>>,
+    budget: Budget,
     told: Option<Tiles>,
 }
 
@@ -81,7 +84,14 @@ impl TileViews {
             }
             Receive::Member(member) => (Shows::Member(member), 1, Hears::Members),
         };
-        let view = View { shows, hears, viewport: canvas, seats: vec![None; slots], told: None };
+        let view = View {
+            shows,
+            hears,
+            viewport: canvas,
+            seats: vec![None; slots],
+            budget: Budget::default(),
+            told: None,
+        };
         self.views.insert(leg, view);
     }
 
@@ -142,8 +152,9 @@ impl Room {
             seatable.into_iter().filter(|member| self.camera_of(*member).is_some()).collect();
         view.seats.truncate(slots);
         settle(&mut view.seats, &seatable);
-        for (slot, seat) in (0_u8..).zip(&view.seats) {
-            let wish = seat.and_then(|member| self.wish(reach.now, leg, view, member));
+        let allowed = self.share(reach.now, leg, view, &seatable);
+        for ((slot, seat), allowed) in (0_u8..).zip(&view.seats).zip(&allowed) {
+            let wish = seat.and_then(|member| self.wish(reach.now, leg, view, member, Some(allowed)));
             wished.extend(wish.map(|(wished, _)| wished));
             let best = wish.map(|(_, best)| best);
             self.show(reach, Watcher { leg, slot }, best);
@@ -152,6 +163,58 @@ impl Room {
             }
         }
         self.tell(reach, leg, view);
+    }
+
+    /// Divides what the viewer may be sent among its slots: which encodings each may have.
+    fn share(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        view: &mut View,
+        seatable: &[MemberKey],
+    ) -> Vec<Vec<EncodingIndex>> {
+        let mut wants = Vec::new();
+        let mut slots = Vec::new();
+        // The most important first.
+        for member in seatable {
+            let Some(slot) = view.seats.iter().position(|seat| seat.as_ref() == Some(member)) else {
+                continue;
+            };
+            let Some((wished, _)) = self.wish(now, leg, view, *member, None) else { continue };
+            let Ok(number) = u8::try_from(slot) else { continue };
+            let viewer = self.legs.get(&leg);
+            let shown = viewer.and_then(|viewer| viewer.slot(number)?.chosen());
+            let mut offered: Vec<(u32, Offered)> = self
+                .candidates(now, wished.leg, viewer)
+                .into_iter()
+                .map(|it| {
+                    let id = SourceId { leg: wished.leg, encoding: it.encoding };
+                    let flowing = self.sources.get(&id).filter(|source| source.flows(now));
+                    let measured = flowing.map(|source| source.bitrate(now)).unwrap_or_default();
+                    (it.height.unwrap_or(0), Offered::new(it.encoding, it.height, measured))
+                })
+                .collect();
+            offered.sort_by_key(|(rows, it)| (*rows, it.encoding));
+            let end =
+                offered.iter().position(|(_, it)| it.encoding == wished.encoding).map_or(0, |at| at + 1);
+            let encodings = offered.into_iter().take(end).map(|(_, it)| it).collect();
+            let current = shown.filter(|shown| shown.leg == wished.leg).map(|shown| shown.encoding);
+            wants.push(Want { encodings, current });
+            slots.push(slot);
+        }
+        let budget = self.legs.get(&leg).and_then(Leg::budget);
+        let share = view.budget.share(now, budget, &wants);
+        if let Some(viewer) = self.legs.get_mut(&leg) {
+            viewer.set_demand(share.wished, share.next);
+        }
+        let mut allowed = vec![Vec::new(); view.seats.len()];
+        for ((slot, want), most) in slots.into_iter().zip(wants).zip(share.most) {
+            let Some(at) = want.encodings.iter().position(|it| Some(it.encoding) == most) else { continue };
+            if let Some(allowed) = allowed.get_mut(slot) {
+                allowed.extend(want.encodings.iter().take(at + 1).map(|it| it.encoding));
+            }
+        }
+        allowed
     }
 
     /// The mix waits for late sound; the picture of who is heard in it comes as much later.
@@ -170,6 +233,7 @@ impl Room {
         viewer: LegKey,
         view: &View,
         member: MemberKey,
+        allowed: Option<&[EncodingIndex]>,
     ) -> Option<(SourceId, SourceId)> {
         let height = match view.shows {
             Shows::Layers => {
@@ -179,20 +243,32 @@ impl Room {
             }
             Shows::Member(_) => u32::MAX,
         };
-        self.encoding_for(now, member, height, self.legs.get(&viewer))
+        self.encoding_for(now, member, height, self.legs.get(&viewer), allowed)
     }
 
-    /// The encoding of a member's camera that suits so many rows, and the one that flows meanwhile.
+    /// The encoding of a member's camera that suits so many rows, and the one that flows meanwhile; of the allowed ones,
+    /// when not all are.
     fn encoding_for(
         &self,
         now: Instant,
         member: MemberKey,
         height: u32,
         viewer: Option<&Leg>,
+        allowed: Option<&[EncodingIndex]>,
     ) -> Option<(SourceId, SourceId)> {
         let leg = self.camera_of(member)?;
-        let count = self.legs.get(&leg)?.camera().encodings();
-        let candidates: Vec<Candidate> = (0..count)
+        let mut candidates = self.candidates(now, leg, viewer);
+        if let Some(allowed) = allowed {
+            candidates.retain(|it| allowed.contains(&it.encoding));
+        }
+        let (wished, best) = choose(candidates, height)?;
+        Some((SourceId { leg, encoding: wished }, SourceId { leg, encoding: best }))
+    }
+
+    /// The encodings of a camera that a viewer can decode.
+    fn candidates(&self, now: Instant, leg: LegKey, viewer: Option<&Leg>) -> Vec<Candidate> {
+        let count = self.legs.get(&leg).map_or(0, |leg| leg.camera().encodings());
+        (0..count)
             .filter_map(|index| {
                 let id = SourceId { leg, encoding: EncodingIndex(index) };
                 let source = self.sources.get(&id)?;
@@ -203,9 +279,7 @@ impl Room {
                     flows: source.flows(now),
                 })
             })
-            .collect();
-        let (wished, best) = choose(candidates, height)?;
-        Some((SourceId { leg, encoding: wished }, SourceId { leg, encoding: best }))
+            .collect()
     }
 
     /// The leg whose camera shows a member, while it may be shown.
@@ -231,7 +305,7 @@ impl Room {
                 let layer = self.spots().find(|spot| spot.member == member).map(|spot| spot.layer);
                 layer.map_or(0, |layer| layer.pixels(canvas).height)
             });
-            let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None));
+            let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None, None));
             let legs = self.members.get(&member).map(|member| member.legs().to_vec()).unwrap_or_default();
             for leg in legs {
                 let of_camera = best.filter(|(_, best)| best.leg == leg).map(|(_, best)| best.encoding);

@@ -173,6 +173,11 @@ impl Shard {
             counters.members += room.member_count() as u64;
             counters.legs += room.leg_count() as u64;
             counters.lost_in += room.lost_in();
+            counters.renditions += room.rendition_count() as u64;
+            for estimate in room.estimates() {
+                counters.estimated += 1;
+                counters.estimate_bps += estimate.0;
+            }
         }
         counters
     }

@@ -133,8 +133,8 @@ impl World {
             self.picture();
         }
         if self.ms.is_multiple_of(5) {
-            while let Some((kind, size)) = self.pacer.poll(now) {
-                self.put(kind, size);
+            while let Some(size) = self.pacer.poll(now) {
+                self.put(Kind::Video, size);
             }
             let due = self.bandwidth.padding_due(now);
             self.pad(due);
@@ -161,7 +161,6 @@ impl World {
                 let next = self.allocator.decide(now, budget, audio, &[slot], &mut out);
                 if out[0].map(|it| it.encoding) != self.choice.map(|it| it.encoding) {
                     self.owes_key = true;
-                    self.pacer.give_up();
                 }
                 self.choice = out[0];
                 self.bandwidth.set_demand(Demand { most: Bitrate::kbps(1740), next });
@@ -193,8 +192,8 @@ impl World {
         while left > 0 {
             let size = left.min(PACKET);
             left -= size;
-            match self.pacer.offer(self.now(), Kind::Video, size, key && begins, size) {
-                Offered::Now(size) => self.put(Kind::Video, size),
+            match self.pacer.offer(self.now(), size, key && begins, || size) {
+                Offered::Now => self.put(Kind::Video, size),
                 Offered::Waits => {}
                 Offered::Dropped => self.owes_key = true,
             }
@@ -208,17 +207,18 @@ impl World {
             // Repeats of real packets when much is needed, else what the padding field can count.
             let size = if left >= 600 { PACKET } else { left.clamp(100, 250) };
             left = left.saturating_sub(size);
-            self.padding += size;
-            self.pacer.fill(size);
-            self.put(Kind::Padding, size);
+            if self.send(Kind::Padding, size) {
+                self.padding += size;
+            }
         }
     }
 
-    fn send(&mut self, kind: Kind, size: usize) {
-        match self.pacer.offer(self.now(), kind, size, false, size) {
-            Offered::Now(size) => self.put(kind, size),
-            Offered::Waits | Offered::Dropped => {}
+    fn send(&mut self, kind: Kind, size: usize) -> bool {
+        let passes = self.pacer.admits(self.now(), kind, size);
+        if passes {
+            self.put(kind, size);
         }
+        passes
     }
 
     fn put(&mut self, kind: Kind, size: usize) {

@@ -278,20 +278,25 @@ impl Conference {
 
     fn flush(&mut self) {
         let (now, filter, link) = (self.now, &mut self.filter, &mut self.link);
-        let mut send = |from, to, bytes: Vec<u8>| {
+        let mut send = |at, from, to, bytes: Vec<u8>| {
             if !filter.as_mut().is_some_and(|lost| lost(from, to, &bytes)) {
-                link.send(now, from, to, bytes);
+                link.send(at, from, to, bytes);
             }
         };
         for (to, bytes) in self.shard.outbox().datagrams() {
-            send(server_address(), to, bytes.to_vec());
+            let pages = self.pages.iter_mut().map(|member| &mut member.page);
+            let mut page = pages.filter(|page| page.transports.iter().any(|it| it.has_address(to)));
+            let passes_at = page.next().map_or(Some(now), |page| page.passes_at(now, bytes.len()));
+            if let Some(at) = passes_at {
+                send(at, server_address(), to, bytes.to_vec());
+            }
         }
         self.shard.outbox().clear();
         for member in &mut self.pages {
             for transport in &mut member.page.transports {
                 while let Some((from, bytes)) = transport.poll_transmit() {
                     if !member.page.cut_off {
-                        send(from, server_address(), bytes);
+                        send(now, from, server_address(), bytes);
                     }
                 }
             }

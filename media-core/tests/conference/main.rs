@@ -25,6 +25,7 @@ mod lip_sync;
 mod liveness;
 mod load;
 mod meeting;
+mod narrow_links;
 mod network;
 mod on_the_canvas;
 mod renegotiation;

@@ -10,7 +10,7 @@ use media_core::codec::{EncoderConfig, Picture, Rgb, VideoDecoder, VideoEncoder,
 use media_core::forward::{
     EncodedPicture, MediaPacket, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig, Start,
 };
-use media_core::receive::{AudioReceiver, Feedback, Format, VideoConfig, VideoReceiver};
+use media_core::receive::{AudioReceiver, Feedback, Format, TwccRecorder, VideoConfig, VideoReceiver};
 use media_core::rtcp::{self, NtpClock, NtpTime, Packet};
 use media_core::rtp::{ExtId, RtpView};
 use media_core::units::{
@@ -50,6 +50,8 @@ pub struct Setup {
     pub tracks: Vec<MediaKind>,
     /// The order of its sections.
     pub video_first: bool,
+    /// Its link down, in kbit/s, at a moment of the conference, seconds. With one it tells when packets come.
+    pub downlink: Option<Box<dyn Fn(f64) -> u64>>,
 }
 
 impl Default for Setup {
@@ -65,6 +67,7 @@ impl Default for Setup {
             direction: "sendrecv",
             tracks: vec![MediaKind::Audio, MediaKind::Video],
             video_first: false,
+            downlink: None,
         }
     }
 }
@@ -149,7 +152,13 @@ pub struct Page {
     own: Ssrc,
     /// Browsers have one count for all transports of a page.
     transport_wide: u16,
+    arrivals: TwccRecorder,
+    /// When the queue in front of its link down is empty.
+    link_free_at: Instant,
 }
+
+/// What the queue in front of a narrow link holds.
+const LINK_QUEUE: Duration = Duration::from_millis(500);
 
 struct Camera {
     encoder: VideoEncoder,
@@ -225,6 +234,8 @@ impl Page {
             restarting: false,
             own: Ssrc(ssrc),
             transport_wide: 0,
+            arrivals: TwccRecorder::default(),
+            link_free_at: now,
             setup,
         }
     }
@@ -287,6 +298,25 @@ impl Page {
         if self.camera.is_none() {
             let codec = self.setup.video.first().filter(|_| self.setup.films());
             self.camera = codec.map(|codec| Camera::new(*codec, self.setup.fps, self.own));
+        }
+    }
+
+    /// When a datagram to it leaves the queue in front of its link; `None` when the queue is full.
+    pub fn passes_at(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let Some(kbps) = &self.setup.downlink else { return Some(now) };
+        let kbps = kbps((now - self.started).as_secs_f64());
+        let free_at = self.link_free_at.max(now);
+        if free_at - now > LINK_QUEUE {
+            return None;
+        }
+        self.link_free_at = free_at + Duration::from_micros(bytes as u64 * 8000 / kbps);
+        Some(self.link_free_at)
+    }
+
+    fn arrived(&mut self, now: Instant, packet: &RtpView<'_>) {
+        let number = packet.transport_cc(ExtId(TRANSPORT_CC));
+        if let Some(number) = number.filter(|_| self.setup.downlink.is_some()) {
+            self.arrivals.handle_packet(now, packet.ssrc(), number);
         }
     }
 
@@ -432,6 +462,10 @@ impl Page {
             self.transport(MediaKind::Video).sends_rtcp(&out);
         }
         out.clear();
+        while self.arrivals.poll_feedback(now, self.own, &mut out) {
+            self.transport(MediaKind::Video).sends_rtcp(&out);
+            out.clear();
+        }
         if let Some(viewer) = &mut self.viewer {
             let media = viewer.receiver.ssrc();
             while let Some(feedback) = viewer.receiver.poll_feedback(now) {
@@ -470,6 +504,7 @@ impl Page {
     }
 
     fn listen(&mut self, now: Instant, packet: &RtpView<'_>) {
+        self.arrived(now, packet);
         self.noticed.sounds.push(now);
         let receiver = &mut self.listener.receiver;
         let receiver = receiver.get_or_insert_with(|| AudioReceiver::new(packet.ssrc(), ClockRate::OPUS));
@@ -491,6 +526,7 @@ impl Page {
     }
 
     fn watch(&mut self, now: Instant, packet: &RtpView<'_>) {
+        self.arrived(now, packet);
         let format = |codec| {
             let pt = payload_type(codec);
             [(pt, Format::Codec(codec)), (rtx(pt), Format::Rtx { of: pt })]

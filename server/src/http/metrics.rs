@@ -195,6 +195,13 @@ fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
         ("signalbox_rooms", "Rooms with media now.", media.rooms),
         ("signalbox_members", "Members in rooms now.", media.members),
         ("signalbox_legs", "Media legs now.", media.legs),
+        ("signalbox_renditions", "Renditions of canvases encoded now.", media.renditions),
+        ("signalbox_legs_measured", "Legs whose bandwidth is known now.", media.estimated),
+        (
+            "signalbox_legs_bandwidth_bits_per_second",
+            "Sum of what the paths of measured legs carry now.",
+            media.estimate_bps,
+        ),
     ] {
         let gauge = Gauge::new(name, help)?;
         gauge.set(float(level));
@@ -209,6 +216,12 @@ fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
         ),
         ("signalbox_packets_nacked_total", "RTP packets that receivers reported missing.", media.nacked_out),
         ("signalbox_packets_retransmitted_total", "RTP packets sent again.", media.retransmitted_out),
+        ("signalbox_bandwidth_probes_total", "Probes of the bandwidth of legs.", media.probes),
+        (
+            "signalbox_packets_paced_dropped_total",
+            "RTP packets given up because a link was too narrow for them.",
+            media.paced_dropped,
+        ),
         ("signalbox_canvas_frames_total", "Canvas frames composed.", media.canvas_frames),
         (
             "signalbox_canvas_frames_late_total",
@@ -240,13 +253,14 @@ fn traffic(registry: &Registry, media: &Counters) -> prometheus::Result<()> {
     let family = |name, help| CounterVec::new(Opts::new(name, help), &["direction", "kind"]);
     let packets = family("signalbox_packets_total", "UDP datagrams that were accepted or sent.")?;
     let bytes = family("signalbox_bytes_total", "Bytes of UDP payload.")?;
-    let rows: [(&str, &str, Traffic); 8] = [
+    let rows: [(&str, &str, Traffic); 9] = [
         ("in", "audio", media.audio_in),
         ("in", "video", media.video_in),
         ("in", "rtcp", media.rtcp_in),
         ("in", "handshake", media.handshake_in),
         ("out", "audio", media.audio_out),
         ("out", "video", media.video_out),
+        ("out", "padding", media.padding_out),
         ("out", "rtcp", media.rtcp_out),
         ("out", "handshake", media.handshake_out),
     ];

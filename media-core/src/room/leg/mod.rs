@@ -12,6 +12,7 @@ mod answer;
 mod camera;
 mod links;
 mod liveness;
+mod outflow;
 mod receiving;
 mod sending;
 
@@ -24,6 +25,7 @@ use self::answer::Terms;
 pub use self::answer::check_offer;
 use self::links::Links;
 use self::liveness::Watch;
+use self::outflow::Outflow;
 pub(crate) use self::receiving::Attention;
 pub(crate) use self::receiving::{Ingest, Receiving};
 use self::sending::{Sending, Subject};
@@ -33,17 +35,19 @@ use super::job::{DecoderSlot, FeedKey};
 use super::sources::Sources;
 use crate::codec::{CodecError, Picture};
 use crate::forward::{Gate, MediaPacket, PacketCache, Slot, SourceId};
-use crate::rtcp::{self, Packet};
+use crate::rtcp::{self, Packet, ReportBlock};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
 use crate::units::{
-    EncodingIndex, MediaKind, MediaTime, MemberKey, SeqNo, TransportKey, VideoCodec, VideoCodecs,
+    Bitrate, EncodingIndex, MediaKind, MediaTime, MemberKey, SeqNo, TransportKey, VideoCodec, VideoCodecs,
 };
 
 /// A browser that has our answer needs a fraction of a second; a lost one holds its place no longer than this.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// RFC 3550 §6.2 allows 5 s; lip sync and loss figures want it sooner.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Round trip until one is known.
+const DEFAULT_RTT: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(crate) struct Leg {
@@ -54,6 +58,7 @@ pub(crate) struct Leg {
     watch: Watch,
     receiving: Receiving,
     sending: Sending,
+    outflow: Outflow,
     report_at: Instant,
 }
 
@@ -69,8 +74,10 @@ pub(crate) struct Tuning {
 /// Key frames that a viewer cannot go on without.
 #[derive(Debug, Default)]
 pub(crate) struct Wants {
-    /// Of its rendition of the canvas.
+    /// Of its rendition of the canvas …
     pub(crate) canvas: bool,
+    /// … unless what was just sent again mends it.
+    pub(crate) repaired: bool,
     /// Of encodings in its slots.
     pub(crate) sources: Vec<SourceId>,
 }
@@ -111,6 +118,7 @@ impl Leg {
             member,
             receiving: Receiving::new(reach.now, key, member, sending.own(), &terms.negotiated),
             sending,
+            outflow: Outflow::new(reach.now),
             links,
             terms,
             state: State::Connecting { since: reach.now },
@@ -212,29 +220,71 @@ impl Leg {
             match packet {
                 Packet::SenderReport { info, blocks } => {
                     self.receiving.on_sender_report(reach.now, info);
-                    blocks.for_each(|block| self.sending.on_report(reach, &block));
+                    blocks.for_each(|block| self.on_report(reach, &block));
                 }
                 Packet::ReceiverReport { blocks, .. } => {
-                    blocks.for_each(|block| self.sending.on_report(reach, &block));
+                    blocks.for_each(|block| self.on_report(reach, &block));
                 }
                 Packet::Nack { media, lost, .. } => {
                     let shown = self.sending.shown_in(media).and_then(|id| sources.get(&id));
+                    let (sending, links) = (&mut self.sending, &mut self.links);
                     if let Some(source) = shown {
-                        self.sending.retransmit_slot(reach, &mut self.links, media, lost, source.cache());
+                        sending.retransmit_slot(reach, links, &mut self.outflow, media, lost, source.cache());
                     } else if let Some(cache) = canvas {
-                        self.sending.retransmit(reach, &mut self.links, media, lost, cache);
+                        sending.retransmit(reach, links, &mut self.outflow, media, lost, cache);
                     }
                 }
                 Packet::Pli { media, .. } => wants.add(self.sending.subject(media)),
                 Packet::Fir { entries, .. } => {
                     entries.for_each(|(media, _)| wants.add(self.sending.subject(media)));
                 }
-                // Whoever sends it asks for nothing: silence and close_notify tell that a peer is gone, and the
-                // bandwidth of a canvas leg is not estimated yet.
-                Packet::Bye(_) | Packet::TransportCc(_) | Packet::Remb(_) => {}
+                Packet::TransportCc(feedback) => self.outflow.on_feedback(reach.now, &feedback),
+                Packet::Remb(limit) => self.outflow.on_remb(limit),
+                // Whoever sends it asks for nothing: silence and close_notify tell that a peer is gone.
+                Packet::Bye(_) => {}
             }
         }
+        if let Some(cache) = canvas.filter(|_| wants.canvas) {
+            wants.repaired = self.sending.repair(reach, &mut self.links, &mut self.outflow, cache);
+        }
         wants
+    }
+
+    fn on_report(&mut self, reach: &Reach<'_>, block: &ReportBlock) {
+        self.sending.on_report(reach, block);
+        if self.sending.subject(block.ssrc).is_some() {
+            self.outflow.on_report(reach.now, block.fraction_lost, self.sending.rtt());
+        }
+    }
+
+    /// Round trip to its peer, as far as known.
+    pub(crate) fn rtt(&self) -> Duration {
+        self.sending.rtt().unwrap_or(DEFAULT_RTT)
+    }
+
+    /// What it may be sent, when that is known.
+    pub(crate) fn budget(&self) -> Option<Bitrate> {
+        self.outflow.budget()
+    }
+
+    /// What its path carries, when that is known.
+    pub(crate) fn estimate(&self) -> Option<Bitrate> {
+        self.outflow.estimate()
+    }
+
+    /// What it could make use of at best.
+    pub(crate) fn set_demand(&mut self, most: Bitrate, next: Option<Bitrate>) {
+        self.outflow.set_demand(most, next);
+    }
+
+    /// When [`Self::flush`] has something to do.
+    pub(crate) fn flush_at(&self, now: Instant) -> Option<Instant> {
+        self.outflow.deadline(now)
+    }
+
+    /// Sends what the pacer held back, and what a probe wants.
+    pub(crate) fn flush(&mut self, reach: &mut Reach<'_>) {
+        self.sending.flush(reach, &mut self.links, &mut self.outflow);
     }
 
     pub(crate) fn on_decoded(
@@ -293,11 +343,12 @@ impl Leg {
         at: Instant,
         payload: &Bytes,
     ) {
-        self.sending.send_audio(reach, &mut self.links, timestamp, at, payload);
+        self.sending.send_audio(reach, &mut self.links, &mut self.outflow, timestamp, at, payload);
     }
 
-    pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, packet: &MediaPacket) {
-        self.sending.send_video(reach, &mut self.links, packet);
+    /// A packet of the canvas; `begins`: it is the first of another rendition. `false` when it was given up.
+    pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, packet: &MediaPacket, begins: bool) -> bool {
+        self.sending.send_video(reach, &mut self.links, &mut self.outflow, packet, begins)
     }
 
     /// A packet of an encoding that one of its slots watches.
@@ -309,7 +360,7 @@ impl Leg {
         codec: VideoCodec,
         packet: &MediaPacket,
     ) -> Gate {
-        self.sending.send_slot(reach, &mut self.links, slot, from, codec, packet)
+        self.sending.send_slot(reach, &mut self.links, &mut self.outflow, slot, (from, codec), packet)
     }
 
     /// A number of such an encoding that carries nothing.
@@ -377,6 +428,11 @@ impl Leg {
         }
         self.send_feedback(reach);
         self.links.send_arrivals(reach, self.sending.own());
+        self.outflow.tick(reach.now);
+        self.flush(reach);
+        let (probes, dropped) = self.outflow.take_counts();
+        reach.counters.probes += probes;
+        reach.counters.paced_dropped += dropped;
         let due = self.report_at <= reach.now;
         if due {
             self.report_at = reach.now + REPORT_EVERY;

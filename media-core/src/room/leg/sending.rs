@@ -3,6 +3,7 @@
 //! in:  packets of the mix, of its rendition and of the encodings its slots show; reports and requests of the peer
 //! out: RTP, retransmissions, sender reports
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use bytes::Bytes;
 
 use super::answer::Terms;
 use super::links::{Link, Links};
+use super::outflow::{Outflow, Waiting};
+use crate::bandwidth::{Kind, Offered};
 use crate::forward::{
     Gate, MediaPacket, PacketCache, PayloadTypes, RtpSender, SenderConfig, Slot, SourceId, Start,
 };
@@ -28,12 +31,24 @@ pub(crate) struct Sending {
     cname: Arc<str>,
     /// Numbers the audio packets: each leg hears a mix of its own choice, without gaps.
     audio_seq: SeqNo,
+    /// The next picture's packet that goes out is the first of another rendition.
+    begins: bool,
+    /// What the viewer missed lately, and when it said so.
+    missed: VecDeque<(Instant, u16)>,
 }
+
+/// Numbers remembered as missed; a viewer who misses more is helped by a key frame only.
+const MISSED: usize = 64;
+/// … and for so long.
+const MISSED_FOR: Duration = Duration::from_secs(1);
+/// A probe sends no more packets than this in one turn.
+const PADDING_PACKETS: usize = 32;
 
 /// A stream that has been agreed on. It stays when the peer wants nothing of it for a while: begun anew under the same
 /// SSRC, its numbers would leap, and its SRTP index with them.
 struct Stream {
     codec: Codec,
+    payload: PayloadTypes,
     sender: RtpSender,
     /// The peer wants it now.
     active: bool,
@@ -65,6 +80,8 @@ impl Sending {
             own: own.unwrap_or(Ssrc(1)),
             cname: terms.cname(),
             audio_seq: SeqNo(0),
+            begins: false,
+            missed: VecDeque::new(),
         };
         sending.renew(ids, terms);
         sending
@@ -80,7 +97,7 @@ impl Sending {
                 Some(stream) => Some(stream.renewed(section, active)),
                 None => active.then(|| {
                     let sender = sender(ids, section, local, rate, terms.cname());
-                    Stream { codec: section.send.codec, sender, active }
+                    Stream { codec: section.send.codec, payload: payload(section), sender, active }
                 }),
             }
         };
@@ -132,9 +149,9 @@ impl Sending {
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
+        outflow: &mut Outflow,
         number: u8,
-        from: SourceId,
-        codec: VideoCodec,
+        (from, codec): (SourceId, VideoCodec),
         packet: &MediaPacket,
     ) -> Gate {
         let Some(transport) = links.slots().filter(|link| link.is_keyed()).map(|link| link.transport) else {
@@ -151,6 +168,8 @@ impl Sending {
             && let Some(size) = reach.send_rtp(transport)
         {
             links.sent(transport_cc);
+            outflow.admits(reach.now, Kind::Video, size);
+            outflow.on_sent(reach.now, transport_cc, size, Kind::Video);
             reach.counters.video_out.count(size);
         }
         gate
@@ -176,6 +195,7 @@ impl Sending {
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
+        outflow: &mut Outflow,
         media: Ssrc,
         lost: Lost<'_>,
         cache: &PacketCache,
@@ -185,12 +205,17 @@ impl Sending {
         let Some(slot) = slot.map(|slot| &mut slot.slot) else { return };
         for seq in lost {
             reach.counters.nacked_out += 1;
+            if !outflow.admits(reach.now, Kind::Repeat, 0) {
+                continue;
+            }
             reach.scratch.clear();
             let number = links.next_out(slot.sender());
             if slot.retransmit(reach.now, seq, cache, number, reach.scratch)
                 && let Some(size) = reach.send_rtp(transport)
             {
                 links.sent(number);
+                outflow.admits(reach.now, Kind::Video, size);
+                outflow.on_sent(reach.now, number, size, Kind::Repeat);
                 reach.counters.video_out.count(size);
                 reach.counters.retransmitted_out += 1;
             }
@@ -237,20 +262,70 @@ impl Sending {
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
+        outflow: &mut Outflow,
         timestamp: MediaTime,
         at: Instant,
         payload: &Bytes,
     ) {
         self.audio_seq.0 += 1;
+        outflow.admits(reach.now, Kind::Audio, payload.len());
         let packet = MediaPacket::audio(self.audio_seq, timestamp, at, payload.clone());
-        self.send(reach, links, MediaKind::Audio, &packet);
+        self.put(reach, links, outflow, MediaKind::Audio, &packet);
     }
 
-    pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, links: &mut Links, packet: &MediaPacket) {
-        self.send(reach, links, MediaKind::Video, packet);
+    /// A packet of the canvas; `begins`: it is the first of another rendition. `false` when it was given up, and all that
+    /// waited with it.
+    pub(crate) fn send_video(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        packet: &MediaPacket,
+        begins: bool,
+    ) -> bool {
+        let begins = begins || self.begins;
+        match outflow.offer(reach.now, packet, begins) {
+            Offered::Now => self.put_video(reach, links, outflow, packet, begins),
+            Offered::Waits => {}
+            Offered::Dropped => {
+                self.begins = true;
+                return false;
+            }
+        }
+        self.begins = false;
+        true
     }
 
-    fn send(&mut self, reach: &mut Reach<'_>, links: &mut Links, kind: MediaKind, packet: &MediaPacket) {
+    /// Sends what has waited long enough.
+    pub(crate) fn flush(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
+        while let Some(Waiting { packet, begins }) = outflow.poll(reach.now) {
+            self.put_video(reach, links, outflow, &packet, begins);
+        }
+        self.pad(reach, links, outflow);
+    }
+
+    fn put_video(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        packet: &MediaPacket,
+        begins: bool,
+    ) {
+        if begins && let Some(stream) = &mut self.video {
+            stream.sender.switch_to(stream.payload);
+        }
+        self.put(reach, links, outflow, MediaKind::Video, packet);
+    }
+
+    fn put(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        kind: MediaKind,
+        packet: &MediaPacket,
+    ) {
         let Some(transport) = links.carrying(kind) else { return };
         let Some(sender) = self.sender(kind) else { return };
         reach.scratch.clear();
@@ -260,9 +335,40 @@ impl Sending {
         {
             links.sent(number);
             match kind {
-                MediaKind::Audio => reach.counters.audio_out.count(size),
-                MediaKind::Video => reach.counters.video_out.count(size),
+                MediaKind::Audio => {
+                    outflow.on_sent(reach.now, number, size, Kind::Audio);
+                    reach.counters.audio_out.count(size);
+                }
+                MediaKind::Video => {
+                    outflow.on_sent(reach.now, number, size, Kind::Video);
+                    reach.counters.video_out.count(size);
+                }
             }
+        }
+    }
+
+    /// Sends the padding that a probe wants now.
+    fn pad(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
+        let slots = links.slots().map(|link| link.transport);
+        let Some(transport) = links.carrying(MediaKind::Video).or(slots) else { return };
+        let video = self.video.as_mut().filter(|stream| stream.active).map(|stream| &mut stream.sender);
+        let slots = self.slots.iter_mut().filter(|slot| slot.active).map(|slot| slot.slot.sender_mut());
+        // The first one that has sent something, and has a stream for it.
+        let Some(sender) = video.into_iter().chain(slots).find(|sender| sender.can_pad()) else { return };
+        for _ in 0..PADDING_PACKETS {
+            let due = outflow.padding_due(reach.now);
+            if due == 0 || !outflow.admits(reach.now, Kind::Padding, due.min(255)) {
+                return;
+            }
+            reach.scratch.clear();
+            let number = links.next_out(sender);
+            if !sender.pad(reach.now, due, number, reach.scratch) {
+                return;
+            }
+            let Some(size) = reach.send_rtp(transport) else { return };
+            links.sent(number);
+            outflow.on_sent(reach.now, number, size, Kind::Padding);
+            reach.counters.padding_out.count(size);
         }
     }
 
@@ -270,25 +376,66 @@ impl Sending {
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
+        outflow: &mut Outflow,
         media: Ssrc,
         lost: Lost<'_>,
         cache: &PacketCache,
     ) {
-        let Some(transport) = links.carrying(MediaKind::Video) else { return };
-        let sender = self.sender(MediaKind::Video).filter(|sender| sender.ssrc() == media);
-        let Some(sender) = sender else { return };
+        if !self.is_video(media) {
+            return;
+        }
         for seq in lost {
             reach.counters.nacked_out += 1;
-            reach.scratch.clear();
-            let number = links.next_out(sender);
-            if sender.retransmit(reach.now, seq, cache, number, reach.scratch)
-                && let Some(size) = reach.send_rtp(transport)
-            {
-                links.sent(number);
-                reach.counters.video_out.count(size);
-                reach.counters.retransmitted_out += 1;
+            if self.missed.len() >= MISSED {
+                self.missed.pop_front();
+            }
+            self.missed.push_back((reach.now, seq));
+            self.repeat(reach, links, outflow, seq, cache);
+        }
+    }
+
+    /// Sends again what the viewer said lately that it misses; gives whether there was anything.
+    pub(crate) fn repair(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        cache: &PacketCache,
+    ) -> bool {
+        let mut repaired = false;
+        for (at, seq) in std::mem::take(&mut self.missed) {
+            if reach.now.saturating_duration_since(at) < MISSED_FOR {
+                repaired |= self.repeat(reach, links, outflow, seq, cache);
             }
         }
+        repaired
+    }
+
+    fn repeat(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        seq: u16,
+        cache: &PacketCache,
+    ) -> bool {
+        let Some(transport) = links.carrying(MediaKind::Video) else { return false };
+        let Some(sender) = self.sender(MediaKind::Video) else { return false };
+        if !outflow.admits(reach.now, Kind::Repeat, 0) {
+            return false;
+        }
+        reach.scratch.clear();
+        let number = links.next_out(sender);
+        if !sender.retransmit(reach.now, seq, cache, number, reach.scratch) {
+            return false;
+        }
+        let Some(size) = reach.send_rtp(transport) else { return false };
+        links.sent(number);
+        outflow.admits(reach.now, Kind::Video, size);
+        outflow.on_sent(reach.now, number, size, Kind::Repeat);
+        reach.counters.video_out.count(size);
+        reach.counters.retransmitted_out += 1;
+        true
     }
 
     pub(crate) fn on_report(&mut self, reach: &Reach<'_>, block: &ReportBlock) {
@@ -345,6 +492,7 @@ impl Stream {
         if active && (!self.active || self.codec != section.send.codec) {
             self.sender.switch_to(payload(section));
             self.codec = section.send.codec;
+            self.payload = payload(section);
         }
         self.active = active;
         self

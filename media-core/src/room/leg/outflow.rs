@@ -1,0 +1,129 @@
+//! How much a leg may be sent: its estimate, its pacer, and the probes between the media.
+//!
+//! in:  what is sent, what the peer reports, what the leg could use
+//! out: a budget; packets when their time has come; how much padding is due
+
+use std::time::{Duration, Instant};
+
+use crate::bandwidth::{Bandwidth, Demand, Kind, Offered, Pacer, TICK};
+use crate::forward::MediaPacket;
+use crate::rtcp::TransportCc;
+use crate::units::Bitrate;
+
+/// Headers of RTP and SRTP around a payload.
+const HEADERS: usize = 40;
+/// Until the first probe has told more, bursts are spread as for this: what nearly every path carries.
+const BELIEVED: Bitrate = Bitrate::kbps(1500);
+
+/// A packet of the canvas that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) packet: MediaPacket,
+    /// It is the first of another rendition.
+    pub(crate) begins: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Outflow {
+    bandwidth: Bandwidth,
+    pacer: Pacer<Waiting>,
+    counted: Counted,
+}
+
+/// What the shard's counters know already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    probes: u64,
+    dropped: u64,
+}
+
+impl Outflow {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { bandwidth: Bandwidth::new(now), pacer: Pacer::default(), counted: Counted::default() }
+    }
+
+    /// What may be sent; `None` while nothing is known of the path.
+    pub(crate) fn budget(&self) -> Option<Bitrate> {
+        self.bandwidth.target().filter(|_| self.bandwidth.is_settled())
+    }
+
+    /// What the path carries.
+    pub(crate) fn estimate(&self) -> Option<Bitrate> {
+        self.bandwidth.estimate()
+    }
+
+    /// What the leg could use at its best.
+    pub(crate) fn set_demand(&mut self, most: Bitrate, next: Option<Bitrate>) {
+        self.bandwidth.set_demand(Demand { most, next });
+    }
+
+    pub(crate) fn on_feedback(&mut self, now: Instant, feedback: &TransportCc<'_>) {
+        self.bandwidth.on_feedback(now, feedback);
+        self.follow();
+    }
+
+    pub(crate) fn on_remb(&mut self, limit: Bitrate) {
+        self.bandwidth.on_remb(limit);
+        self.follow();
+    }
+
+    /// Losses of its picture, and the round trip, as receiver reports have them.
+    pub(crate) fn on_report(&mut self, now: Instant, fraction_lost: u8, rtt: Option<Duration>) {
+        if let Some(rtt) = rtt {
+            self.bandwidth.set_rtt(rtt);
+        }
+        self.bandwidth.on_report(now, fraction_lost);
+        self.follow();
+    }
+
+    fn follow(&mut self) {
+        let target = self.bandwidth.target();
+        let spread = if self.bandwidth.is_settled() { target } else { target.map(|it| it.max(BELIEVED)) };
+        self.pacer.set_estimate(spread);
+    }
+
+    /// A packet of the canvas wants to go out.
+    pub(crate) fn offer(&mut self, now: Instant, packet: &MediaPacket, begins: bool) -> Offered {
+        let begins_key = packet.begins && packet.keyframe;
+        let size = packet.payload.len() + HEADERS;
+        self.pacer.offer(now, size, begins_key, || Waiting { packet: packet.clone(), begins })
+    }
+
+    /// Whether something else may go out now.
+    pub(crate) fn admits(&mut self, now: Instant, kind: Kind, payload: usize) -> bool {
+        self.pacer.admits(now, kind, payload + HEADERS)
+    }
+
+    /// A waiting packet whose time has come.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Waiting> {
+        self.pacer.poll(now)
+    }
+
+    pub(crate) fn on_sent(&mut self, now: Instant, number: Option<u16>, size: usize, kind: Kind) {
+        self.bandwidth.on_sent(now, number, size, kind);
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.bandwidth.on_tick(now);
+        self.follow();
+    }
+
+    /// Bytes of padding that a probe wants now.
+    pub(crate) fn padding_due(&self, now: Instant) -> usize {
+        self.bandwidth.padding_due(now)
+    }
+
+    /// When it has something to do; `None` when nothing waits.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        (!self.pacer.is_empty() || self.bandwidth.is_probing()).then(|| now + TICK)
+    }
+
+    /// Probes begun and packets given up since this was asked last.
+    pub(crate) fn take_counts(&mut self) -> (u64, u64) {
+        let before = self.counted;
+        self.counted = Counted { probes: self.bandwidth.probes(), dropped: self.pacer.dropped() };
+        (self.counted.probes - before.probes, self.counted.dropped - before.dropped)
+    }
+}
