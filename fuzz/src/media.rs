@@ -244,6 +244,7 @@ fn answer(offer: &str, negotiated: &Negotiated) {
         data: Some(&data),
         cname: "canvas",
         stream: "room",
+        one_stream: false,
     });
     for line in answer.split_terminator("\r\n") {
         assert!(line.as_bytes().get(1) == Some(&b'='), "{line:?}");

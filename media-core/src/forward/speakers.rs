@@ -118,6 +118,11 @@ impl SpeakerSlots {
         Self { slots: vec![None; usize::from(slots)], contenders: Vec::new() }
     }
 
+    /// There are so many now; those who are in the first ones stay.
+    pub fn resize(&mut self, slots: u8) {
+        self.slots.resize(usize::from(slots), None);
+    }
+
     /// Chooses anew among `candidates`: all who may be heard here, in any order. True when a slot has changed.
     pub fn update(&mut self, now: Instant, candidates: &[Candidate]) -> bool {
         let mut changed = self.release(candidates);

@@ -31,6 +31,8 @@ pub struct Counters {
     /// Packets of sources lost on the way, whether or not a repeat came. A late packet lowers it; what the engine
     /// publishes never falls.
     pub lost_in: u64,
+    /// Packets of sound among them of which a later one brought a copy.
+    pub repaired_in: u64,
     /// Packets that receivers reported missing.
     pub nacked_out: u64,
     /// Packets sent again.
@@ -100,6 +102,7 @@ impl Counters {
             handshake_in,
             handshake_out,
             lost_in,
+            repaired_in,
             nacked_out,
             retransmitted_out,
             padding_out,
@@ -131,6 +134,7 @@ impl Counters {
         self.handshake_in.add(*handshake_in);
         self.handshake_out.add(*handshake_out);
         self.lost_in += lost_in;
+        self.repaired_in += repaired_in;
         self.nacked_out += nacked_out;
         self.retransmitted_out += retransmitted_out;
         self.padding_out.add(*padding_out);

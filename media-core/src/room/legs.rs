@@ -110,6 +110,9 @@ impl Room {
         if let Some((encoding, arrival)) = &ingest.video {
             self.forward(reach, SourceId { leg: key, encoding: *encoding }, arrival);
         }
+        if let Some(heard) = &ingest.sound {
+            self.pass_on(reach, key, heard);
+        }
         if ingest.appeared {
             self.on_camera_changed(reach, key);
         }

@@ -1,9 +1,13 @@
 //! A member of a media room, and what placement sees of it.
 
+use std::time::Instant;
+
 use layouts::{Millis, Position, Showing, Source, SourceKey, SourceKind};
 
 use super::command::{MemberConfig, MemberKind};
+use crate::forward::Loudness;
 use crate::mix::audio::SoundKind;
+use crate::rtp::AudioLevel;
 use crate::units::{LegKey, MemberKey};
 
 /// Legs a member may have at a time: the one that plays, the one that takes over from it, and as many again for a client
@@ -20,6 +24,12 @@ pub(crate) struct Member {
     legs: Vec<LegKey>,
     /// The leg whose sound is in the mix.
     pub(crate) voice: Option<LegKey>,
+    /// How loud it is; `None` before its first packet or word.
+    loudness: Option<Loudness>,
+    /// Its packets say how loud they are, so that nobody has to tell when it speaks.
+    has_levels: bool,
+    /// Hears nothing.
+    pub(crate) deaf: bool,
     last_spoke: Option<Millis>,
     /// Since when its hand is up.
     hand_raised: Option<Millis>,
@@ -36,6 +46,9 @@ impl Member {
             asked,
             legs: Vec::new(),
             voice: None,
+            loudness: None,
+            has_levels: false,
+            deaf: false,
             last_spoke: None,
             hand_raised: None,
             has_camera: false,
@@ -79,6 +92,24 @@ impl Member {
     /// Raised again, a hand that is up keeps its turn.
     pub(crate) fn raise_hand(&mut self, since: Option<Millis>) {
         self.hand_raised = since.map(|now| self.hand_raised.unwrap_or(now));
+    }
+
+    /// A packet of it is so loud.
+    pub(crate) fn heard(&mut self, now: Instant, level: AudioLevel) {
+        self.has_levels = true;
+        self.loudness.get_or_insert_with(|| Loudness::new(now)).hear(now, level);
+    }
+
+    /// The mix says that it speaks, or has ended.
+    pub(crate) fn talks(&mut self, now: Instant, talking: bool) {
+        if !self.has_levels {
+            self.loudness.get_or_insert_with(|| Loudness::new(now)).set_speaking(now, talking);
+        }
+    }
+
+    /// How loud it is, smoothed.
+    pub(crate) fn dbov(&self, now: Instant) -> f32 {
+        self.loudness.unwrap_or_else(|| Loudness::new(now)).dbov(now)
     }
 
     /// What it says is for nobody.

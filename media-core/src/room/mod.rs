@@ -25,6 +25,7 @@ mod member;
 mod sources;
 mod succession;
 mod tiles;
+mod voices;
 mod watching;
 mod wishes;
 
@@ -150,6 +151,22 @@ impl Room {
                 self.open_leg(reach, member, leg, &offer, bundle, receive);
             }
             Action::SetViewport { leg, size } => self.tiles.set_viewport(leg, size),
+            Action::OpenChannel { leg, setup } => {
+                self.on_data_action(reach, leg, &setup.label.clone(), |reach, transport| {
+                    reach.transports.open_channel(reach.now, transport, setup)
+                });
+            }
+            Action::SendData { leg, channel, message } => {
+                self.on_data_action(reach, leg, &channel, |reach, transport| {
+                    reach.transports.send_data(reach.now, transport, &channel, &message)
+                });
+            }
+            Action::CloseChannel { leg, channel } => {
+                self.on_data_action(reach, leg, &channel, |reach, transport| {
+                    reach.transports.close_channel(reach.now, transport, &channel);
+                    Ok(())
+                });
+            }
             Action::ReofferLeg { leg, offer } => self.reoffer_leg(reach, leg, &offer),
             Action::CloseLeg { leg } => self.close_leg(reach, leg),
             Action::SetAudioMuted { member, muted } => self.set_audio_muted(reach, member, muted),
@@ -159,6 +176,9 @@ impl Room {
             Action::SetHideVideoMuted { hide } => self.arrangement.hide_video_muted(hide),
             Action::SetPrioritizeHandraise { on } => self.arrangement.prioritize_handraise(on),
             Action::SetDeaf { member, deaf } => {
+                if let Some(member) = self.members.get_mut(&member) {
+                    member.deaf = deaf;
+                }
                 reach.audio(AudioInput::SetDeaf { room: self.key, member, deaf });
             }
             Action::SetInputVolume { member, volume } => {
@@ -315,6 +335,9 @@ impl Room {
     }
 
     fn on_talking(&mut self, now: Instant, key: MemberKey, talking: bool) {
+        if let Some(member) = self.members.get_mut(&key) {
+            member.talks(now, talking);
+        }
         let at = self.arrangement.millis(now);
         let speaker = self.members.get(&key).and_then(|member| member.speaker(key));
         let Some(speaker) = speaker else { return };

@@ -27,10 +27,11 @@ use self::choice::{Candidate, choose};
 pub(super) use self::dynacast::Dynacast;
 use self::seats::settle;
 use super::command::{Receive, TileAudio, TileConfig};
-use super::event::{Tiles, VideoTile};
+use super::event::{AudioTile, Tiles, VideoTile};
 use super::leg::Leg;
+use super::voices::Hearers;
 use super::{Event, Room};
-use crate::forward::{SourceId, Watcher};
+use crate::forward::{SourceId, SpeakerSlots, Watcher};
 use crate::shard::Reach;
 use crate::units::{EncodingIndex, LegKey, MemberKey};
 
@@ -56,18 +57,22 @@ enum Shows {
     Member(MemberKey),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hears {
+/// What a leg hears.
+pub(super) enum Hears {
     /// The mix of the room.
     Mix,
-    /// Members, each in a stream of its own.
-    Members,
+    /// Those who speak, each in a stream of its own.
+    Speakers(SpeakerSlots),
+    /// One member.
+    Member(MemberKey),
 }
 
 /// All of them, and what publishers know of them.
 #[derive(Default)]
 pub(super) struct TileViews {
     views: std::collections::BTreeMap<LegKey, View>,
+    /// Who has the sound of each member in which slot.
+    pub(super) hearers: Hearers,
     dynacast: Dynacast,
     look_at: Option<Instant>,
 }
@@ -79,10 +84,10 @@ impl TileViews {
             Receive::Tiles(TileConfig { video_slots, audio: TileAudio::Mix }) => {
                 (Shows::Layers, usize::from(video_slots), Hears::Mix)
             }
-            Receive::Tiles(TileConfig { video_slots, audio: TileAudio::Slots(_) }) => {
-                (Shows::Layers, usize::from(video_slots), Hears::Members)
+            Receive::Tiles(TileConfig { video_slots, audio: TileAudio::Slots(count) }) => {
+                (Shows::Layers, usize::from(video_slots), Hears::Speakers(SpeakerSlots::new(count)))
             }
-            Receive::Member(member) => (Shows::Member(member), 1, Hears::Members),
+            Receive::Member(member) => (Shows::Member(member), 1, Hears::Member(member)),
         };
         let view = View {
             shows,
@@ -97,6 +102,7 @@ impl TileViews {
 
     pub(super) fn close(&mut self, leg: LegKey) {
         self.views.remove(&leg);
+        self.hearers.forget(leg);
         self.dynacast.forget(leg);
     }
 
@@ -158,10 +164,12 @@ impl Room {
             wished.extend(wish.map(|(wished, _)| wished));
             let best = wish.map(|(_, best)| best);
             self.show(reach, Watcher { leg, slot }, best);
-            if view.hears == Hears::Mix {
-                self.keep_with_the_mix(leg, slot, best);
+            match view.hears {
+                Hears::Mix => self.keep_with_the_mix(leg, slot, best),
+                Hears::Speakers(_) | Hears::Member(_) => {}
             }
         }
+        self.settle_voices(reach.now, leg, &mut view.hears);
         self.tell(reach, leg, view);
     }
 
@@ -363,7 +371,13 @@ impl Room {
         };
         let mut video: Vec<VideoTile> = self.spots().map(tile).collect();
         video.sort_by_key(|tile| tile.layer);
-        let tiles = Tiles { version: self.arrangement.version(), video, audio: Vec::new() };
+        let audio = match &view.hears {
+            Hears::Mix | Hears::Member(_) => Vec::new(),
+            Hears::Speakers(slots) => {
+                (0_u8..).zip(slots.members()).map(|(slot, member)| AudioTile { slot, member }).collect()
+            }
+        };
+        let tiles = Tiles { version: self.arrangement.version(), video, audio };
         if view.told.as_ref() != Some(&tiles) {
             view.told = Some(tiles.clone());
             reach.event(Event::Tiles { room: self.key, leg, tiles });

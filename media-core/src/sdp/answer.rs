@@ -43,6 +43,8 @@ pub struct Answer<'a> {
     pub cname: &'a str,
     /// Media stream id of the audio and the video section.
     pub stream: &'a str,
+    /// Slots belong to that stream too, because they show one member: players take one stream.
+    pub one_stream: bool,
 }
 
 /// What is ours in one section.
@@ -112,8 +114,9 @@ fn parts<'a>(answer: &'a Answer<'a>) -> Vec<Part<'a>> {
     };
     let slots = |media: &'a [NegotiatedMedia], locals: &'a [LocalMedia], name: &'static str| {
         (0_u8..).zip(media.iter().zip(locals)).map(move |(slot, (media, local))| {
-            let stream = format!("{name}-{slot}");
-            let track = format!("{stream}-{}", media.kind.sdp_name());
+            let of_slot = format!("{name}-{slot}");
+            let track = format!("{of_slot}-{}", media.kind.sdp_name());
+            let stream = if answer.one_stream { answer.stream.to_owned() } else { of_slot };
             (media.place, Part::Media { media, local, stream, track })
         })
     };

@@ -369,8 +369,8 @@ fn payload(offered: &OfferedMedia, codec: Codec, role: Role) -> Option<Payload> 
             format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={level}")
         }
     };
-    // Of use where packets of others are passed on.
-    let red = found.red.filter(|_| role.is_slot());
+    // Of use where the offerer wants to send it most. To others its copies go as packets of their own.
+    let red = found.red.filter(|red| red.preferred && !role.is_slot());
     Some(Payload { pt: found.pt, codec, rtx: found.rtx, red, fmtp, feedback: found.feedback })
 }
 

@@ -50,6 +50,7 @@ pub(super) fn answered(negotiated: &Negotiated) -> String {
         data: Some(&data),
         cname: "canvas",
         stream: "room",
+        one_stream: false,
     })
 }
 

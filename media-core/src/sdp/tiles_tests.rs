@@ -229,9 +229,10 @@ fn redundant_sound_is_answered_where_it_would_be_sent() {
     // The fixture's microphone has it first, its slots last.
     let n = many(AUDIO_SLOTS, &tiles(9, 3));
     let text = answered(&n);
-    assert_eq!(payload_types(n.audio.as_ref().unwrap(), &text), "111");
-    assert_eq!(n.audio_slots[0].receive[0].red, Some(Red { pt: Pt(63), preferred: false }));
-    assert_eq!(payload_types(&n.audio_slots[0], &text), "111 63");
+    let microphone = n.audio.as_ref().unwrap();
+    assert_eq!(microphone.receive[0].red, Some(Red { pt: Pt(63), preferred: true }));
+    assert_eq!(payload_types(microphone, &text), "63 111");
+    assert_eq!(payload_types(&n.audio_slots[0], &text), "111");
     assert!(text.contains("a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n"));
     for indifferent in [TILES, WHIP, WHEP] {
         assert!(!answered(&many(indifferent, &plain())).contains("red/48000"));

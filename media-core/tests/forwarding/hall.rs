@@ -14,6 +14,7 @@ use media_core::shard::{Input, Output, Shard, ShardConfig};
 use media_core::transport::{Candidate, Identity};
 use media_core::units::{LegKey, MemberKey, RoomKey};
 
+use crate::microphone::Sound;
 use crate::page::{Page, Setup};
 use crate::sim::link::{Impairment, Link};
 use crate::sim::server_address;
@@ -74,13 +75,17 @@ impl Hall {
     }
 
     pub fn join_to(&mut self, setup: Setup, receive: Receive) -> usize {
+        self.join_with(setup, Sound::default(), receive)
+    }
+
+    pub fn join_with(&mut self, setup: Setup, sound: Sound, receive: Receive) -> usize {
         let number = self.seats.len();
         let key = MemberKey(number as u32 + 1);
         let config = MemberConfig {
             name: "somebody".into(),
             kind: MemberKind::Member,
             parent: None,
-            audience: setup.encodings == 0,
+            audience: setup.encodings == 0 && !sound.speaks,
             audio_muted: false,
             video_muted: false,
             position: Position::Auto,
@@ -88,6 +93,7 @@ impl Hall {
         self.act(Action::AddMember { member: key, config });
         let leg = LegKey(number as u32 + 1);
         let mut page = Page::new(self.now, number as u32 + 1, key.0 as u8, setup);
+        page.sound = sound;
         let offer = Box::new(Offer::parse_many(&page.offer()).unwrap());
         self.act(Action::OpenLeg { member: key, leg, offer, bundle: true, receive });
         page.answered(self.now, &self.answer(leg));

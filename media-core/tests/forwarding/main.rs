@@ -15,6 +15,7 @@
 mod a_day;
 mod camera;
 mod hall;
+mod microphone;
 mod network;
 mod page;
 #[path = "../sim/mod.rs"]
@@ -22,3 +23,4 @@ mod sim;
 mod slots;
 mod storm;
 mod viewer;
+mod voices;

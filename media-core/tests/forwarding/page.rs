@@ -10,6 +10,7 @@ use media_core::transport::{Fingerprint, LocalIce};
 use media_core::units::{Ssrc, TransportKey};
 
 use crate::camera::{Camera, RIDS, RTX, VP8};
+use crate::microphone::{Heard, LEVEL, Microphone, OPUS, RED, Sound};
 use crate::sim::browser::Browser;
 use crate::viewer::SlotView;
 
@@ -28,6 +29,10 @@ pub struct Setup {
 
 pub struct Page {
     pub setup: Setup,
+    pub sound: Sound,
+    pub microphone: Option<Microphone>,
+    /// By the SSRC of the slot, in the order of its sections.
+    pub voices: Vec<(Ssrc, Vec<Heard>)>,
     pub browser: Browser,
     number: u32,
     member: u8,
@@ -63,19 +68,21 @@ impl Page {
             plis_sent: 0,
             nacked: 0,
             reports: BTreeMap::new(),
+            sound: Sound::default(),
+            microphone: None,
+            voices: Vec::new(),
             setup,
         }
     }
 
     pub fn offer(&self) -> String {
         let Setup { encodings, slots } = self.setup;
-        let count = 1 + u8::from(encodings > 0) + slots;
+        let count = 1 + u8::from(encodings > 0) + slots + self.sound.slots;
         let mids: Vec<String> = (0..count).map(|mid| mid.to_string()).collect();
         let mut sdp = format!("v=0\r\no=- {} 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", self.number);
         sdp += &format!("a=group:BUNDLE {}\r\n", mids.join(" "));
-        sdp += "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
-        sdp += &self.section("0", "recvonly");
-        sdp += "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n";
+        let direction = if self.sound.speaks { "sendonly" } else { "recvonly" };
+        sdp += &self.audio("0", direction, self.sound.redundant);
         let mut mid = 1;
         if encodings > 0 {
             sdp += &self.video(&mid.to_string(), "sendonly");
@@ -89,6 +96,23 @@ impl Page {
         for _ in 0..slots {
             sdp += &self.video(&mid.to_string(), "recvonly");
             mid += 1;
+        }
+        for _ in 0..self.sound.slots {
+            sdp += &self.audio(&mid.to_string(), "recvonly", false);
+            mid += 1;
+        }
+        sdp
+    }
+
+    fn audio(&self, mid: &str, direction: &str, redundant: bool) -> String {
+        let (opus, red) = (OPUS.0, RED.0);
+        let formats = if redundant { format!("{red} {opus}") } else { opus.to_string() };
+        let mut sdp = format!("m=audio 9 UDP/TLS/RTP/SAVPF {formats}\r\n");
+        sdp += &self.section(mid, direction);
+        sdp += &format!("a=extmap:{LEVEL} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
+        sdp += &format!("a=rtpmap:{opus} opus/48000/2\r\na=rtcp-fb:{opus} transport-cc\r\n");
+        if redundant {
+            sdp += &format!("a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {opus}/{opus}\r\n");
         }
         sdp
     }
@@ -121,7 +145,7 @@ impl Page {
         let sections: Vec<&str> = sdp.split("\r\nm=").skip(1).collect();
         assert_eq!(
             sections.len(),
-            usize::from(1 + u8::from(self.setup.encodings > 0) + self.setup.slots),
+            usize::from(1 + u8::from(self.setup.encodings > 0) + self.setup.slots + self.sound.slots),
             "{sdp}"
         );
         let value = |text: &str, name: &str| {
@@ -134,7 +158,17 @@ impl Page {
         let ice = LocalIce { ufrag: value(first, "a=ice-ufrag:"), pwd: value(first, "a=ice-pwd:") };
         let fingerprint = Fingerprint::parse(&value(first, "a=fingerprint:sha-256 ")).unwrap();
         self.browser.answered(now, TransportKey(0), ice, fingerprint);
-        for section in sections.iter().skip(1).filter(|section| section.contains("a=sendonly")) {
+        let slots = || sections.iter().skip(1).filter(|section| section.contains("a=sendonly"));
+        let first = sections.iter().take(usize::from(self.sound.first_is_slot));
+        for section in first.chain(slots().filter(|section| section.starts_with("audio"))) {
+            let line = value(section, "a=ssrc:");
+            let ssrc = line.split(' ').next().unwrap().parse().unwrap();
+            self.voices.push((Ssrc(ssrc), Vec::new()));
+        }
+        if self.sound.speaks {
+            self.microphone = Some(Microphone::new(now, self.member, self.number, self.sound.redundant));
+        }
+        for section in slots().filter(|section| section.starts_with("video")) {
             let group = value(section, "a=ssrc-group:FID ");
             let mut ssrcs = group.split(' ').map(|ssrc| Ssrc(ssrc.parse().unwrap()));
             let (media, rtx) = (ssrcs.next().unwrap(), ssrcs.next().unwrap());
@@ -157,17 +191,24 @@ impl Page {
             return browser;
         }
         let camera = self.camera.as_ref().map(Camera::due);
-        [browser, camera, Some(self.service_at)].into_iter().flatten().min()
+        let microphone = self.microphone.as_ref().map(Microphone::due);
+        [browser, camera, microphone, Some(self.service_at)].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         self.browser.handle_timeout(now);
         if !self.is_connected() {
+            self.microphone.iter_mut().for_each(|microphone| microphone.wait(now));
             return;
         }
         while self.camera.as_ref().is_some_and(|camera| camera.due() <= now) {
             let packets = self.camera.as_mut().unwrap().film(now);
             packets.iter().for_each(|packet| self.send(packet));
+        }
+        while let Some(microphone) = self.microphone.as_mut().filter(|microphone| microphone.due() <= now) {
+            if let Some(packet) = microphone.speak() {
+                self.browser.sends(&packet);
+            }
         }
         if self.service_at <= now {
             self.service_at = now + SERVICE_EVERY;
@@ -216,6 +257,9 @@ impl Page {
             let (media, rtx) = (view.ssrc(), view.ssrc());
             if let Some((_, _, slot)) = self.slots.iter_mut().find(|slot| slot.0 == media || slot.1 == rtx) {
                 slot.take(now, &view);
+            }
+            if let Some((_, heard)) = self.voices.iter_mut().find(|(ssrc, _)| *ssrc == media) {
+                heard.push(Heard::read(now, &view));
             }
         }
         for packet in std::mem::take(&mut self.browser.rtcp) {

@@ -215,6 +215,11 @@ fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
             media.lost_in,
         ),
         ("signalbox_packets_nacked_total", "RTP packets that receivers reported missing.", media.nacked_out),
+        (
+            "signalbox_packets_repaired_total",
+            "RTP packets of sound lost on the way in, of which a later packet brought a copy.",
+            media.repaired_in,
+        ),
         ("signalbox_packets_retransmitted_total", "RTP packets sent again.", media.retransmitted_out),
         ("signalbox_bandwidth_probes_total", "Probes of the bandwidth of legs.", media.probes),
         (

@@ -33,6 +33,8 @@ pub(crate) struct Terms {
     pub(crate) video_slots: Vec<LocalMedia>,
     pub(crate) audio_slots: Vec<LocalMedia>,
     policy: Policy,
+    /// It receives one member only.
+    one_stream: bool,
     origin: Origin,
     name: Arc<str>,
 }
@@ -58,6 +60,7 @@ impl Terms {
             video: None,
             video_slots: Vec::new(),
             audio_slots: Vec::new(),
+            one_stream: matches!(receive, Receive::Member(_)),
             origin,
             name,
         };
@@ -199,6 +202,7 @@ impl Terms {
             data: None,
             cname: &self.name,
             stream: &self.name,
+            one_stream: self.one_stream,
         })
     }
 }

@@ -27,7 +27,7 @@ use self::links::Links;
 use self::liveness::Watch;
 use self::outflow::Outflow;
 pub(crate) use self::receiving::Attention;
-pub(crate) use self::receiving::{Ingest, Receiving};
+pub(crate) use self::receiving::{Heard, Ingest, Receiving};
 use self::sending::{Sending, Subject};
 use super::command::Receive;
 use super::event::Liveness;
@@ -39,7 +39,8 @@ use crate::rtcp::{self, Packet, ReportBlock};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
 use crate::units::{
-    Bitrate, EncodingIndex, MediaKind, MediaTime, MemberKey, SeqNo, TransportKey, VideoCodec, VideoCodecs,
+    Bitrate, EncodingIndex, LegKey, MediaKind, MediaTime, MemberKey, SeqNo, TransportKey, VideoCodec,
+    VideoCodecs,
 };
 
 /// A browser that has our answer needs a fraction of a second; a lost one holds its place no longer than this.
@@ -149,6 +150,11 @@ impl Leg {
             reach.transports.close(reach.now, link.transport);
             reach.routes.remove(&link.transport);
         }
+    }
+
+    /// Its transports.
+    pub(crate) fn links(&self) -> &Links {
+        &self.links
     }
 
     pub(crate) fn member(&self) -> MemberKey {
@@ -361,6 +367,21 @@ impl Leg {
         packet: &MediaPacket,
     ) -> Gate {
         self.sending.send_slot(reach, &mut self.links, &mut self.outflow, slot, (from, codec), packet)
+    }
+
+    /// A packet of a member whose sound one of its slots has.
+    pub(crate) fn send_voice(&mut self, reach: &mut Reach<'_>, slot: u8, from: LegKey, packet: &MediaPacket) {
+        self.sending.send_voice(reach, &mut self.links, slot, from, packet);
+    }
+
+    /// A slot of sound has somebody else from now on, or nobody.
+    pub(crate) fn release_voice(&mut self, slot: u8) {
+        self.sending.release_voice(slot);
+    }
+
+    /// How many slots for sound it has.
+    pub(crate) fn voice_count(&self) -> u8 {
+        self.sending.voice_count()
     }
 
     /// A number of such an encoding that carries nothing.

@@ -15,16 +15,18 @@ use bytes::Bytes;
 use super::camera::{Camera, Shape};
 use super::links::{Link, Links};
 use crate::codec::{CodecError, Picture};
-use crate::forward::Arrival;
+use crate::forward::{Arrival, MediaPacket};
 use crate::mix::audio::AudioInput;
-use crate::receive::{AudioReceiver, Format, ReceptionStats, SenderClock};
+use crate::receive::{AudioReceiver, Format, ReceptionStats, SenderClock, Sound};
 use crate::room::feed::Feed;
 use crate::room::job::{DecoderSlot, FeedKey};
 use crate::rtcp::{ReportBlock, SenderInfo};
-use crate::rtp::{ExtId, RtpView};
+use crate::rtp::{AudioLevel, ExtId, RtpView};
 use crate::sdp::{Codec, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::Reach;
-use crate::units::{ClockRate, EncodingIndex, MediaKind, MediaTime, MemberKey, Pt, Rid, Ssrc, TransportKey};
+use crate::units::{
+    ClockRate, EncodingIndex, MediaKind, MediaTime, MemberKey, Pt, Rid, SeqNo, Ssrc, TransportKey,
+};
 
 /// The streams of a leg, as far as the peer sends them.
 pub(crate) struct Receiving {
@@ -69,20 +71,41 @@ pub(crate) struct Ingest<'a> {
     pub(crate) video: Option<(EncodingIndex, Arrival<'a>)>,
     /// The camera has something to show for the first time.
     pub(crate) appeared: bool,
+    /// For those who hear this member in a stream of its own.
+    pub(crate) sound: Option<Heard>,
+}
+
+/// Sound of a microphone, on its way to others.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    /// How loud it is, when the packet says so.
+    pub(crate) level: Option<AudioLevel>,
+    /// Those of which the packet has brought a copy because they did not come themselves; the oldest first.
+    pub(crate) repaired: Vec<MediaPacket>,
+    /// Its own; `None` when it is nothing that we know.
+    pub(crate) own: Option<MediaPacket>,
 }
 
 /// An m-section that the peer sends.
 struct Section<R> {
     receiver: R,
     pts: Vec<Pt>,
+    /// Under which payload type redundant packets come, and what they have inside.
+    red: Option<(Pt, Pt)>,
     transport_cc: Option<ExtId>,
+    audio_level: Option<ExtId>,
 }
 
 impl<R> Section<R> {
     fn new(media: &NegotiatedMedia, receiver: R) -> Self {
-        let pts =
-            media.receive.iter().flat_map(|payload| [Some(payload.pt), payload.rtx]).flatten().collect();
-        Self { receiver, pts, transport_cc: media.extensions.transport_cc.map(ExtId) }
+        let numbers = |payload: &Payload| [Some(payload.pt), payload.rtx, payload.red.map(|red| red.pt)];
+        Self {
+            receiver,
+            pts: media.receive.iter().flat_map(numbers).flatten().collect(),
+            red: media.receive.iter().find_map(|payload| Some((payload.red?.pt, payload.pt))),
+            transport_cc: media.extensions.transport_cc.map(ExtId),
+            audio_level: media.extensions.audio_level.map(ExtId),
+        }
     }
 }
 
@@ -161,8 +184,7 @@ impl Receiving {
         match kind {
             MediaKind::Audio => {
                 reach.counters.audio_in.count(size);
-                self.on_audio(reach, &packet);
-                Ingest::default()
+                Ingest { sound: self.on_audio(reach, &packet), ..Ingest::default() }
             }
             MediaKind::Video => {
                 reach.counters.video_in.count(size);
@@ -182,8 +204,8 @@ impl Receiving {
         }
     }
 
-    fn on_audio(&mut self, reach: &mut Reach<'_>, packet: &RtpView<'_>) {
-        let Some(section) = &mut self.audio else { return };
+    fn on_audio(&mut self, reach: &mut Reach<'_>, packet: &RtpView<'_>) -> Option<Heard> {
+        let section = self.audio.as_mut()?;
         let receiver = match &mut section.receiver {
             Some(receiver) if receiver.ssrc() == packet.ssrc() => receiver,
             // The first packet, or the peer has begun a new stream; the mix sees the leap in its numbers.
@@ -192,20 +214,51 @@ impl Receiving {
                 other.insert(AudioReceiver::new(packet.ssrc(), ClockRate::OPUS))
             }
         };
-        let Some((seq, timestamp)) = receiver.handle_rtp(reach.now, packet) else { return };
+        let numbers = receiver.handle_rtp(reach.now, packet)?;
         let now = reach.now;
-        self.each_clock(|clock| clock.handle_packet(now, MediaKind::Audio, timestamp));
+        self.each_clock(|clock| clock.handle_packet(now, MediaKind::Audio, numbers.1));
         if self.microphone == Attention::Ignored {
-            return;
+            return None;
         }
-        reach.audio(AudioInput::Packet {
-            room: self.key.room,
-            member: self.member,
-            seq,
-            timestamp,
-            payload: Bytes::copy_from_slice(packet.payload()),
-            arrived: reach.now,
-        });
+        Some(self.hear(reach, packet, numbers))
+    }
+
+    /// Gives the mix what is in a packet, and tells what it was.
+    fn hear(
+        &mut self,
+        reach: &mut Reach<'_>,
+        packet: &RtpView<'_>,
+        (seq, timestamp): (SeqNo, MediaTime),
+    ) -> Heard {
+        let mut heard = Heard { level: None, repaired: Vec::new(), own: None };
+        let Some(Section { receiver: Some(receiver), red, audio_level, .. }) = &mut self.audio else {
+            return heard;
+        };
+        heard.level = audio_level.and_then(|id| packet.audio_level(id));
+        let (room, member, arrived) = (self.key.room, self.member, reach.now);
+        let clock = &self.clock;
+        let mut hear = |Sound { seq, timestamp, payload }: Sound<'_>| {
+            let payload = Bytes::copy_from_slice(payload);
+            let captured = clock.local(MediaKind::Audio, timestamp).unwrap_or(arrived);
+            let packet = MediaPacket::audio(seq, timestamp, captured, payload.clone());
+            reach.audio(AudioInput::Packet { room, member, seq, timestamp, payload, arrived });
+            packet
+        };
+        let Some((_, of)) = red.filter(|(red, _)| *red == packet.pt()) else {
+            heard.own = Some(hear(Sound { seq, timestamp, payload: packet.payload() }));
+            return heard;
+        };
+        for sound in receiver.unfold((seq, timestamp), packet.payload(), of) {
+            let is_own = sound.seq == seq;
+            let packet = hear(sound);
+            if is_own {
+                heard.own = Some(packet);
+            } else {
+                heard.repaired.push(packet);
+            }
+        }
+        reach.counters.repaired_in += heard.repaired.len() as u64;
+        heard
     }
 
     fn on_video<'a>(&mut self, reach: &mut Reach<'_>, packet: &RtpView<'a>) -> Ingest<'a> {
@@ -232,7 +285,7 @@ impl Receiving {
                 appeared |= !std::mem::replace(&mut self.seen, true) && !self.feed.has_picture();
             }
         }
-        Ingest { video: video.filter(|_| self.camera == Attention::Taken), appeared }
+        Ingest { video: video.filter(|_| self.camera == Attention::Taken), appeared, sound: None }
     }
 
     /// Each encoding of the camera has a clock, and all of them hear of the sound.

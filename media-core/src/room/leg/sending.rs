@@ -20,13 +20,14 @@ use crate::rtcp::{self, Lost, ReportBlock};
 use crate::rtp::ExtId;
 use crate::sdp::{Codec, LocalMedia, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::{Ids, Reach};
-use crate::units::{ClockRate, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
+use crate::units::{ClockRate, LegKey, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
 
 /// The streams of a leg, as far as the peer receives them.
 pub(crate) struct Sending {
     audio: Option<Stream>,
     video: Option<Stream>,
     slots: Vec<VideoSlot>,
+    voices: Vec<VoiceSlot>,
     own: Ssrc,
     cname: Arc<str>,
     /// Numbers the audio packets: each leg hears a mix of its own choice, without gaps.
@@ -61,6 +62,14 @@ struct VideoSlot {
     active: bool,
 }
 
+/// A slot for the sound of one member at a time.
+struct VoiceSlot {
+    sender: RtpSender,
+    /// Whose packets its numbers follow.
+    from: Option<LegKey>,
+    active: bool,
+}
+
 /// What a report or request of the peer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -77,6 +86,7 @@ impl Sending {
             audio: None,
             video: None,
             slots: Vec::new(),
+            voices: Vec::new(),
             own: own.unwrap_or(Ssrc(1)),
             cname: terms.cname(),
             audio_seq: SeqNo(0),
@@ -104,6 +114,7 @@ impl Sending {
         self.audio = stream(self.audio.take(), audio, terms.audio.as_ref(), ClockRate::OPUS);
         self.video = stream(self.video.take(), video, terms.video.as_ref(), ClockRate::VIDEO);
         self.renew_slots(ids, terms);
+        self.renew_voices(ids, terms);
     }
 
     /// Slots that are there go on; a section that no longer receives keeps its number, and shows nothing.
@@ -122,6 +133,64 @@ impl Sending {
                 }
             }
         }
+    }
+
+    /// The same for slots of sound.
+    fn renew_voices(&mut self, ids: &mut Ids, terms: &Terms) {
+        for (at, section) in terms.negotiated.audio_slots.iter().enumerate() {
+            let Some(local) = terms.audio_slots.get(at) else { break };
+            let active = section.direction.sends();
+            match self.voices.get_mut(at) {
+                Some(voice) => voice.active = active,
+                None => {
+                    let sender = sender(ids, section, local, ClockRate::OPUS, terms.cname());
+                    self.voices.push(VoiceSlot { sender, from: None, active });
+                }
+            }
+        }
+    }
+
+    /// A packet of a member that a slot has the sound of. Numbers go on when it is another's than before.
+    pub(crate) fn send_voice(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        number: u8,
+        from: LegKey,
+        packet: &MediaPacket,
+    ) {
+        let Some(transport) = links.slots().filter(|link| link.is_keyed()).map(|link| link.transport) else {
+            return;
+        };
+        let voice = self.voices.get_mut(usize::from(number)).filter(|voice| voice.active);
+        let Some(VoiceSlot { sender, from: before, .. }) = voice else { return };
+        let begins = *before != Some(from);
+        if begins {
+            *before = Some(from);
+            sender.switch_to(sender.payload());
+        }
+        // RFC 3551 §4.1: a buffer may adapt where a talkspurt begins.
+        let packet = MediaPacket { marker: begins, ..packet.clone() };
+        reach.scratch.clear();
+        let transport_cc = links.next_out(sender);
+        if sender.write(reach.now, &packet, transport_cc, reach.scratch)
+            && let Some(size) = reach.send_rtp(transport)
+        {
+            links.sent(transport_cc);
+            reach.counters.audio_out.count(size);
+        }
+    }
+
+    /// A slot of sound has somebody else from now on, or nobody.
+    pub(crate) fn release_voice(&mut self, number: u8) {
+        if let Some(voice) = self.voices.get_mut(usize::from(number)) {
+            voice.from = None;
+        }
+    }
+
+    /// How many slots for sound it has.
+    pub(crate) fn voice_count(&self) -> u8 {
+        u8::try_from(self.voices.len()).unwrap_or(u8::MAX)
     }
 
     /// How many slots for pictures it has.
@@ -242,7 +311,8 @@ impl Sending {
     pub(crate) fn rtt(&self) -> Option<Duration> {
         let streams = [&self.video, &self.audio].into_iter().flatten().map(|stream| &stream.sender);
         let slots = self.slots.iter().map(|slot| slot.slot.sender());
-        streams.chain(slots).find_map(|sender| sender.stats().rtt)
+        let voices = self.voices.iter().map(|voice| &voice.sender);
+        streams.chain(slots).chain(voices).find_map(|sender| sender.stats().rtt)
     }
 
     fn sender(&mut self, kind: MediaKind) -> Option<&mut RtpSender> {
@@ -447,6 +517,9 @@ impl Sending {
         for slot in &mut self.slots {
             slot.slot.sender_mut().handle_report(reach.ntp(), block);
         }
+        for voice in &mut self.voices {
+            voice.sender.handle_report(reach.ntp(), block);
+        }
     }
 
     /// Sends what is due on one transport: sender reports, and `blocks` about what it receives.
@@ -481,6 +554,11 @@ impl Sending {
         let ntp = reach.ntp();
         for slot in &mut self.slots {
             if slot.slot.sender_mut().poll_report(reach.now, ntp, blocks, reach.scratch) {
+                blocks.clear();
+            }
+        }
+        for voice in &mut self.voices {
+            if voice.sender.poll_report(reach.now, ntp, blocks, reach.scratch) {
                 blocks.clear();
             }
         }
