@@ -15,7 +15,8 @@ use media_core::sdp::{
     Answer, LocalData, LocalMedia, Negotiated, Offer, Origin, Policy, SlotPolicy, negotiate, write_answer,
 };
 use media_core::transport::{
-    Candidate, Fingerprint, Identity, LocalIce, PeerSetup, Received, RemoteIce, TransportEvent, Transports,
+    Candidate, ChannelSetup, DataChannels, DataMessage, Delivery, Fingerprint, Identity, LocalIce,
+    MESSAGE_MAX, PeerSetup, Received, Reliability, RemoteIce, TransportEvent, Transports,
 };
 use media_core::units::{Pt, Ssrc, VideoCodec};
 use rtc_crypto::RTCCryptoProvider as _;
@@ -26,7 +27,7 @@ use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
 
 /// By the names of their corpora.
-pub const TARGETS: [(&str, fn(&[u8])); 12] = [
+pub const TARGETS: [(&str, fn(&[u8])); 13] = [
     ("rtp_header", rtp_header),
     ("rtcp", rtcp),
     ("twcc", twcc),
@@ -39,6 +40,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 12] = [
     ("sdp", sdp),
     ("stun_datagram", stun_datagram),
     ("dtls_datagram", dtls_datagram),
+    ("sctp", sctp),
 ];
 
 /// The input as a story: `what`, a length in two bytes, so many bytes; and again.
@@ -376,4 +378,83 @@ fn signed(local: &LocalIce, mut attributes: &[u8]) -> Vec<u8> {
     // It fails when there is a FINGERPRINT already: then the check goes as far as it came.
     let _ = message.build(&setters);
     message.raw
+}
+
+/// Chunks of a peer in an association that is open, in the steps `kind, flags, length, value`.
+pub fn sctp(bytes: &[u8]) {
+    let mut now = Instant::now();
+    let mut data = DataChannels::new(MESSAGE_MAX);
+    let init = [
+        &[0, 0, 0, 9, 0, 2, 0, 0, 0, 64, 0, 64][..],
+        &FIRST_TSN.to_be_bytes(),
+        &[0x80, 8, 0, 6, 192, 130, 0, 0],
+    ];
+    data.receive(now, sctp_packet(0, 1, 0, &init.concat()).into()).expect("an INIT");
+    let answer = data.poll_transmit().expect("an INIT ACK");
+    let word = |at: usize| u32::from_be_bytes(answer[at..at + 4].try_into().expect("four bytes"));
+    let (tag, first) = (word(16), word(28));
+    let cookie = &answer[36..32 + usize::from(answer[35])];
+    data.receive(now, sctp_packet(tag, 10, 0, cookie).into()).expect("a COOKIE ECHO");
+    let label = || "fuzz".to_owned();
+    let delivery = Delivery { ordered: false, reliability: Reliability::MaxRetransmits(1) };
+    data.open(now, ChannelSetup { label: label(), protocol: label(), delivery }).expect("a channel");
+
+    let mut rest = bytes;
+    while let Some((&[kind, flags, length], after)) = rest.split_first_chunk() {
+        let (value, after) = after.split_at(after.len().min(usize::from(length)));
+        rest = after;
+        let near = |base: u32| {
+            let by = value.first_chunk().map_or(0, |two| u32::from(u16::from_be_bytes(*two)));
+            [&base.wrapping_add(by).to_be_bytes()[..], value.get(2..).unwrap_or_default()].concat()
+        };
+        let packet = match kind {
+            // The peer's numbers and ours, so that most of them mean something.
+            0 | 192 => sctp_packet(tag, kind, flags, &near(FIRST_TSN)),
+            3 => sctp_packet(tag, kind, flags, &near(first.wrapping_sub(1))),
+            255 => {
+                now += Duration::from_millis(u64::from(length) * 20);
+                data.handle_timeout(now);
+                Vec::new()
+            }
+            254 => {
+                let message = DataMessage { is_text: flags & 1 == 0, bytes: value.repeat(9).into() };
+                // It may be refused: the channel is not answered yet, or too much waits.
+                let _ = data.send(now, "fuzz", &message);
+                Vec::new()
+            }
+            253 => [&sctp_packet(tag, 0, 0, &[])[..12], value].concat(),
+            _ => sctp_packet(tag, kind, flags, value),
+        };
+        if !packet.is_empty() {
+            let _ = data.receive(now, sealed(packet).into());
+        }
+        let sent = std::iter::from_fn(|| data.poll_transmit()).map(|packet| packet.len()).sum::<usize>();
+        assert!(sent <= 512 * 1024, "{sent} bytes at once");
+        while data.poll_event().is_some() {}
+    }
+}
+
+const FIRST_TSN: u32 = 0xffff_fff0;
+
+/// A packet of one chunk, its checksum right.
+fn sctp_packet(tag: u32, kind: u8, flags: u8, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX).to_be_bytes();
+    let mut packet =
+        [&[0x13, 0x88, 0x13, 0x88][..], &tag.to_be_bytes(), &[0; 4], &[kind, flags], &length, value].concat();
+    packet.resize(packet.len().next_multiple_of(4), 0);
+    sealed(packet)
+}
+
+/// The CRC-32C of RFC 9260 §A, put where it belongs.
+fn sealed(mut packet: Vec<u8>) -> Vec<u8> {
+    if let Some(checksum) = packet.get_mut(8..12) {
+        checksum.fill(0);
+    }
+    let crc = packet.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 * (crc & 1)))
+    });
+    if let Some(checksum) = packet.get_mut(8..12) {
+        checksum.copy_from_slice(&(!crc).to_le_bytes());
+    }
+    packet
 }

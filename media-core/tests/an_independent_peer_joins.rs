@@ -111,7 +111,7 @@ impl Meeting {
         while let Some((_, event)) = self.server.poll_event() {
             match event {
                 TransportEvent::Keyed(profile) => self.profile = Some(profile),
-                TransportEvent::PathOpen(_) | TransportEvent::PathMoved(_) => {}
+                TransportEvent::PathOpen(_) | TransportEvent::PathMoved(_) | TransportEvent::Data(_) => {}
                 TransportEvent::Closed | TransportEvent::Failed(_) => panic!("{event:?}"),
             }
         }

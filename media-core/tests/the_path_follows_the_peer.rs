@@ -12,7 +12,7 @@ mod sim;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use media_core::transport::{DropReason, PeerSetup, Received, TransportEvent};
+use media_core::transport::{ConnectionId, DropReason, Path, PeerSetup, Received, TransportEvent};
 use sim::browser::{Browser, check};
 use sim::link::Impairment;
 use sim::{World, rtp, server_address};
@@ -189,4 +189,117 @@ fn what_is_heard_is_noted() {
     world.link.send(now, HOME.parse().unwrap(), server_address(), rtp(1, 9, b"forged, as it has no tag"));
     world.run_for(Duration::from_millis(2));
     assert_eq!(world.server.last_heard(key), before, "forgeries do not");
+}
+
+/// Hands the server what came on a connection; why it was refused.
+fn on_connection(world: &mut World, connection: u32, bytes: &[u8]) -> Option<DropReason> {
+    let from = Path::Tcp(ConnectionId(connection));
+    match world.server.receive(world.now, from, &mut bytes.to_vec()) {
+        Received::Refused(reason) => Some(reason),
+        Received::Taken | Received::Rtp { .. } | Received::Rtcp { .. } => None,
+    }
+}
+
+/// Where the next packet of the server would go.
+fn goes_to(world: &mut World, browser: usize, seq: u16) -> Option<Path> {
+    let key = world.browsers[browser].key();
+    world.server.seal_rtp(key, &mut rtp(2, seq, b"down"))
+}
+
+#[test]
+fn media_moves_to_a_connection_and_back_without_a_gap() {
+    let (mut world, browser) = connected(&[HOME]);
+    let key = world.browsers[browser].key();
+    let home = Path::Udp(HOME.parse().unwrap());
+    let (first, tcp) = (ConnectionId(5), Path::Tcp(ConnectionId(5)));
+    world.server.handle_connected(first, MOBILE.parse().unwrap());
+
+    // Nothing but a check makes it a path.
+    world.browsers[browser].sends(&rtp(1, 1, b"up"));
+    let (_, sealed) = world.browsers[browser].poll_transmit().unwrap();
+    assert_eq!(on_connection(&mut world, 5, &sealed), Some(DropReason::MediaUnknownAddress));
+    assert!(!world.server.serves(first));
+    let unnominated = world.browsers[browser].check(false);
+    assert_eq!(on_connection(&mut world, 5, &unnominated), None);
+    assert!(world.server.serves(first));
+    assert_eq!(goes_to(&mut world, browser, 1), Some(home), "checked, not chosen");
+    let (to, answer) = world.server.poll_transmit().unwrap();
+    assert_eq!(to, tcp);
+    world.browsers[browser].moves_to(world.now, MOBILE);
+    let now = world.now;
+    // The browser looks at XOR-MAPPED-ADDRESS: it is where the connection comes from.
+    world.browsers[browser].receive(now, MOBILE.parse().unwrap(), answer.to_vec());
+
+    // Chosen: from the next packet on it goes there, and media is taken from there.
+    let nominated = world.browsers[browser].check(true);
+    assert_eq!(on_connection(&mut world, 5, &nominated), None);
+    assert_eq!(goes_to(&mut world, browser, 2), Some(tcp));
+    assert_eq!(world.server.poll_event(), Some((key, TransportEvent::PathMoved(tcp))));
+    assert_eq!(on_connection(&mut world, 5, &sealed), None);
+
+    // The connection is lost: the address that was heard of late has it in the same instant.
+    world.server.handle_disconnected(world.now, first);
+    assert_eq!(goes_to(&mut world, browser, 3), Some(home));
+    assert_eq!(world.server.poll_event(), Some((key, TransportEvent::PathMoved(home))));
+    assert_eq!(on_connection(&mut world, 5, &nominated), Some(DropReason::StunUnauthenticated), "it is gone");
+}
+
+#[test]
+fn a_peer_that_was_heard_nowhere_else_of_late_is_found_by_its_next_check() {
+    let (mut world, browser) = connected(&[HOME]);
+    let nominated = world.browsers[browser].check(true);
+    world.server.handle_connected(ConnectionId(1), MOBILE.parse().unwrap());
+    assert_eq!(on_connection(&mut world, 1, &nominated), None);
+    world.link.impairment.loss_permille = 1000;
+    world.run_for(Duration::from_secs(11));
+    world.server.handle_disconnected(world.now, ConnectionId(1));
+    assert_eq!(
+        goes_to(&mut world, browser, 1),
+        None,
+        "an address of eleven seconds ago may be somebody else's"
+    );
+    world.link.impairment.loss_permille = 0;
+    world.run_for(Duration::from_secs(3));
+    media_flows(&mut world, browser, 2, HOME);
+}
+
+#[test]
+fn ice_restarts_over_a_connection() {
+    let (mut world, browser) = connected(&[HOME]);
+    let key = world.browsers[browser].key();
+    for connection in [1, 2] {
+        world.server.handle_connected(ConnectionId(connection), MOBILE.parse().unwrap());
+    }
+    let before = world.browsers[browser].check(true);
+    assert_eq!(on_connection(&mut world, 1, &before), None);
+    let mut remote = world.browsers[browser].remote_ice();
+    remote.ufrag = "efgh".to_owned();
+    let local = world.server.restart_ice(key, remote).unwrap();
+    assert_eq!(goes_to(&mut world, browser, 1), Some(Path::Tcp(ConnectionId(1))), "media goes on");
+    let now = world.now;
+    world.browsers[browser].restarted(now, "efgh", local);
+    let after = world.browsers[browser].check(true);
+    assert_eq!(on_connection(&mut world, 2, &after), None);
+    assert_eq!(goes_to(&mut world, browser, 2), Some(Path::Tcp(ConnectionId(2))));
+    assert_eq!(on_connection(&mut world, 1, &before), Some(DropReason::StunUnknownUfrag), "history");
+}
+
+#[test]
+fn connections_nobody_uses_any_more_are_given_back() {
+    let (mut world, browser) = connected(&[HOME]);
+    let key = world.browsers[browser].key();
+    // Sixteen paths: the address, and fifteen connections. The next ones take the places of the quietest.
+    for connection in 1..=17 {
+        world.server.handle_connected(ConnectionId(connection), MOBILE.parse().unwrap());
+        world.run_for(Duration::from_millis(1));
+        let check = world.browsers[browser].check(false);
+        assert_eq!(on_connection(&mut world, connection, &check), None);
+    }
+    let mut given_back =
+        || std::iter::from_fn(|| world.server.poll_abandoned()).map(|c| c.0).collect::<Vec<_>>();
+    assert_eq!(given_back(), [1, 2]);
+    world.server.close(world.now, key);
+    let mut rest: Vec<u32> = std::iter::from_fn(|| world.server.poll_abandoned()).map(|c| c.0).collect();
+    rest.sort_unstable();
+    assert_eq!(rest, (3..=17).collect::<Vec<_>>());
 }

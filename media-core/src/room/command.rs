@@ -6,6 +6,7 @@ use layouts::{LayoutId, Position, Size};
 
 use crate::mix::audio::{Sensitivity, Tone, Volume};
 use crate::sdp::Offer;
+use crate::transport::{ChannelSetup, DataMessage};
 use crate::units::{LegKey, MemberKey, RoomKey, VideoCodecs};
 
 /// One instruction; every one names its room, which decides the shard that takes it.
@@ -39,6 +40,12 @@ pub enum Action {
     ReofferLeg { leg: LegKey, offer: Box<Offer> },
     /// End one leg, silently.
     CloseLeg { leg: LegKey },
+    /// Open a data channel to the leg's client; `Data` with `Opened` follows, or with `Refused`.
+    OpenChannel { leg: LegKey, setup: ChannelSetup },
+    /// Send a message on a data channel of the leg. `Data` with `Refused` follows where that cannot be.
+    SendData { leg: LegKey, channel: String, message: DataMessage },
+    /// End a data channel of the leg.
+    CloseChannel { leg: LegKey, channel: String },
     /// The member's microphone is heard or not.
     SetAudioMuted { member: MemberKey, muted: bool },
     /// The member's camera, or the mute image in its place.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use layouts::{GridRect, Placed};
 
+use crate::transport::DataEvent;
 use crate::units::{EncodingIndex, LegKey, MemberKey, Rid, RoomKey};
 
 /// One happening in a media room.
@@ -24,6 +25,8 @@ pub enum Event {
     Tiles { room: RoomKey, leg: LegKey, tiles: Tiles },
     /// Which encodings of a simulcast camera somebody looks at: for its publisher, who may leave out the others.
     Wanted { room: RoomKey, leg: LegKey, encodings: Vec<WantedEncoding> },
+    /// Something happened on the data channels of a leg.
+    Data { room: RoomKey, leg: LegKey, data: DataEvent },
     /// Speech began or ended.
     Talking { room: RoomKey, member: MemberKey, talking: bool },
 }

@@ -12,7 +12,7 @@ use crate::forward::{MediaPacket, SourceId};
 use crate::mix::audio::AudioInput;
 use crate::sdp::Offer;
 use crate::shard::Reach;
-use crate::transport::TransportEvent;
+use crate::transport::{DataEvent, SendRefusal, TransportEvent};
 use crate::units::{LegKey, MemberKey, TransportKey};
 
 impl Room {
@@ -135,6 +135,25 @@ impl Room {
         }
     }
 
+    /// Data channels are on the transport that carries everything; a refusal is told as it happens to a channel.
+    pub(super) fn on_data_action(
+        &mut self,
+        reach: &mut Reach<'_>,
+        leg: LegKey,
+        label: &str,
+        act: impl FnOnce(&mut Reach<'_>, TransportKey) -> Result<(), SendRefusal>,
+    ) {
+        let transport = self.legs.get(&leg).and_then(|leg| leg.links().iter().next());
+        let acted = match transport.map(|link| link.transport) {
+            Some(transport) => act(reach, transport),
+            None => Err(SendRefusal::NoChannel),
+        };
+        if let Err(why) = acted {
+            let data = DataEvent::Refused { label: label.to_owned(), why };
+            reach.event(Event::Data { room: self.key, leg, data });
+        }
+    }
+
     /// Gives a viewer a young key frame and what came behind it.
     pub(super) fn send_again(&mut self, reach: &mut Reach<'_>, key: LegKey, packets: &[MediaPacket]) {
         let Some(leg) = self.legs.get_mut(&key) else { return };
@@ -170,6 +189,7 @@ impl Room {
             }
             TransportEvent::Closed => self.end_leg(reach, key, LegEnd::PeerClosed),
             TransportEvent::Failed(why) => self.end_leg(reach, key, LegEnd::HandshakeFailed(why)),
+            TransportEvent::Data(data) => reach.event(Event::Data { room: self.key, leg: key, data }),
         }
         self.rearrange(reach);
     }

@@ -239,6 +239,9 @@ impl Shard {
             | Action::ReofferLeg { .. }
             | Action::CloseLeg { .. }
             | Action::SetViewport { .. }
+            | Action::OpenChannel { .. }
+            | Action::SendData { .. }
+            | Action::CloseChannel { .. }
             | Action::SetAudioMuted { .. }
             | Action::SetVideoMuted { .. }
             | Action::SetAudience { .. }

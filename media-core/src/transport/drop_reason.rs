@@ -46,8 +46,12 @@ drop_reasons! {
     DtlsTooMuch = "dtls_too_much",
     /// The handshake did not begin with a ClientHello.
     DtlsBeforeHello = "dtls_before_hello",
-    /// Data channels are not offered.
+    /// Data channels were not negotiated, or the handshake is not complete.
     DtlsApplicationData = "dtls_application_data",
+    /// Not SCTP, or no SCTP that data channels have.
+    DataMalformed = "data_malformed",
+    /// More than the peer may send before it is read, or far from what came before.
+    DataTooMuch = "data_too_much",
     /// The association is closed or has failed.
     DtlsOver = "dtls_over",
     /// Media from an address that no connectivity check has opened.

@@ -52,6 +52,10 @@ const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
 pub(super) struct Dtls {
     peer: Fingerprint,
     gate: Gate,
+    /// Data channels were negotiated.
+    data: bool,
+    /// What came for them; at most what one datagram holds.
+    received: Vec<BytesMut>,
     state: State,
 }
 
@@ -80,7 +84,13 @@ pub(super) enum Outcome {
 impl Dtls {
     /// Waits for the ClientHello of the peer with this certificate.
     pub(super) fn new(peer: Fingerprint) -> Self {
-        Self { peer, gate: Gate::default(), state: State::AwaitingHello(HelloBuffer::default()) }
+        Self {
+            peer,
+            gate: Gate::default(),
+            data: false,
+            received: Vec::new(),
+            state: State::AwaitingHello(HelloBuffer::default()),
+        }
     }
 
     /// Reads a datagram; what is to be sent is added to `out`.
@@ -91,7 +101,7 @@ impl Dtls {
         datagram: &[u8],
         out: &mut Vec<Bytes>,
     ) -> Result<Outcome, DropReason> {
-        self.gate.admit(datagram, matches!(self.state, State::Connected { .. }))?;
+        self.gate.admit(datagram, matches!(self.state, State::Connected { .. }), self.data)?;
         match &mut self.state {
             State::AwaitingHello(buffer) => {
                 let Some(hello) = buffer.push(datagram)? else { return Ok(Outcome::Nothing) };
@@ -115,6 +125,24 @@ impl Dtls {
             State::Handshaking { .. } | State::Connected { .. } => Ok(self.feed(now, datagram, out)),
             State::Over => Err(DropReason::DtlsOver),
         }
+    }
+
+    /// Takes data of the peer from now on.
+    pub(super) fn expect_data(&mut self) {
+        self.data = true;
+    }
+
+    /// What came for data channels with the last datagram.
+    pub(super) fn take_data(&mut self) -> Vec<BytesMut> {
+        std::mem::take(&mut self.received)
+    }
+
+    /// Protects data; what is to be sent is added to `out`. Nothing is, without keys.
+    pub(super) fn send_data(&mut self, now: Instant, data: &[u8], out: &mut Vec<Bytes>) {
+        let State::Connected { endpoint, .. } = &mut self.state else { return };
+        // It fails only when the numbers of records are used up, after 2⁴⁸ of them.
+        let _ = endpoint.write(now, PEER, data);
+        drain(endpoint, out);
     }
 
     /// When [`Self::handle_timeout`] has something to do; `None` from seconds after completion on.
@@ -187,8 +215,11 @@ impl Dtls {
                 self.state = State::Over;
                 Outcome::Closed
             }
-            // Application data does not pass the gate.
-            EndpointEvent::ApplicationData(_) | _ => Outcome::Nothing,
+            EndpointEvent::ApplicationData(data) => {
+                self.received.push(data);
+                Outcome::Nothing
+            }
+            _ => Outcome::Nothing,
         }
     }
 

@@ -36,13 +36,15 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Whether the library may read this datagram. `completed`: the handshake is over.
-    pub(super) fn admit(&mut self, datagram: &[u8], completed: bool) -> Result<(), DropReason> {
+    /// Whether the library may read this datagram. `completed`: the handshake is over; `data`: and data channels were
+    /// negotiated.
+    pub(super) fn admit(&mut self, datagram: &[u8], completed: bool, data: bool) -> Result<(), DropReason> {
         let mut seen_fragments = 0;
         let mut late_records = 0;
         for record in records(datagram) {
             let record = record?;
-            if record.content == Content::ApplicationData {
+            let takes_data = completed && data && record.epoch == 1;
+            if record.content == Content::ApplicationData && !takes_data {
                 return Err(DropReason::DtlsApplicationData);
             }
             seen_fragments += fragments_in(&record)?;
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn the_form_of_records_and_fragments_is_checked() {
         let check = |what, datagram: &[u8], expected| {
-            assert_eq!(Gate::default().admit(datagram, false), expected, "{what}");
+            assert_eq!(Gate::default().admit(datagram, false, true), expected, "{what}");
         };
         let ok = Ok(());
         let malformed = Err(DropReason::DtlsMalformed);
@@ -163,7 +165,7 @@ mod tests {
         /// How many times `datagram` is admitted, of 1000.
         fn admitted(completed: bool, datagram: &[u8]) -> usize {
             let mut gate = Gate::default();
-            (0..1000).filter(|_| gate.admit(datagram, completed).is_ok()).count()
+            (0..1000).filter(|_| gate.admit(datagram, completed, false).is_ok()).count()
         }
         let part = record(22, 0, &fragment(0, 9, 0, 1, b"a"));
         let large = record(22, 0, &fragment(0, 2000, 0, 1000, &[0; 1000]));
@@ -178,10 +180,25 @@ mod tests {
     }
 
     #[test]
+    fn data_is_taken_when_it_is_protected_and_expected() {
+        let check = |epoch, completed, data, expected| {
+            assert_eq!(Gate::default().admit(&record(23, epoch, b"x"), completed, data), expected);
+        };
+        let refused = Err(DropReason::DtlsApplicationData);
+        check(1, true, true, Ok(()));
+        check(1, true, false, refused);
+        check(1, false, true, refused);
+        check(0, true, true, refused);
+        // It is limited by what reads it.
+        let mut gate = Gate::default();
+        assert_eq!((0..1000).filter(|_| gate.admit(&record(23, 1, b"x"), true, true).is_ok()).count(), 1000);
+    }
+
+    #[test]
     fn after_too_much_handshake_a_close_still_gets_through() {
         let mut gate = Gate::default();
         let late = record(22, 0, &fragment(0, 9, 0, 1, b"a")).repeat(40);
-        assert_eq!(gate.admit(&late, true), Err(DropReason::DtlsTooMuch));
-        assert_eq!(gate.admit(&record(21, 1, &[0; 20]), true), Ok(()));
+        assert_eq!(gate.admit(&late, true, false), Err(DropReason::DtlsTooMuch));
+        assert_eq!(gate.admit(&record(21, 1, &[0; 20]), true, false), Ok(()));
     }
 }

@@ -1,11 +1,11 @@
-//! ICE, DTLS and SRTP of all peers that share one UDP port.
+//! ICE, DTLS, SRTP and data channels of all peers that share one port.
 //!
 //! in:  datagrams and where they came from, RTP and RTCP to protect, time
 //! out: plaintext RTP and RTCP, STUN and DTLS to send, events, the next deadline
 //!
 //! ```text
 //!              ┌ STUN by user name fragment ─► ice ──► path, addresses
-//!   datagram ──┼ DTLS by address ─► gate ─► client_hello ─► dtls ──► keys
+//!   datagram ──┼ DTLS by address ─► gate ─► client_hello ─► dtls ──► keys, data
 //!   (demux)    └ SRTP by address ─► srtp ──────────────────────────► Received
 //! ```
 //!
@@ -17,6 +17,7 @@
 
 mod candidate;
 mod client_hello;
+mod data;
 mod demux;
 mod drop_reason;
 mod dtls;
@@ -48,6 +49,10 @@ use peer::Peer;
 use slots::Slots;
 
 pub use candidate::{Candidate, Protocol};
+pub use data::{
+    ChannelSetup, DataChannels, DataEvent, DataMessage, Delivery, MESSAGE_MAX, Reliability, SEND_LOW,
+    SEND_MAX, SendRefusal,
+};
 pub use drop_reason::DropReason;
 pub use identity::{Identity, IdentityError};
 pub use params::{Fingerprint, LocalIce, RemoteIce};
@@ -102,6 +107,8 @@ pub enum TransportEvent {
     Closed,
     /// DTLS has failed; says why.
     Failed(String),
+    /// Something happened on its data channels.
+    Data(DataEvent),
 }
 
 /// All peers of one UDP port; one value per shard.
@@ -118,8 +125,8 @@ pub struct Transports {
     /// Peers in the middle of a handshake, by when they want [`Self::handle_timeout`].
     deadlines: BTreeSet<(Instant, TransportKey)>,
     outbox: VecDeque<(Path, Bytes)>,
-    /// Emptied by [`Self::poll_event`]. Bounded by the number of peers: of a path that moves only
-    /// the latest address is kept, everything else happens once.
+    /// Emptied by [`Self::poll_event`], after every datagram. Of a path that moves only the latest is kept; messages of
+    /// data channels are bounded by what a peer may send before it is read; everything else happens once.
     events: VecDeque<(TransportKey, TransportEvent)>,
     flight: Vec<Bytes>,
 }
@@ -284,11 +291,71 @@ impl Transports {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             peer.deadline = None;
             let outcome = peer.dtls.handle_timeout(now, &mut self.flight);
-            self.after_dtls(key, outcome);
+            if let Some(data) = &mut peer.data {
+                data.handle_timeout(now);
+            }
+            self.after_dtls(now, key, outcome);
         }
     }
 
-    /// When the last authenticated STUN, RTP or RTCP came.
+    /// The SDP has data channels; the peer takes messages of at most this length.
+    pub fn expect_data(&mut self, key: TransportKey, message_max: usize) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.dtls.expect_data();
+            peer.data.get_or_insert_with(|| Box::new(DataChannels::new(message_max)));
+        }
+    }
+
+    /// Opens a data channel to the peer; [`DataEvent::Opened`] follows.
+    ///
+    /// # Errors
+    /// [`SendRefusal`]
+    pub fn open_channel(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        setup: ChannelSetup,
+    ) -> Result<(), SendRefusal> {
+        self.with_data(now, key, |data| data.open(now, setup))
+    }
+
+    /// Sends a message on the channel of this label. Refused with [`SendRefusal::Full`] when [`SEND_MAX`] bytes wait;
+    /// [`DataEvent::Drained`] follows when no more than [`SEND_LOW`] do.
+    ///
+    /// # Errors
+    /// [`SendRefusal`]
+    pub fn send_data(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        label: &str,
+        message: &DataMessage,
+    ) -> Result<(), SendRefusal> {
+        self.with_data(now, key, |data| data.send(now, label, message))
+    }
+
+    /// Ends the channel of this label; [`DataEvent::Closed`] follows.
+    pub fn close_channel(&mut self, now: Instant, key: TransportKey, label: &str) {
+        // Without data channels there is nothing to end.
+        let _ = self.with_data(now, key, |data| {
+            data.close(now, label);
+            Ok(())
+        });
+    }
+
+    fn with_data(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        act: impl FnOnce(&mut DataChannels) -> Result<(), SendRefusal>,
+    ) -> Result<(), SendRefusal> {
+        let peer = self.peers.get_mut(key).ok_or(SendRefusal::NoChannel)?;
+        let acted = act(peer.data.as_mut().ok_or(SendRefusal::NoChannel)?);
+        self.after_dtls(now, key, Outcome::Nothing);
+        acted
+    }
+
+    /// When the last authenticated STUN, RTP, RTCP or data came.
     #[must_use]
     pub fn last_heard(&self, key: TransportKey) -> Option<Instant> {
         self.peers.get(key)?.last_heard
@@ -388,14 +455,29 @@ impl Transports {
         let key = *self.by_path.get(&from).ok_or(DropReason::DtlsUnknownAddress)?;
         let peer = self.peers.get_mut(key).ok_or(DropReason::DtlsUnknownAddress)?;
         let outcome = peer.dtls.read(now, &self.identity, bytes, &mut self.flight)?;
-        self.after_dtls(key, outcome);
-        Ok(())
+        let mut taken = Ok(());
+        for packet in peer.dtls.take_data() {
+            peer.last_heard = Some(now);
+            if let Some(data) = &mut peer.data {
+                taken = taken.and(data.receive(now, packet.freeze()));
+            }
+        }
+        self.after_dtls(now, key, outcome);
+        taken
     }
 
-    /// Sends what DTLS wants sent, sets its next deadline, tells what happened.
-    fn after_dtls(&mut self, key: TransportKey, outcome: Outcome) {
+    /// Sends what DTLS and the data channels want sent, sets their next deadline, tells what happened.
+    fn after_dtls(&mut self, now: Instant, key: TransportKey, outcome: Outcome) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let next = peer.dtls.poll_timeout();
+        if let Some(data) = &mut peer.data {
+            while let Some(packet) = data.poll_transmit() {
+                peer.dtls.send_data(now, &packet, &mut self.flight);
+            }
+            while let Some(event) = data.poll_event() {
+                self.events.push_back((key, TransportEvent::Data(event)));
+            }
+        }
+        let next = peer.poll_timeout();
         if next != peer.deadline {
             if let Some(before) = peer.deadline {
                 self.deadlines.remove(&(before, key));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::data::DataChannels;
 use super::dtls::Dtls;
 use super::ice::Ice;
 use super::path::Path;
@@ -18,6 +19,8 @@ pub(super) struct Peer {
     pub(super) ice: Ice,
     pub(super) dtls: Dtls,
     pub(super) srtp: Option<Box<(Inbound, Outbound)>>,
+    /// When they were negotiated.
+    pub(super) data: Option<Box<DataChannels>>,
     /// Where the peer wants its media: the last way it nominated, at first any.
     pub(super) path: Option<Path>,
     /// Last authenticated STUN, RTP or RTCP.
@@ -30,7 +33,22 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(ice: Ice, dtls: Dtls) -> Self {
-        Self { ice, dtls, srtp: None, path: None, last_heard: None, deadline: None, paths: Vec::new() }
+        Self {
+            ice,
+            dtls,
+            srtp: None,
+            data: None,
+            path: None,
+            last_heard: None,
+            deadline: None,
+            paths: Vec::new(),
+        }
+    }
+
+    /// When DTLS or the data channels have something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let data = self.data.as_ref().and_then(|data| data.poll_timeout());
+        self.dtls.poll_timeout().into_iter().chain(data).min()
     }
 
     pub(super) fn paths(&self) -> impl Iterator<Item = Path> {

@@ -138,7 +138,10 @@ impl World {
     /// Puts on the link what anybody wants to send.
     fn flush(&mut self) {
         while let Some((to, bytes)) = self.server.poll_transmit() {
-            self.link.send(self.now, server_address(), to.udp().unwrap(), bytes.to_vec());
+            // What goes over a connection is looked at by the test that made it.
+            if let Some(to) = to.udp() {
+                self.link.send(self.now, server_address(), to, bytes.to_vec());
+            }
         }
         while let Some((key, event)) = self.server.poll_event() {
             self.events.push((self.now - self.started, key, event));

@@ -189,6 +189,8 @@ impl Keys {
                 tracing::info!(?why, "leg ended");
                 MediaEvent::LegEnded { leg, why: ended(&why) }
             }
+            // Nothing of the control plane travels by data channel yet.
+            Event::Data { .. } => return None,
             Event::Tiles { leg, tiles, .. } => MediaEvent::Tiles {
                 leg: *self.leg_ids.get(&leg)?,
                 tiles: tiles::plan(tiles, &self.member_ids),

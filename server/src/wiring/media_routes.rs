@@ -74,6 +74,7 @@ fn room_of(event: &Event) -> RoomKey {
         | Event::Placed { room, .. }
         | Event::Tiles { room, .. }
         | Event::Wanted { room, .. }
+        | Event::Data { room, .. }
         | Event::Talking { room, .. } => *room,
     }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use super::links::{Link, Links};
 use crate::room::{Receive, TileAudio, TileConfig};
 use crate::sdp::{
-    Answer, LocalMedia, Negotiated, NegotiatedMedia, Offer, Origin, Policy, SdpError, SectionOrder,
-    SlotPolicy, negotiate, write_answer,
+    Answer, LocalData, LocalMedia, Negotiated, NegotiatedMedia, Offer, Origin, Policy, SdpError,
+    SectionOrder, SlotPolicy, negotiate, write_answer,
 };
 use crate::shard::{Ids, Reach};
-use crate::transport::{LocalIce, PeerSetup, RemoteIce};
+use crate::transport::{LocalIce, MESSAGE_MAX, PeerSetup, RemoteIce};
 use crate::units::{MediaKind, VideoCodec, VideoCodecs};
 
 /// Whether a leg on one transport could answer this offer in a room that takes every codec there is, and else why not:
@@ -24,6 +24,10 @@ pub fn check_offer(offer: &Offer) -> Result<(), SdpError> {
     negotiate(offer, &policy(offer, true, VideoCodec::ALL.into_iter().collect(), Receive::Canvas)).map(drop)
 }
 
+/// In `a=max-message-size`.
+#[allow(clippy::cast_possible_truncation, reason = "65536")]
+const MESSAGE_SIZE: u32 = MESSAGE_MAX as u32;
+
 /// What stays the same over all answers of a leg.
 pub(crate) struct Terms {
     pub(crate) negotiated: Negotiated,
@@ -32,6 +36,7 @@ pub(crate) struct Terms {
     /// By the numbers of the slots.
     pub(crate) video_slots: Vec<LocalMedia>,
     pub(crate) audio_slots: Vec<LocalMedia>,
+    data: Option<LocalData>,
     policy: Policy,
     /// It receives one member only.
     one_stream: bool,
@@ -61,6 +66,7 @@ impl Terms {
             video_slots: Vec::new(),
             audio_slots: Vec::new(),
             one_stream: matches!(receive, Receive::Member(_)),
+            data: None,
             origin,
             name,
         };
@@ -119,6 +125,16 @@ impl Terms {
                 links.share_first_with_slots();
             }
         }
+        let first = links.iter().next().map(|link| link.transport);
+        if let (Some(theirs), None, Some(transport)) = (&self.negotiated.data, &self.data, first) {
+            let peer_takes = match theirs.max_message_size {
+                0 => MESSAGE_MAX,
+                most => usize::try_from(most).unwrap_or(MESSAGE_MAX),
+            };
+            reach.transports.expect_data(transport, peer_takes);
+            links.share_first_with_slots();
+            self.data = Some(LocalData { ice, max_message_size: MESSAGE_SIZE });
+        }
     }
 
     /// Our end of the transport of all sections; opens it for the first of them.
@@ -156,6 +172,9 @@ impl Terms {
             let Some(local) = reach.transports.restart_ice(link.transport, after) else { continue };
             if self.negotiated.bundled {
                 self.locals_mut().for_each(|own| own.ice = local.clone());
+                if let Some(own) = &mut self.data {
+                    own.ice = local;
+                }
                 continue;
             }
             for &kind in link.kinds() {
@@ -199,11 +218,19 @@ impl Terms {
             video: self.video.as_ref(),
             video_slots: &self.video_slots,
             audio_slots: &self.audio_slots,
-            data: None,
+            data: self.data.as_ref(),
             cname: &self.name,
             stream: &self.name,
             one_stream: self.one_stream,
         })
+    }
+}
+
+/// Only clients that draw themselves talk by data channels.
+fn takes_data(receive: Receive) -> bool {
+    match receive {
+        Receive::Tiles(_) => true,
+        Receive::Canvas | Receive::Member(_) => false,
     }
 }
 
@@ -230,7 +257,8 @@ fn policy(offer: &Offer, bundle: bool, codecs: VideoCodecs, receive: Receive) ->
         slots,
         // The SDKs never offer it.
         simulcast: offer.order == SectionOrder::AsOffered,
-        data: false,
+        // SDK legs have several transports, and no use for it.
+        data: takes_data(receive),
     }
 }
 
