@@ -27,7 +27,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use socket2::SockRef;
 
 use super::write_queue::{WriteQueue, Written};
-use crate::shard::{Input, Shard};
+use crate::shard::{Input, Sealed, Shard};
 use crate::transport::ConnectionId;
 use crate::transport::framing::Deframer;
 
@@ -126,10 +126,10 @@ impl Connections {
     }
 
     /// Sends what the shard has for connections.
-    pub(super) fn transmit(&mut self, now: Instant, shard: &mut Shard) {
+    pub(super) fn transmit(&mut self, now: Instant, shard: &mut Shard, sealed: &Sealed) {
         let mut left_out = 0;
         let mut waiting = Vec::new();
-        for (id, datagram) in shard.outbox().frames() {
+        for (id, datagram) in sealed.frames() {
             let Some(connection) = self.open.get_mut(&id) else { continue };
             if connection.queue.is_empty() {
                 waiting.push(id);

@@ -31,7 +31,8 @@ use self::codec_workers::JobQueue;
 use self::connections::Connections;
 use self::mail::{Mail, ShardAddress};
 use self::shard_thread::ShardThread;
-use self::sys::{Family, Waker};
+use self::sys::Waker;
+pub use self::sys::{ReceiveBatch, SendBatch};
 use crate::room::{Command, Counters, Event};
 use crate::shard::{Shard, ShardConfig};
 use crate::transport::{Candidate, Identity};
@@ -149,7 +150,6 @@ impl Engine {
         let published = Arc::new(Mutex::new(Counters::default()));
         let thread = ShardThread {
             shard,
-            family: Family::of(&socket).map_err(EngineError::Thread)?,
             socket,
             connections,
             unused: Vec::new(),

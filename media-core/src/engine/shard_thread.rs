@@ -13,13 +13,13 @@ use super::audio_thread::AudioAddress;
 use super::codec_workers::JobQueue;
 use super::connections::Connections;
 use super::mail::{Mail, ShardAddress};
-use super::sys::{self, Family, ReceiveBatch, SendBatch, Waker};
+use super::sys::{self, ReceiveBatch, SendBatch, Waker};
 use crate::room::{Counters, Event};
-use crate::shard::{Input, Output, Shard};
+use crate::shard::{Input, Output, Sealed, Shard};
 use crate::transport::ConnectionId;
 
 /// Batches of datagrams taken before mail and deadlines have their turn.
-const BATCHES_PER_TURN: usize = 4;
+const BATCHES_PER_TURN: usize = 8;
 /// Mail taken before datagrams have their turn.
 const MAIL_PER_TURN: usize = 256;
 /// Longest sleep; a bound against a lost deadline, not a clock.
@@ -31,7 +31,6 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct ShardThread<S> {
     pub(super) shard: Shard,
     pub(super) socket: UdpSocket,
-    pub(super) family: Family,
     pub(super) connections: Option<Connections>,
     /// To be closed at the end of this turn.
     pub(super) unused: Vec<ConnectionId>,
@@ -44,6 +43,12 @@ pub(super) struct ShardThread<S> {
     pub(super) sink: Arc<S>,
 }
 
+/// Where a turn's packets are sealed, and sent from.
+struct WayOut {
+    batch: SendBatch,
+    sealed: Sealed,
+}
+
 enum Turn {
     Go,
     Stop,
@@ -51,20 +56,22 @@ enum Turn {
 
 impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
     pub(super) fn run(mut self) {
-        let mut received = ReceiveBatch::new();
-        let mut sent = SendBatch::new(self.family);
+        let mut received = ReceiveBatch::default();
+        let mut way_out = WayOut { batch: SendBatch::new(&self.socket), sealed: Sealed::batch() };
+        let gro = ReceiveBatch::enable_gro(&self.socket);
+        tracing::debug!(gso = way_out.batch.has_gso(), gro, "media socket");
         let mut publish_at = Instant::now();
         loop {
-            if let Turn::Stop = self.take_mail() {
+            if let Turn::Stop = self.take_mail(&mut way_out) {
                 return;
             }
-            self.take_datagrams(&mut received);
+            self.take_datagrams(&mut received, &mut way_out);
             if let Some(connections) = &mut self.connections {
                 connections.receive(Instant::now(), &mut self.shard);
             }
             let now = Instant::now();
             let until = self.drain(now);
-            self.transmit(now, &mut sent);
+            self.transmit(now, &mut way_out);
             if now >= publish_at {
                 publish_at = now + PUBLISH_EVERY;
                 self.publish();
@@ -85,7 +92,7 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
         *published = counters;
     }
 
-    fn take_mail(&mut self) -> Turn {
+    fn take_mail(&mut self, way_out: &mut WayOut) -> Turn {
         for _ in 0..MAIL_PER_TURN {
             let Ok(mail) = self.inbox.try_recv() else { return Turn::Go };
             let now = Instant::now();
@@ -99,14 +106,17 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
                 }
                 Mail::Stop => return Turn::Stop,
             }
+            if self.shard.is_full() {
+                self.transmit(now, way_out);
+            }
         }
         Turn::Go
     }
 
-    fn take_datagrams(&mut self, batch: &mut ReceiveBatch) {
+    fn take_datagrams(&mut self, batch: &mut ReceiveBatch, way_out: &mut WayOut) {
         for _ in 0..BATCHES_PER_TURN {
-            let count = match batch.receive(&self.socket) {
-                Ok(count) => count,
+            let filled = match batch.receive(&self.socket) {
+                Ok(filled) => filled,
                 Err(error) => {
                     tracing::error!(%error, "media socket");
                     return;
@@ -115,8 +125,13 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
             let now = Instant::now();
             for (from, bytes) in batch.datagrams() {
                 self.shard.handle(now, Input::Datagram { from: from.into(), bytes });
+                if self.shard.is_full() {
+                    self.transmit(now, way_out);
+                }
             }
-            if count < sys::BATCH {
+            // While something waits to be sent it is worth another look: the rest of a picture may have come, and packets
+            // of one turn leave together.
+            if filled == 0 || (filled < sys::BUFFERS && self.shard.has_nothing_to_send()) {
                 return;
             }
         }
@@ -149,18 +164,19 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
         }
     }
 
-    fn transmit(&mut self, now: Instant, batch: &mut SendBatch) {
+    fn transmit(&mut self, now: Instant, way_out: &mut WayOut) {
+        let WayOut { batch, sealed } = way_out;
+        while !self.shard.has_nothing_to_send() {
+            sealed.clear();
+            self.shard.seal(sealed);
+            if let Some(connections) = &mut self.connections {
+                connections.transmit(now, &mut self.shard, sealed);
+            }
+            let sent = batch.send(&self.socket, sealed);
+            self.shard.count_dropped("socket_refused", sealed.len().saturating_sub(sent) as u64);
+        }
         if let Some(connections) = &mut self.connections {
-            connections.transmit(now, &mut self.shard);
             self.unused.drain(..).for_each(|connection| connections.close(connection));
         }
-        let outbox = self.shard.outbox();
-        if outbox.is_empty() {
-            return;
-        }
-        let total = outbox.len();
-        let sent = sys::send(&self.socket, outbox.datagrams(), batch);
-        outbox.clear();
-        self.shard.count_dropped("socket_refused", total.saturating_sub(sent) as u64);
     }
 }

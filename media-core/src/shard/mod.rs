@@ -1,14 +1,16 @@
 //! The sans-I/O core of one shard: the transports of one UDP port and the rooms behind them.
 //!
 //! in:  datagrams, commands, finished jobs, mixed audio, time
-//! out: datagrams (in the [`Outbox`]), events, jobs, audio packets, the next deadline
+//! out: datagrams ([`Sealed`]), events, jobs, audio packets, the next deadline
 //!
-//! Every `handle` may be followed by `poll` until `Idle`; the outbox is emptied by whoever owns the socket. A whole
-//! conference runs in a test with no socket, thread or clock.
+//! Every `handle` may be followed by `poll` until `Idle`; what waits to be sent is sealed by whoever owns the socket, at
+//! the end of a turn of many inputs. A whole conference runs in a test with no socket, thread or clock.
 
 mod ids;
 mod outbox;
 mod reach;
+mod schedule;
+mod sealed;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -18,8 +20,10 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 pub(crate) use self::ids::Ids;
-pub use self::outbox::Outbox;
+use self::outbox::Outbox;
 pub(crate) use self::reach::Reach;
+use self::schedule::Schedule;
+pub use self::sealed::{BATCH_RUNS, Sealed};
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room};
 use crate::rtcp::NtpClock;
@@ -99,7 +103,12 @@ pub struct Shard {
     transports: Transports,
     routes: FxHashMap<TransportKey, (RoomKey, LegKey)>,
     rooms: BTreeMap<RoomKey, Room>,
+    schedule: Schedule,
+    /// Emptied after each use.
+    due: Vec<RoomKey>,
     outbox: Outbox,
+    /// For whoever takes all datagrams at once.
+    sealed: Sealed,
     outputs: VecDeque<Output>,
     counters: Counters,
     scratch: Vec<u8>,
@@ -119,7 +128,10 @@ impl Shard {
             transports: Transports::new(identity),
             routes: FxHashMap::default(),
             rooms: BTreeMap::new(),
+            schedule: Schedule::default(),
+            due: Vec::new(),
             outbox: Outbox::default(),
+            sealed: Sealed::unbounded(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             scratch: Vec::with_capacity(2048),
@@ -153,9 +165,31 @@ impl Shard {
         }
     }
 
-    /// Datagrams to send; whoever takes them clears it.
-    pub fn outbox(&mut self) -> &mut Outbox {
-        &mut self.outbox
+    /// Seals what waits to be sent into `sealed`, after what is in it; false when that is full and more waits.
+    pub fn seal(&mut self, sealed: &mut Sealed) -> bool {
+        let done = self.outbox.seal(&mut self.transports, sealed);
+        self.counters.count_dropped("seal_refused", self.outbox.take_refused());
+        done
+    }
+
+    /// So much waits to be sent that it should not wait for the end of a turn.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.outbox.is_full()
+    }
+
+    /// Nothing waits to be sent.
+    #[must_use]
+    pub fn has_nothing_to_send(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// All datagrams at once; whoever takes them clears it.
+    pub fn outbox(&mut self) -> &mut Sealed {
+        let mut sealed = std::mem::replace(&mut self.sealed, Sealed::unbounded());
+        self.seal(&mut sealed);
+        self.sealed = sealed;
+        &mut self.sealed
     }
 
     /// Whether the peer that made this connection has shown who it is.
@@ -192,9 +226,8 @@ impl Shard {
         self.counters.mix_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        let rooms = self.rooms.values().filter_map(Room::deadline).min();
-        rooms.into_iter().chain(self.transports.poll_timeout()).min()
+    fn deadline(&mut self) -> Option<Instant> {
+        self.schedule.next().into_iter().chain(self.transports.poll_timeout()).min()
     }
 
     fn on_datagram(&mut self, from: Path, bytes: &mut [u8]) {
@@ -202,16 +235,18 @@ impl Shard {
         match self.transports.receive(self.now, from, bytes) {
             Received::Rtp { transport, packet } => {
                 let Some(&(room, leg)) = self.routes.get(&transport) else { return };
-                let Some(room) = self.rooms.get_mut(&room) else { return };
+                let Some(it) = self.rooms.get_mut(&room) else { return };
                 let mut reach = reach!(self);
-                room.on_rtp(&mut reach, leg, transport, packet, size);
+                it.on_rtp(&mut reach, leg, transport, packet, size);
+                self.schedule.set(room, it.deadline());
             }
             Received::Rtcp { transport, packet } => {
                 self.counters.rtcp_in.count(size);
                 let Some(&(room, leg)) = self.routes.get(&transport) else { return };
-                let Some(room) = self.rooms.get_mut(&room) else { return };
+                let Some(it) = self.rooms.get_mut(&room) else { return };
                 let mut reach = reach!(self);
-                room.on_rtcp(&mut reach, leg, packet);
+                it.on_rtcp(&mut reach, leg, packet);
+                self.schedule.set(room, it.deadline());
             }
             Received::Taken => self.counters.handshake_in.count(size),
             Received::Refused(reason) => self.counters.count_dropped(reason.as_str(), 1),
@@ -232,6 +267,7 @@ impl Shard {
             Action::CloseRoom => {
                 self.with_room(key, |room, reach| room.close(reach));
                 self.rooms.remove(&key);
+                self.schedule.remove(key);
             }
             action @ (Action::AddMember { .. }
             | Action::RemoveMember { .. }
@@ -282,15 +318,18 @@ impl Shard {
         if self.transports.poll_timeout().is_some_and(|deadline| deadline <= now) {
             self.transports.handle_timeout(now);
         }
-        let Self { rooms, .. } = self;
-        let due: Vec<RoomKey> = rooms
-            .iter()
-            .filter(|(_, room)| room.deadline().is_some_and(|deadline| deadline <= now))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in due {
-            self.with_room(key, |room, reach| room.on_timeout(reach));
+        // Each once: what is due again at once has its turn with the next input.
+        let mut due = std::mem::take(&mut self.due);
+        due.extend(std::iter::from_fn(|| self.schedule.take_due(now)));
+        for key in due.drain(..) {
+            // It may have been put off since; `with_room` notes when it is due again.
+            self.with_room(key, |room, reach| {
+                if room.deadline().is_some_and(|deadline| deadline <= now) {
+                    room.on_timeout(reach);
+                }
+            });
         }
+        self.due = due;
     }
 
     /// Sends what the transports have ready and tells the rooms what became of them.
@@ -312,6 +351,7 @@ impl Shard {
         if let Some(room) = self.rooms.get_mut(&key) {
             let mut reach = reach!(self);
             act(room, &mut reach);
+            self.schedule.set(key, room.deadline());
         }
     }
 }

@@ -1,57 +1,273 @@
-//! Datagrams on their way out: one arena, filled during a turn and sent in batches at its end.
+//! Packets on their way out: gathered in plaintext during a turn, sealed by destination at its end.
 //!
-//! in:  sealed datagrams and the way each takes; out: what goes over UDP, and what goes over connections
+//! in:  what is one receiver's own (heads) and what many share (payloads), in the order of writing
+//! out: [`Sealed`] datagrams, those of one destination together
+//!
+//! ```text
+//!   packet 1 ─► a b c       heads     a1 b1 c1 a2 b2 c2
+//!   packet 2 ─► a b c       payloads  1 2              ──► sealed  [a1 a2] [b1 b2] [c1 c2]
+//! ```
+//!
+//! A burst of one picture then leaves as one message per receiver, and what is sealed is handed to the kernel while
+//! the cache still holds it, however many receivers there are: only heads wait for the end of the turn. A payload is
+//! held once and read in place; it is copied by being encrypted.
+//!
+//! Nothing is allocated once the tables have grown to the busiest turn so far. The shell seals when
+//! [`Outbox::is_full`], so a turn is longer than that by the packets of one input at most.
 
-use std::net::SocketAddr;
-use std::ops::Range;
+use bytes::Bytes;
 
-use crate::transport::{ConnectionId, Path};
+use super::Sealed;
+use crate::transport::{Path, Transports, place};
+use crate::units::TransportKey;
 
-/// Sealed datagrams of one turn.
+/// Packets that may wait before they are sent within the turn: 80 pictures of five packets to 80 receivers.
+const FULL: usize = 32_768;
+/// How many of the latest payloads a new one is compared with: a fan-out sends one packet to all, or a picture's
+/// packets to one after the other.
+const RECENT: usize = 8;
+/// Ends a chain.
+const END: usize = usize::MAX;
+
+/// Plaintext packets of one turn.
 #[derive(Debug, Default)]
-pub struct Outbox {
-    arena: Vec<u8>,
-    datagrams: Vec<(SocketAddr, Range<usize>)>,
-    frames: Vec<(ConnectionId, Range<usize>)>,
+pub(crate) struct Outbox {
+    heads: Vec<u8>,
+    payloads: Vec<Bytes>,
+    waiting: Vec<Waiting>,
+    destinations: Vec<Destination>,
+    /// By place of a transport: where in `destinations` it was last.
+    by_place: Vec<usize>,
+    /// The destination that is sealed next.
+    next: usize,
+    rtcp: Vec<u8>,
+    refused: u64,
+}
+
+/// A packet that waits.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    head: (usize, usize),
+    what: What,
+    /// The next one to the same destination.
+    next: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// Goes on with `payloads[of]` from there on.
+    Rtp {
+        of: usize,
+        from: usize,
+    },
+    /// Wholly in its head.
+    WholeRtp,
+    Rtcp,
+    /// Not to be sealed: STUN, DTLS.
+    Ready,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Destination {
+    to: To,
+    first: usize,
+    last: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Transport(TransportKey),
+    Path(Path),
 }
 
 impl Outbox {
+    /// A datagram as it is.
     pub(crate) fn push(&mut self, to: Path, bytes: &[u8]) {
-        let start = self.arena.len();
-        self.arena.extend_from_slice(bytes);
-        let range = start..self.arena.len();
-        match to {
-            Path::Udp(address) => self.datagrams.push((address, range)),
-            Path::Tcp(connection) => self.frames.push((connection, range)),
+        let at = self.destinations.len();
+        self.destinations.push(Destination { to: To::Path(to), first: END, last: END });
+        self.chain(at, bytes, What::Ready);
+    }
+
+    /// An RTP packet; `head` is all of it.
+    pub(crate) fn push_whole_rtp(&mut self, to: TransportKey, head: &[u8]) {
+        let at = self.destination(to);
+        self.chain(at, head, What::WholeRtp);
+    }
+
+    /// An RTP packet: `head`, then `payload` from `from` on.
+    pub(crate) fn push_rtp(&mut self, to: TransportKey, head: &[u8], payload: &Bytes, from: usize) {
+        let of = self.payload(payload);
+        let at = self.destination(to);
+        self.chain(at, head, What::Rtp { of, from });
+    }
+
+    /// A compound RTCP packet.
+    pub(crate) fn push_rtcp(&mut self, to: TransportKey, packet: &[u8]) {
+        let at = self.destination(to);
+        self.chain(at, packet, What::Rtcp);
+    }
+
+    /// So much waits that it should not wait for the end of the turn.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.len() >= FULL
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Packets that could not be sealed since the last call: the transport closed in the same turn, or its numbers are
+    /// used up.
+    pub(crate) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Seals what fits; false when some still waits.
+    pub(crate) fn seal(&mut self, transports: &mut Transports, sealed: &mut Sealed) -> bool {
+        while let Some(destination) = self.destinations.get(self.next).copied() {
+            let left = match destination.to {
+                To::Path(to) => self.copy_chain(to, destination.first, sealed),
+                To::Transport(key) => self.seal_chain(transports, key, destination.first, sealed),
+            };
+            if left != END {
+                if let Some(destination) = self.destinations.get_mut(self.next) {
+                    destination.first = left;
+                }
+                return false;
+            }
+            self.next += 1;
         }
+        self.clear();
+        true
     }
 
-    /// How many datagrams wait for the UDP port.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.datagrams.len()
+    fn copy_chain(&self, to: Path, mut at: usize, sealed: &mut Sealed) -> usize {
+        while let Some(waiting) = self.waiting.get(at) {
+            let bytes = self.head(waiting);
+            if let Some(out) = sealed.room(to, bytes.len()) {
+                out.copy_from_slice(bytes);
+                sealed.push(to, bytes.len());
+            } else if !sealed.is_empty() {
+                return at;
+            }
+            at = waiting.next;
+        }
+        END
     }
 
-    /// Nothing waits, on any way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.datagrams.is_empty() && self.frames.is_empty()
+    /// Gives the first packet that found no room.
+    fn seal_chain(
+        &mut self,
+        transports: &mut Transports,
+        key: TransportKey,
+        mut at: usize,
+        sealed: &mut Sealed,
+    ) -> usize {
+        let Some((to, outbound)) = transports.way_out(key) else {
+            self.refused += self.chain_len(at);
+            return END;
+        };
+        while let Some(&waiting) = self.waiting.get(at) {
+            let head = self.head(&waiting);
+            let rest = match waiting.what {
+                What::Rtp { of, from } => self.payloads.get(of).and_then(|all| all.get(from..)),
+                What::WholeRtp | What::Rtcp | What::Ready => None,
+            };
+            let rest = rest.unwrap_or_default();
+            let overhead = match waiting.what {
+                What::Rtcp => outbound.rtcp_overhead(),
+                What::Rtp { .. } | What::WholeRtp | What::Ready => outbound.rtp_overhead(),
+            };
+            let len = head.len() + rest.len() + overhead;
+            let is_empty = sealed.is_empty();
+            let done = match (sealed.room(to, len), waiting.what) {
+                // What an empty batch does not take would wait for ever.
+                (None, _) if is_empty => false,
+                (None, _) => return at,
+                (Some(out), What::Rtp { .. } | What::WholeRtp) => {
+                    outbound.seal_rtp_into(head, rest, out).is_ok()
+                }
+                (Some(out), What::Rtcp | What::Ready) => {
+                    self.rtcp.clear();
+                    self.rtcp.extend_from_slice(self.heads.get(range(waiting.head)).unwrap_or_default());
+                    let done = outbound.seal_rtcp(&mut self.rtcp).is_ok() && self.rtcp.len() == len;
+                    if done {
+                        out.copy_from_slice(&self.rtcp);
+                    }
+                    done
+                }
+            };
+            if done {
+                sealed.push(to, len);
+            } else {
+                self.refused += 1;
+            }
+            at = waiting.next;
+        }
+        END
     }
 
-    /// The datagrams for the UDP port, oldest first.
-    pub fn datagrams(&self) -> impl ExactSizeIterator<Item = (SocketAddr, &[u8])> {
-        self.datagrams.iter().map(|(to, range)| (*to, self.arena.get(range.clone()).unwrap_or_default()))
+    fn chain_len(&self, first: usize) -> u64 {
+        std::iter::successors(self.waiting.get(first), |waiting| self.waiting.get(waiting.next)).count()
+            as u64
     }
 
-    /// What goes over connections, oldest first; framing is the shell's.
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = (ConnectionId, &[u8])> {
-        self.frames.iter().map(|(to, range)| (*to, self.arena.get(range.clone()).unwrap_or_default()))
+    fn head(&self, waiting: &Waiting) -> &[u8] {
+        self.heads.get(range(waiting.head)).unwrap_or_default()
     }
 
-    /// Forgets them; the memory is kept for the next turn.
-    pub fn clear(&mut self) {
-        self.arena.clear();
-        self.datagrams.clear();
-        self.frames.clear();
+    /// The place of a payload among those of this turn.
+    fn payload(&mut self, payload: &Bytes) -> usize {
+        let same = |held: &Bytes| held.as_ptr() == payload.as_ptr() && held.len() == payload.len();
+        let recent = self.payloads.len().saturating_sub(RECENT);
+        let known = self.payloads.get(recent..).and_then(|held| held.iter().rposition(same));
+        known.map_or_else(
+            || {
+                self.payloads.push(payload.clone());
+                self.payloads.len() - 1
+            },
+            |at| recent + at,
+        )
     }
+
+    /// The destination of a transport in this turn. What the table says may be of an earlier turn, or sealed already.
+    fn destination(&mut self, key: TransportKey) -> usize {
+        let place = place(key);
+        if self.by_place.len() <= place {
+            self.by_place.resize(place + 1, END);
+        }
+        let new = self.destinations.len();
+        let Some(at) = self.by_place.get_mut(place) else { return new };
+        let is_of_this_turn = |it: &Destination| it.to == To::Transport(key);
+        if *at < self.next || !self.destinations.get(*at).is_some_and(is_of_this_turn) {
+            *at = new;
+            self.destinations.push(Destination { to: To::Transport(key), first: END, last: END });
+        }
+        *at
+    }
+
+    fn chain(&mut self, destination: usize, head: &[u8], what: What) {
+        let at = self.waiting.len();
+        let start = self.heads.len();
+        self.heads.extend_from_slice(head);
+        self.waiting.push(Waiting { head: (start, self.heads.len()), what, next: END });
+        let Some(destination) = self.destinations.get_mut(destination) else { return };
+        match self.waiting.get_mut(destination.last) {
+            Some(last) => last.next = at,
+            None => destination.first = at,
+        }
+        destination.last = at;
+    }
+
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.payloads.clear();
+        self.waiting.clear();
+        self.destinations.clear();
+        self.next = 0;
+    }
+}
+
+fn range((start, end): (usize, usize)) -> std::ops::Range<usize> {
+    start..end
 }

@@ -3,15 +3,21 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
+use super::Output;
 use super::ids::Ids;
-use super::{Outbox, Output};
+use super::outbox::Outbox;
 use crate::mix::audio::AudioInput;
 use crate::room::{Counters, Event, Job};
 use crate::rtcp::{NtpClock, NtpTime};
 use crate::transport::{Candidate, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
+
+/// What of a payload may be one receiver's own: no descriptor that is rewritten is longer. A whole block of AES, so that
+/// what follows is encrypted from a block's beginning.
+const OWN: usize = 16;
 
 /// Borrowed for the time of one input.
 pub(crate) struct Reach<'a> {
@@ -26,7 +32,7 @@ pub(crate) struct Reach<'a> {
     pub(crate) outbox: &'a mut Outbox,
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) counters: &'a mut Counters,
-    /// One plaintext packet at a time is written here, sealed, and copied to the outbox.
+    /// One plaintext packet at a time is written here, or its head, for the outbox.
     pub(crate) scratch: &'a mut Vec<u8>,
     pub(crate) ids: &'a mut Ids,
 }
@@ -56,18 +62,31 @@ impl Reach<'_> {
         self.outputs.push_back(Output::Audio(input));
     }
 
-    /// Seals the RTP packet in `scratch`; gives its size on the wire, or `None` when the transport has no keys or path.
+    /// Sends the RTP packet in `scratch`; gives its size on the wire, or `None` when the transport has no keys or path.
     pub(crate) fn send_rtp(&mut self, transport: TransportKey) -> Option<usize> {
-        let to = self.transports.seal_rtp(transport, self.scratch)?;
-        self.outbox.push(to, self.scratch);
-        Some(self.scratch.len())
+        let (_, outbound) = self.transports.way_out(transport)?;
+        let size = self.scratch.len() + outbound.rtp_overhead();
+        self.outbox.push_whole_rtp(transport, self.scratch);
+        Some(size)
     }
 
-    /// Seals the compound RTCP packet in `scratch`, likewise.
+    /// Sends the RTP packet in `scratch`, which ends with `payload` but for what the receiver has of its own in the first
+    /// bytes. Until it is sealed the rest waits where it lies, once for all receivers. Likewise.
+    pub(crate) fn send_shared_rtp(&mut self, transport: TransportKey, payload: &Bytes) -> Option<usize> {
+        let (_, outbound) = self.transports.way_out(transport)?;
+        let size = self.scratch.len() + outbound.rtp_overhead();
+        let own = payload.len().min(OWN);
+        self.scratch.truncate(self.scratch.len().saturating_sub(payload.len() - own));
+        self.outbox.push_rtp(transport, self.scratch, payload, own);
+        Some(size)
+    }
+
+    /// Sends the compound RTCP packet in `scratch`, likewise.
     pub(crate) fn send_rtcp(&mut self, transport: TransportKey) -> Option<usize> {
-        let to = self.transports.seal_rtcp(transport, self.scratch)?;
-        self.outbox.push(to, self.scratch);
-        self.counters.rtcp_out.count(self.scratch.len());
-        Some(self.scratch.len())
+        let (_, outbound) = self.transports.way_out(transport)?;
+        let size = self.scratch.len() + outbound.rtcp_overhead();
+        self.outbox.push_rtcp(transport, self.scratch);
+        self.counters.rtcp_out.count(size);
+        Some(size)
     }
 }

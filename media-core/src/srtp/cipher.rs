@@ -108,6 +108,46 @@ impl Cipher {
         Ok(())
     }
 
+    /// Protects an RTP packet from where its pieces lie into `out`: `head`, whose first `clear` bytes stay readable, then
+    /// `rest`. With AES-GCM the bytes of `rest` are read once and written once, protected. `out` has exactly the room of
+    /// both pieces and the tag.
+    pub(super) fn seal_rtp_into(
+        &self,
+        ssrc: Ssrc,
+        index: u64,
+        (head, clear): (&[u8], usize),
+        rest: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Refusal> {
+        let (start, end) = out.split_at_mut_checked(head.len()).ok_or(Refusal::Malformed)?;
+        start.copy_from_slice(head);
+        match self {
+            Self::Gcm { key, salt } => {
+                let (header, own) = start.split_at_mut_checked(clear).ok_or(Refusal::Malformed)?;
+                let aad = Aad::from(&*header);
+                key.seal_in_place_scatter(nonce(salt, ssrc, index), aad, own, rest, end)
+                    .map_err(|_| Refusal::Malformed)
+            }
+            Self::CmSha1(keys) => {
+                end.get_mut(..rest.len()).ok_or(Refusal::Malformed)?.copy_from_slice(rest);
+                let len = head.len() + rest.len();
+                let (packet, tag) = out.split_at_mut_checked(len).ok_or(Refusal::Malformed)?;
+                keys.xor_key_stream(ssrc, index, packet.get_mut(clear..).ok_or(Refusal::Malformed)?)?;
+                let made = keys.tag(&[packet, &roll_over_counter(index)]);
+                tag.get_mut(..CM_TAG).ok_or(Refusal::Malformed)?.copy_from_slice(&made);
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes of the tag.
+    pub(super) fn tag_len(&self) -> usize {
+        match self {
+            Self::Gcm { .. } => GCM_TAG,
+            Self::CmSha1(_) => CM_TAG,
+        }
+    }
+
     /// Opens an SRTP packet; returns the length of the plaintext packet.
     pub(super) fn open_rtp(
         &self,

@@ -30,6 +30,8 @@ const MAX_SSRCS: usize = 64;
 
 /// SRTCP numbers packets with 31 bits, RFC 3711 §3.4.
 const MAX_SRTCP_INDEX: u32 = 0x7fff_ffff;
+/// Bytes of that number and the E bit.
+const RTCP_INDEX: usize = 4;
 
 /// Protection profiles we implement, RFC 5764 §4.1.2 and RFC 7714 §14.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -236,6 +238,41 @@ impl Outbound {
             None => self.streams.insert(header.ssrc, index),
         }
         Ok(())
+    }
+
+    /// Protects an RTP packet out of place: `head` (the whole header, and what of the payload is only this receiver's)
+    /// followed by `rest` (what others receive too) goes to the front of `out`; gives its length there.
+    ///
+    /// # Errors
+    /// `head` is not the beginning of RTP, `out` is too short, or the association has no number for the packet.
+    pub fn seal_rtp_into(&mut self, head: &[u8], rest: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
+        let header = header::parse_rtp(head).ok_or(Refusal::Malformed)?;
+        let len = head.len() + rest.len() + self.rtp.tag_len();
+        let out = out.get_mut(..len).ok_or(Refusal::Malformed)?;
+        let known = self.streams.find(header.ssrc);
+        let highest = self.streams.at(known).copied();
+        let index = nearest(highest, header.seq).ok_or(Refusal::KeyExhausted)?;
+        if known.is_none() && self.streams.is_full() {
+            return Err(Refusal::TooManySsrcs);
+        }
+        self.rtp.seal_rtp_into(header.ssrc, index, (head, header.len), rest, out)?;
+        match self.streams.at_mut(known) {
+            Some(highest) => *highest = index.max(*highest),
+            None => self.streams.insert(header.ssrc, index),
+        }
+        Ok(len)
+    }
+
+    /// Bytes by which an RTP packet grows.
+    #[must_use]
+    pub fn rtp_overhead(&self) -> usize {
+        self.rtp.tag_len()
+    }
+
+    /// Bytes by which an RTCP packet grows.
+    #[must_use]
+    pub fn rtcp_overhead(&self) -> usize {
+        self.rtcp.tag_len() + RTCP_INDEX
     }
 
     /// Protects an RTCP compound packet, which grows by the index word and the tag.

@@ -209,8 +209,25 @@ proptest! {
 
         let mut packet = plain.clone();
         sender.seal_rtcp(&mut packet).unwrap();
-        prop_assert_eq!(packet.len(), plain.len() + profile.tag_len() + 4);
+        prop_assert_eq!(packet.len(), plain.len() + sender.rtcp_overhead());
         prop_assert_eq!(receiver.open_rtcp(&mut packet).unwrap(), &plain[..]);
+    }
+
+    /// Out of place, wherever the packet is cut, gives the bytes that in place gives.
+    #[test]
+    fn out_of_place_is_the_same(profile in any_profile(), plain in any_rtp(), cut in any::<prop::sample::Index>()) {
+        let header = header::parse_rtp(&plain).unwrap().len;
+        let cut = header + cut.index(plain.len() - header + 1);
+        let (mut sender, mut other) = (ends(profile).0, ends(profile).0);
+        let mut out = vec![0xaa; plain.len() + profile.tag_len() + 3];
+        let len = other.seal_rtp_into(&plain[..cut], &plain[cut..], &mut out).unwrap();
+        prop_assert_eq!(&out[..len], &sealed(&mut sender, &plain)[..]);
+        prop_assert_eq!(&out[len..], &[0xaa; 3], "nothing behind it is touched");
+        prop_assert_eq!(len, plain.len() + other.rtp_overhead());
+        // Room for one byte less, and a head that is no header.
+        let short = &mut out[..len - 1];
+        prop_assert_eq!(other.seal_rtp_into(&plain[..cut], &plain[cut..], short), Err(Refusal::Malformed));
+        prop_assert_eq!(other.seal_rtp_into(&plain[..header - 1], &[], &mut out), Err(Refusal::Malformed));
     }
 
     #[test]

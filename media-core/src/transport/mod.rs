@@ -40,7 +40,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-use crate::srtp::Profile;
+use crate::srtp::{Outbound, Profile};
 use crate::units::TransportKey;
 use demux::Class;
 use dtls::{Dtls, Outcome};
@@ -55,6 +55,8 @@ pub use data::{
 };
 pub use drop_reason::DropReason;
 pub use identity::{Identity, IdentityError};
+pub(crate) use slots::place;
+
 pub use params::{Fingerprint, LocalIce, RemoteIce};
 pub use path::{ConnectionId, Path};
 
@@ -266,6 +268,13 @@ impl Transports {
         let (_, outbound) = peer.srtp.as_deref_mut()?;
         outbound.seal_rtcp(packet).ok()?;
         peer.path
+    }
+
+    /// What protects media for a peer, and where it goes. `None` while there are no keys or no path.
+    pub fn way_out(&mut self, key: TransportKey) -> Option<(Path, &mut Outbound)> {
+        let peer = self.peers.get_mut(key)?;
+        let (_, outbound) = peer.srtp.as_deref_mut()?;
+        Some((peer.path?, outbound))
     }
 
     /// Next STUN or DTLS datagram to send.

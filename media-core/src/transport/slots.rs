@@ -10,6 +10,11 @@ use crate::units::TransportKey;
 const INDEX_BITS: u32 = 20;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 
+/// Where in a dense table something about a transport may be kept; another transport may have had the place before.
+pub(crate) fn place(key: TransportKey) -> usize {
+    (key.0 & INDEX_MASK) as usize
+}
+
 #[derive(Debug)]
 pub(super) struct Slots<T> {
     entries: Vec<Entry<T>>,
@@ -49,12 +54,12 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn get(&self, key: TransportKey) -> Option<&T> {
-        let entry = self.entries.get((key.0 & INDEX_MASK) as usize)?;
+        let entry = self.entries.get(place(key))?;
         entry.value.as_ref().filter(|_| entry.key == key)
     }
 
     pub(super) fn get_mut(&mut self, key: TransportKey) -> Option<&mut T> {
-        let entry = self.entries.get_mut((key.0 & INDEX_MASK) as usize)?;
+        let entry = self.entries.get_mut(place(key))?;
         entry.value.as_mut().filter(|_| entry.key == key)
     }
 }

@@ -234,7 +234,7 @@ impl Sending {
         let transport_cc = links.next_out(slot.sender());
         let gate = slot.take(reach.now, from, packet, payload, transport_cc, reach.scratch);
         if gate != Gate::Dropped
-            && let Some(size) = reach.send_rtp(transport)
+            && let Some(size) = reach.send_shared_rtp(transport, &packet.payload)
         {
             links.sent(transport_cc);
             outflow.admits(reach.now, Kind::Video, size);
@@ -401,7 +401,7 @@ impl Sending {
         reach.scratch.clear();
         let number = links.next_out(sender);
         if sender.write(reach.now, packet, number, reach.scratch)
-            && let Some(size) = reach.send_rtp(transport)
+            && let Some(size) = reach.send_shared_rtp(transport, &packet.payload)
         {
             links.sent(number);
             match kind {
