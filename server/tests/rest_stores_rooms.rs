@@ -28,6 +28,7 @@ async fn a_room_from_its_making_to_its_end() {
         "remove_after_seconds_elapsed": null, "layout": "grid-responsive", "record_on_start": false,
         "tone_on_entry_and_exit": false, "room_join_video_off": false, "user_join_video_off": false,
         "enable_room_previews": false, "sync_audio_video": null, "meta": {}, "prioritize_handraise": false,
+        "video_codecs": ["h264", "vp8"],
         "created_at": null, "updated_at": null,
     });
     assert_eq!(made, expected);
@@ -162,7 +163,8 @@ async fn a_conference_from_its_making_to_its_end() {
         "join_from": null, "join_until": null, "quality": "720p", "fps": 20, "layout": "grid-responsive",
         "size": "small", "record_on_start": false, "tone_on_entry_and_exit": false,
         "room_join_video_off": false, "user_join_video_off": false, "enable_chat": true,
-        "enable_room_previews": false, "meta": {}, "created_at": null, "updated_at": null,
+        "enable_room_previews": false, "meta": {}, "video_codecs": ["h264", "vp8"],
+        "created_at": null, "updated_at": null,
         "dark_primary": "#112233", "dark_background": "#FFFFFF", "dark_foreground": "#1D2127",
         "dark_success": "#17BB58", "dark_negative": "#F42C50", "light_primary": "#044EF4",
         "light_background": "#FFFFFF", "light_foreground": "#1D2127", "light_success": "#17BB58",

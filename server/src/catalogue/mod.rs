@@ -20,7 +20,7 @@ pub(crate) use index::{Change, Named};
 pub(crate) use items::{
     Conference, ConferenceBody, ConferenceSize, ConferenceToken, Dates, Role, Room, RoomBody, Stream, Theme,
 };
-pub(crate) use settings::{Opening, Origin, Quality, Settings};
+pub(crate) use settings::{Opening, Origin, Quality, Settings, video_codecs};
 pub(crate) use shelf::Item;
 
 use crate::storage::{Cursor, Page, Slice, Storage};

@@ -2,6 +2,7 @@
 
 use control_api::RoomSettings;
 use layouts::{LayoutId, Size};
+use media_core::units::{VideoCodec, VideoCodecs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -47,6 +48,9 @@ pub(crate) struct Settings {
     pub(crate) meta: Map<String, Value>,
     /// Raised hands come first from the beginning.
     pub(crate) prioritize_handraise: bool,
+    /// What members may send and get.
+    #[serde(with = "codec_names")]
+    pub(crate) video_codecs: VideoCodecs,
 }
 
 /// What a room session began with: its history tells it.
@@ -131,6 +135,7 @@ impl Default for Settings {
             sync_audio_video: None,
             meta: Map::new(),
             prioritize_handraise: false,
+            video_codecs: VideoCodecs::default(),
         }
     }
 }
@@ -143,6 +148,7 @@ impl Settings {
             max_members: u32::try_from(defaults.max_members).unwrap_or(u32::MAX),
             quality: if large { Quality::P1080 } else { Quality::P720 },
             fps: defaults.fps,
+            video_codecs: defaults.video_codecs,
             ..Self::default()
         }
     }
@@ -169,6 +175,40 @@ impl Settings {
 #[allow(clippy::cast_precision_loss, reason = "seconds are exact for 285 million years")]
 fn seconds(whole: u64) -> f64 {
     whole as f64
+}
+
+/// Codecs by their names, the most wanted first; says what is wrong with the list.
+pub(crate) fn video_codecs<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<VideoCodecs, String> {
+    let known = || VideoCodec::ALL.map(VideoCodec::name).join(", ");
+    let mut codecs = Vec::new();
+    for name in names {
+        let codec = VideoCodec::by_name(name).ok_or_else(|| format!("{name:?} is not one of {}", known()))?;
+        if codecs.contains(&codec) {
+            return Err(format!("{name} is there twice"));
+        }
+        codecs.push(codec);
+    }
+    if codecs.iter().any(|codec| codec.is_encoded_here()) {
+        Ok(codecs.into_iter().collect())
+    } else {
+        Err("needs h264 or vp8: the composed picture is encoded in one of them".to_owned())
+    }
+}
+
+/// Codecs are kept by their names; a list that cannot be used becomes the default.
+mod codec_names {
+    use media_core::units::VideoCodecs;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(codecs: &VideoCodecs, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(codecs.iter().map(|codec| codec.name()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VideoCodecs, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        Ok(super::video_codecs(names.iter().map(String::as_str)).unwrap_or_default())
+    }
 }
 
 /// A layout is kept by its name; one that no longer exists becomes the default.
@@ -201,6 +241,7 @@ mod tests {
             fps: 30,
             join_from: Some(7),
             layout: LayoutId::by_name("3x3").unwrap(),
+            video_codecs: video_codecs(["vp8", "vp9"]).unwrap(),
             meta: json!({"a": [1]}).as_object().unwrap().clone(),
             ..Settings::default()
         };
@@ -226,6 +267,22 @@ mod tests {
         let read = |value: Value| serde_json::from_value::<Settings>(value).unwrap();
         assert_eq!(read(json!({})), Settings::default());
         assert_eq!(read(json!({"layout": "gone", "of_tomorrow": 1})), Settings::default());
+        assert_eq!(read(json!({"video_codecs": ["vp8", "of_tomorrow"]})), Settings::default());
+    }
+
+    #[test]
+    fn a_list_of_codecs_can_be_used_or_says_why_not() {
+        let check = |names: &[&str], expected: Result<&[VideoCodec], &str>| {
+            let got = video_codecs(names.iter().copied()).map(|codecs| codecs.iter().collect::<Vec<_>>());
+            assert_eq!(got.as_deref().map_err(String::as_str), expected, "{names:?}");
+        };
+        check(&["h264", "vp8"], Ok(&[VideoCodec::H264, VideoCodec::Vp8]));
+        check(&["av1", "vp8", "vp9"], Ok(&[VideoCodec::Av1, VideoCodec::Vp8, VideoCodec::Vp9]));
+        check(&["vp8", "vp8"], Err("vp8 is there twice"));
+        check(&["h265"], Err("\"h265\" is not one of h264, vp8, vp9, av1"));
+        for none in [&[][..], &["av1", "vp9"]] {
+            check(none, Err("needs h264 or vp8: the composed picture is encoded in one of them"));
+        }
     }
 
     #[test]
@@ -241,7 +298,10 @@ mod tests {
     fn a_room_of_the_configuration_is_named_by_its_nearest_quality() {
         for (height, quality) in [(360, Quality::P720), (720, Quality::P720), (1080, Quality::P1080)] {
             let canvas = Size { width: height * 16 / 9, height };
-            let settings = Settings::of_defaults(&RoomDefaults { canvas, fps: 25, max_members: 300 });
+            let video_codecs = [VideoCodec::Vp8, VideoCodec::Av1].into_iter().collect();
+            let defaults = RoomDefaults { canvas, fps: 25, max_members: 300, video_codecs };
+            let settings = Settings::of_defaults(&defaults);
+            assert_eq!(settings.video_codecs, video_codecs);
             assert_eq!((settings.quality, settings.fps, settings.max_members), (quality, 25, 300));
         }
     }

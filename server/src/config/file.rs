@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use media_core::units::VideoCodecs;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -105,6 +106,7 @@ pub(super) struct Room {
     pub(super) canvas_height: u32,
     pub(super) fps: u32,
     pub(super) max_members: usize,
+    pub(super) video_codecs: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -213,7 +215,13 @@ impl Default for Turn {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { canvas_width: 1280, canvas_height: 720, fps: 30, max_members: 20 }
+        Self {
+            canvas_width: 1280,
+            canvas_height: 720,
+            fps: 30,
+            max_members: 20,
+            video_codecs: VideoCodecs::default().iter().map(|codec| codec.name().to_owned()).collect(),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use layouts::Size;
 use media_core::engine::EngineConfig;
+use media_core::units::VideoCodecs;
 
 use file::File;
 
@@ -83,6 +84,8 @@ pub(crate) struct RoomDefaults {
     pub(crate) fps: u32,
     /// The next one is refused.
     pub(crate) max_members: usize,
+    /// What members may send and get.
+    pub(crate) video_codecs: VideoCodecs,
 }
 
 /// Everything the process needs to know, checked.
@@ -385,6 +388,8 @@ fn room(room: &file::Room) -> Result<RoomDefaults, ConfigError> {
         },
         fps: within("room.fps", room.fps, 1, 60)?,
         max_members: within("room.max_members", room.max_members, 1, 300)?,
+        video_codecs: crate::catalogue::video_codecs(room.video_codecs.iter().map(String::as_str))
+            .map_err(|reason| ConfigError::new("room.video_codecs", reason))?,
     })
 }
 

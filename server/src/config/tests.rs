@@ -122,6 +122,8 @@ fn every_bad_value_is_refused_by_its_key() {
         ("[room]\ncanvas_width = 1281", &[], "room.canvas_width: 1281 is odd"),
         ("[room]\nfps = 61", &[], "room.fps: 61 is not within 1 to 60"),
         ("[room]\nmax_members = 301", &[], "room.max_members: 301 is not within"),
+        ("[room]\nvideo_codecs = ['h265']", &[], "room.video_codecs: \"h265\" is not one of"),
+        ("[room]\nvideo_codecs = ['av1']", &[], "room.video_codecs: needs h264 or vp8"),
         ("[egress]\nallow = ['10.0.0.0/33']", &[], "egress.allow: \"10.0.0.0/33\" is not a network"),
         ("[limits]\nmax_connections = 0", &[], "limits.max_connections: 0 is not within"),
     ];

@@ -163,10 +163,12 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         fps: plan.opening.settings.fps,
         layout: plan.settings.layout,
     };
+    let codecs = plan.opening.settings.video_codecs;
     // The route first: the engine may speak as soon as it knows the room.
     let media = app.media_routes.open(key);
     app.engine
         .command(Command { room: key, action: Action::OpenRoom(config) })
+        .and_then(|()| app.engine.command(Command { room: key, action: Action::SetVideoCodecs { codecs } }))
         .inspect_err(|_| app.media_routes.close(key))?;
     let (mailbox, inbox) = mpsc::channel(MAILBOX);
     let (snapshots, snapshot) = watch::channel(None);

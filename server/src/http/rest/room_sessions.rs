@@ -201,7 +201,7 @@ mod tests {
             "join_from": null, "join_until": null, "remove_at": null, "remove_after_seconds_elapsed": null,
             "record_on_start": false, "tone_on_entry_and_exit": false, "room_join_video_off": false,
             "user_join_video_off": false, "enable_room_previews": false, "sync_audio_video": null,
-            "preview_url": null, "created_at": "2022-01-01T00:00:00Z", "updated_at": "2022-01-01T00:00:01Z",
+            "video_codecs": ["h264", "vp8"], "preview_url": null, "created_at": "2022-01-01T00:00:00Z", "updated_at": "2022-01-01T00:00:01Z",
         });
         assert_eq!(running, expected);
         let over = StoredSession { end_time: Some(UnixMs(1_640_995_203_400)), ..row(Origin::Room) };

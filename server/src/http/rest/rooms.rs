@@ -121,7 +121,7 @@ mod tests {
             "remove_after_seconds_elapsed": 200_000, "layout": "3x3", "record_on_start": true,
             "tone_on_entry_and_exit": true, "room_join_video_off": true, "user_join_video_off": true,
             "enable_room_previews": true, "sync_audio_video": false, "meta": {"floor": 2},
-            "prioritize_handraise": true,
+            "prioritize_handraise": true, "video_codecs": ["vp9", "vp8"],
         })
     }
 
@@ -146,6 +146,7 @@ mod tests {
                 sync_audio_video: Some(false),
                 meta: json!({"floor": 2}).as_object().unwrap().clone(),
                 prioritize_handraise: true,
+                video_codecs: crate::catalogue::video_codecs(["vp9", "vp8"]).unwrap(),
             },
         }
     }
@@ -210,6 +211,10 @@ mod tests {
             ("meta", json!({"a": "x".repeat(2000)}), false),
             ("meta", json!("{}"), false),
             ("prioritize_handraise", json!([]), false),
+            ("video_codecs", json!(["av1", "h264"]), true),
+            ("video_codecs", json!(["av1"]), false),
+            ("video_codecs", json!(["vp8", 8]), false),
+            ("video_codecs", json!("vp8"), false),
         ];
         for (attribute, value, good) in cases {
             match change(RoomBody::default(), &json!({attribute: value})) {

@@ -1,10 +1,11 @@
 //! The attributes that rooms and conferences share: how they are read, how they are shown.
 
+use media_core::units::{VideoCodec, VideoCodecs};
 use serde_json::{Value, json};
 
 use super::attributes::Attributes;
 use super::values::{MAX_DISPLAY_NAME, date, flag, layout, line, meta, moment, one_of, stay, text, whole};
-use crate::catalogue::{Quality, Settings};
+use crate::catalogue::{Quality, Settings, video_codecs};
 
 /// Longest description.
 const MAX_DESCRIPTION: usize = 3000;
@@ -38,6 +39,7 @@ pub(super) fn read(attributes: &mut Attributes, to: &mut Settings) {
     attributes.set_optional("join_until", &mut to.join_until, moment);
     attributes.set("layout", &mut to.layout, default.layout, layout);
     attributes.set("meta", &mut to.meta, default.meta, meta);
+    attributes.set("video_codecs", &mut to.video_codecs, default.video_codecs, codecs);
     for (name, place) in [
         ("record_on_start", &mut to.record_on_start),
         ("tone_on_entry_and_exit", &mut to.tone_on_entry_and_exit),
@@ -48,6 +50,13 @@ pub(super) fn read(attributes: &mut Attributes, to: &mut Settings) {
         attributes.set(name, place, false, flag);
     }
     attributes.check_window(to.join_from, to.join_until);
+}
+
+fn codecs(value: Value) -> Result<VideoCodecs, String> {
+    let Value::Array(names) = value else { return Err("must be a list of codecs".to_owned()) };
+    let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
+    video_codecs(names.ok_or("must be a list of names")?)
+        .map_err(|reason| format!("must be usable: {reason}"))
 }
 
 fn fps(value: Value) -> Result<u32, String> {
@@ -67,6 +76,7 @@ pub(super) fn show(settings: &Settings, name: &str) -> Value {
         "join_from": date(settings.join_from),
         "join_until": date(settings.join_until),
         "layout": settings.layout.name(),
+        "video_codecs": settings.video_codecs.iter().map(VideoCodec::name).collect::<Vec<_>>(),
         "record_on_start": settings.record_on_start,
         "tone_on_entry_and_exit": settings.tone_on_entry_and_exit,
         "room_join_video_off": settings.room_join_video_off,
