@@ -1,7 +1,7 @@
 # run    the server for trying out, on http://localhost:8080
 # build  web pages and the release binary, target/release/signalbox
 # test   everything that proves the product, real browser included
-# bench  the measurements
+# bench  the measurements; bench-forward only those of forwarding, beside Janus
 # fuzz   what the network can send, FUZZ_MINUTES per target (needs nightly Rust and cargo-fuzz)
 #
 # Rust (pinned in rust-toolchain.toml) and Node must be on PATH. Debian packages are installed when missing.
@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: run build test bench fuzz check-tools packages lint unit web-test
+.PHONY: run build test bench bench-forward fuzz check-tools packages lint unit web-test janus
 
 # In CI the checkout is thrown away: what was compiled stays beside it.
 ifeq ($(CI),true)
@@ -50,13 +50,35 @@ web-test: build
 	cd web && npm test
 
 # Tables on the terminal, files in target/bench. Nothing here passes or fails: it prints ratios and limits.
-bench: build
+bench: build bench-forward
 	mkdir -p $(CURDIR)/target/bench
 	cd web && npm run --silent bench > $(CURDIR)/target/bench/browser-joins.jsonl
 	cargo run --release --locked --package benches --bin bench -- all \
 	    --server $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench \
 	    --browser-joins $(CURDIR)/target/bench/browser-joins.jsonl
 	cargo bench --locked --package benches
+
+# In turns, some ten minutes: signalbox, Janus tuned and as it comes, and a bare sender. Everything on loopback.
+bench-forward: build janus
+	cargo build --release --locked --package benches --bin signalbox-loadtest
+	$(TARGET)/release/signalbox-loadtest forward --program $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench $(ARGS)
+
+# Debian's package starts a server that listens on every address: it is kept from starting, now and at the next boot.
+# Without it, its rows say that it is not there.
+janus: packages
+	@command -v janus >/dev/null && exit 0; \
+	command -v apt-get >/dev/null || { echo "no apt-get: rows of Janus will be empty"; exit 0; }; \
+	as_root=(); if (( EUID != 0 )); then as_root=(sudo); fi; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [[ ! -e $$policy ]]; then \
+	    printf '#!/bin/sh\nexit 101\n' | "$${as_root[@]}" tee $$policy >/dev/null; \
+	    "$${as_root[@]}" chmod 755 $$policy; \
+	    trap '"$${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT; \
+	fi; \
+	echo "installing janus, not started"; \
+	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends janus \
+	    || echo "janus cannot be installed: its rows will be empty"; \
+	if command -v systemctl >/dev/null; then "$${as_root[@]}" systemctl disable --quiet janus 2>/dev/null || true; fi
 
 # What it finds lies in fuzz/artifacts; its input joins fuzz/corpus, which every `make unit` replays. OpenH264 is built
 # with the address sanitizer as well; it has the same table twice, which is no find.

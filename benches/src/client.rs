@@ -53,6 +53,15 @@ pub struct Client {
     events: mpsc::Receiver<Event>,
 }
 
+/// How a call is made.
+#[derive(Clone, Debug, Default)]
+pub struct Invitation<'a> {
+    /// Events to be told of.
+    pub events: &'a [&'a str],
+    /// `dialogParams.receive`.
+    pub receive: Option<Value>,
+}
+
 /// A call that the server answered.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -138,23 +147,45 @@ impl Client {
         }
     }
 
-    /// Joins the room of the token with this offer; back with the answer.
+    /// Joins the room of the token with this offer, as an SDK does; back with the answer.
     ///
     /// # Errors
     /// When the server refuses or leaves.
     pub async fn invite(&mut self, offer: &str) -> Result<Call, ClientError> {
+        let events = [
+            "video.room.subscribed",
+            "video.member.joined",
+            "video.member.left",
+            "video.member.updated",
+            "video.layout.changed",
+        ];
+        self.invite_with(offer, Invitation { events: &events, receive: None }).await
+    }
+
+    /// The same with a choice of events, and of what the call receives.
+    ///
+    /// # Errors
+    /// When the server refuses or leaves.
+    pub async fn invite_with(
+        &mut self,
+        offer: &str,
+        invitation: Invitation<'_>,
+    ) -> Result<Call, ClientError> {
         let call_id = uuid();
+        let mut dialog = json!({
+            "callID": call_id, "attach": false, "reattaching": false, "userVariables": {},
+            "screenShare": false, "additionalDevice": false, "pingSupported": true, "version": 1000,
+            "remote_caller_id_name": "Outbound Call", "remote_caller_id_number": "",
+            "caller_id_name": "", "caller_id_number": "",
+        });
+        if let (Some(receive), Some(dialog)) = (invitation.receive, dialog.as_object_mut()) {
+            dialog.insert("receive".to_owned(), receive);
+        }
         let message = json!({
             "callID": call_id,
-            "subscribe": ["video.room.subscribed", "video.member.joined", "video.member.left",
-                "video.member.updated", "video.layout.changed"],
+            "subscribe": invitation.events,
             "message": {"jsonrpc": "2.0", "id": uuid(), "method": "verto.invite", "params": {
-                "dialogParams": {
-                    "callID": call_id, "attach": false, "reattaching": false, "userVariables": {},
-                    "screenShare": false, "additionalDevice": false, "pingSupported": true, "version": 1000,
-                    "remote_caller_id_name": "Outbound Call", "remote_caller_id_number": "",
-                    "caller_id_name": "", "caller_id_number": "",
-                },
+                "dialogParams": dialog,
                 "sdp": offer,
             }},
         });

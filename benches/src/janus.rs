@@ -32,7 +32,16 @@ use crate::process::{Process, scratch};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const WRAPPER: &str = include_str!("../janus/loopback.c");
-const ROOM: u64 = 1;
+pub(crate) const ROOM: u64 = 1;
+
+/// How Janus drives its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// As it comes: a thread for each connection.
+    Default,
+    /// `event_loops = 2`, which halves its work.
+    TwoEventLoops,
+}
 
 /// A running Janus with one room, and a session in it.
 #[derive(Debug)]
@@ -40,7 +49,7 @@ pub struct Janus {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: Value,
     transactions: u64,
-    _process: Process,
+    process: Process,
 }
 
 impl Janus {
@@ -48,12 +57,12 @@ impl Janus {
     ///
     /// # Errors
     /// Says what is missing.
-    pub async fn start() -> Result<Self, Box<dyn Error>> {
+    pub async fn start(tuning: Tuning) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let folder = scratch("janus")?;
         // Freed at once; nobody else takes it in the moment until Janus does.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let wrapper = build_wrapper(&folder)?;
-        configure(&folder, port)?;
+        configure(&folder, port, tuning)?;
         let mut command = Command::new("janus");
         command
             .arg("--configs-folder")
@@ -64,7 +73,7 @@ impl Janus {
         let process = Process::start(command, folder)
             .map_err(|error| format!("janus does not start ({error}); it is in Debian's package `janus`"))?;
         let socket = open(port).await?;
-        let mut janus = Self { socket, session: Value::Null, transactions: 0, _process: process };
+        let mut janus = Self { socket, session: Value::Null, transactions: 0, process };
         janus.session = janus.request(json!({"janus": "create"})).await?["data"]["id"].clone();
         let handle = janus.attach().await?;
         let create = json!({"request": "create", "room": ROOM, "publishers": 100, "videocodec": "vp8"});
@@ -76,7 +85,7 @@ impl Janus {
     ///
     /// # Errors
     /// When it does not succeed.
-    pub async fn join(&mut self, config: PeerConfig) -> Result<f64, Box<dyn Error>> {
+    pub async fn join(&mut self, config: PeerConfig) -> Result<f64, Box<dyn Error + Send + Sync>> {
         let handle = self.attach().await?;
         let offering = Offering::new(config).await?;
         let begin = Instant::now();
@@ -92,21 +101,27 @@ impl Janus {
         Ok(connected.saturating_duration_since(begin).as_secs_f64() * 1000.0)
     }
 
-    async fn attach(&mut self) -> Result<Value, Box<dyn Error>> {
+    pub(crate) async fn attach(&mut self) -> Result<Value, Box<dyn Error + Send + Sync>> {
         let attach = json!({"janus": "attach", "plugin": "janus.plugin.videoroom"});
         Ok(self.request(attach).await?["data"]["id"].clone())
     }
 
-    async fn request(&mut self, request: Value) -> Result<Value, Box<dyn Error>> {
+    async fn request(&mut self, request: Value) -> Result<Value, Box<dyn Error + Send + Sync>> {
         self.request_until(request, |frame| frame["janus"] == "success").await
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The first frame of the transaction that is what was waited for.
-    async fn request_until(
+    pub(crate) async fn request_until(
         &mut self,
         mut request: Value,
         is_it: impl Fn(&Value) -> bool,
-    ) -> Result<Value, Box<dyn Error>> {
+    ) -> Result<Value, Box<dyn Error + Send + Sync>> {
         self.transactions += 1;
         let transaction = self.transactions.to_string();
         request["transaction"] = json!(transaction);
@@ -114,17 +129,24 @@ impl Janus {
             request["session_id"] = self.session.clone();
         }
         self.socket.send(Message::text(request.to_string())).await?;
+        let is_failed =
+            |frame: &Value| frame["janus"] == "error" || !frame["plugindata"]["data"]["error"].is_null();
+        let is_answer =
+            |frame: &Value| frame["transaction"] == transaction && (is_failed(frame) || is_it(frame));
+        let frame = self.until(is_answer).await?;
+        if is_failed(&frame) { Err(format!("janus refused: {frame}").into()) } else { Ok(frame) }
+    }
+
+    /// The next frame that is what was waited for.
+    pub(crate) async fn until(
+        &mut self,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Box<dyn Error + Send + Sync>> {
         loop {
             let frame =
                 tokio::time::timeout(PATIENCE, self.socket.next()).await?.ok_or("janus hung up")??;
             let Message::Text(text) = frame else { continue };
             let frame: Value = serde_json::from_str(text.as_str())?;
-            if frame["transaction"] != transaction {
-                continue;
-            }
-            if frame["janus"] == "error" || !frame["plugindata"]["data"]["error"].is_null() {
-                return Err(format!("janus refused: {frame}").into());
-            }
             if is_it(&frame) {
                 return Ok(frame);
             }
@@ -132,7 +154,7 @@ impl Janus {
     }
 }
 
-async fn open(port: u16) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Box<dyn Error>> {
+async fn open(port: u16) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Box<dyn Error + Send + Sync>> {
     let begin = Instant::now();
     loop {
         let mut request = format!("ws://127.0.0.1:{port}").into_client_request()?;
@@ -147,7 +169,7 @@ async fn open(port: u16) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, B
     }
 }
 
-fn build_wrapper(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
+fn build_wrapper(folder: &Path) -> Result<PathBuf, Box<dyn Error + Send + Sync>> {
     let source = folder.join("loopback.c");
     let library = folder.join("loopback.so");
     fs::write(&source, WRAPPER)?;
@@ -155,14 +177,18 @@ fn build_wrapper(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
     if built.success() { Ok(library) } else { Err("cc could not build the getifaddrs wrapper".into()) }
 }
 
-fn configure(folder: &Path, port: u16) -> Result<(), Box<dyn Error>> {
+fn configure(folder: &Path, port: u16, tuning: Tuning) -> Result<(), Box<dyn Error + Send + Sync>> {
     let plugins = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,\
                    libjanus_nosip.so,libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,\
                    libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so";
     let transports = "libjanus_http.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,\
                       libjanus_rabbitmq.so";
+    let loops = match tuning {
+        Tuning::Default => "",
+        Tuning::TwoEventLoops => ", event_loops = 2",
+    };
     let main = format!(
-        "general: {{ session_timeout = 0, debug_level = 2, log_to_stdout = false }}\n\
+        "general: {{ session_timeout = 0, debug_level = 2, log_to_stdout = false{loops} }}\n\
          nat: {{ ice_enforce_list = \"127.0.0.1\" }}\n\
          media: {{ ipv6 = false }}\n\
          plugins: {{ disable = \"{plugins}\" }}\n\

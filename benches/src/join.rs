@@ -19,7 +19,7 @@ use media_core::units::VideoCodec;
 use serde::Deserialize;
 
 use crate::client::{Client, demo_token};
-use crate::janus::Janus;
+use crate::janus::{Janus, Tuning};
 use crate::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig, Protection};
 use crate::process::Signalbox;
 use crate::report::{Row, percentile};
@@ -54,7 +54,11 @@ pub async fn run(program: &Path, browser: Option<&Path>) -> Result<Vec<Row>, Box
     let media = Media::new()?;
     for bundle in [false, true] {
         let server = Signalbox::start(program, bundle)?;
-        let janus = if bundle { Janus::start().await } else { Err("compared with the bundled form".into()) };
+        let janus = if bundle {
+            Janus::start(Tuning::Default).await
+        } else {
+            Err("compared with the bundled form".into())
+        };
         let how = if bundle { "bundled" } else { "2 transports" };
         sequence(&mut rows, &server, janus, &media, how, bundle).await?;
         at_once(&mut rows, &server, &media, how, bundle).await?;
@@ -66,7 +70,7 @@ pub async fn run(program: &Path, browser: Option<&Path>) -> Result<Vec<Row>, Box
 async fn sequence(
     rows: &mut Vec<Row>,
     server: &Signalbox,
-    mut janus: Result<Janus, Box<dyn Error>>,
+    mut janus: Result<Janus, Box<dyn Error + Send + Sync>>,
     media: &Media,
     how: &str,
     bundle: bool,

@@ -13,3 +13,5 @@ pub mod report;
 
 pub mod join;
 pub mod room;
+
+pub mod loadtest;

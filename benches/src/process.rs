@@ -26,6 +26,12 @@ impl Process {
         Ok(Self { child: command.stdin(Stdio::null()).spawn()?, folder })
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time so far, by thread name. Threads that have ended are not in it.
     ///
     /// # Errors
@@ -75,6 +81,7 @@ impl Signalbox {
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&folder)
             .env("SIGNALBOX__MEDIA__BUNDLE", bundle.to_string())
+            .env("SIGNALBOX__ROOM__MAX_MEMBERS", "300")
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped());
         let mut process = Process::start(command, folder)?;
@@ -85,6 +92,12 @@ impl Signalbox {
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.ok_or_else(|| io::Error::other(format!("it said {line:?}")))?.to_owned();
         Ok(Self { process, address, _output: output })
+    }
+
+    /// Its data.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.process.folder
     }
 
     /// Address for HTTP.

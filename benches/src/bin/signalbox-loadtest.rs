@@ -1,0 +1,284 @@
+//! `signalbox-loadtest`: how much a video room server can carry, and what each packet costs it.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use benches::janus::Tuning;
+use benches::loadtest::engine::Profile;
+use benches::loadtest::floor::{self, Floor, Way};
+use benches::loadtest::forward;
+use benches::loadtest::janus::Janus;
+use benches::loadtest::scenario::{Case, Outcome, run};
+use benches::loadtest::signalbox::{Receive, Signalbox};
+use benches::loadtest::source::Pacing;
+use benches::report::{percentile, publish};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Loads a video room server on this machine and measures what that costs it.
+///
+/// Peers are sockets of one thread that speak ICE, DTLS and SRTP. Publishers send synthetic VP8 that a decoder shows
+/// (1.5 Mbit/s by default); receivers count packets, and a few decrypt and compare every byte. Servers are started fresh,
+/// on loopback only, and stopped again. A result is refused when packets were lost or when the load tester itself
+/// may have been what was slow.
+#[derive(Parser)]
+#[command(name = "signalbox-loadtest", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One server, one case.
+    ///
+    /// Example: one publisher, 200 subscribers that report as browsers do:
+    /// signalbox-loadtest run --subscribers 200 --feedback browser
+    Run(Box<Run>),
+    /// Signalbox, Janus and the bare sender in turns; writes forward.json.
+    Forward(Forward),
+    /// The bare sender: seals packets and sends them to ports of this machine.
+    #[command(hide = true)]
+    Floor(Bare),
+}
+
+#[derive(Args)]
+struct Run {
+    /// The server to load.
+    #[arg(long, value_enum, default_value = "signalbox")]
+    server: Server,
+    /// Signalbox' program; else `signalbox` beside this one.
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Peers that publish (1 to 50).
+    #[arg(long, default_value_t = 1)]
+    publishers: u16,
+    /// Peers that only watch (up to 500); with 0 all publishers watch each other.
+    #[arg(long, default_value_t = 50)]
+    subscribers: u16,
+    /// What receivers report: nothing; as a browser (a report and ten transport-wide feedbacks a second); or the same where
+    /// packets are lost (see --loss), which they ask for again.
+    #[arg(long, value_enum, default_value = "none")]
+    feedback: Feedback,
+    /// Packets that receivers throw away, in per cent, with `--feedback lossy`.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=50))]
+    loss: u8,
+    /// Pictures per second.
+    #[arg(long, default_value_t = 30)]
+    fps: u32,
+    /// Packets of a picture.
+    #[arg(long, default_value_t = 5)]
+    packets: u16,
+    /// RTP payload bytes of a packet.
+    #[arg(long, default_value_t = 1200)]
+    payload: usize,
+    /// Publish three encodings (90p, 180p, 360p) with RIDs q, h and f.
+    #[arg(long)]
+    simulcast: bool,
+    /// A picture's packets 2.5 ms apart instead of back to back.
+    #[arg(long)]
+    paced: bool,
+    /// Sound as well: speech that pauses for 2 of every 6 seconds.
+    #[arg(long)]
+    audio: bool,
+    /// Receivers that decrypt and compare.
+    #[arg(long, default_value_t = 2)]
+    verified: u16,
+    /// Joins a second; 0 joins the next when the one before is connected.
+    #[arg(long, default_value_t = 0.0)]
+    join_rate: f64,
+    /// Seconds before the first window.
+    #[arg(long, default_value_t = 3.0)]
+    settle: f64,
+    /// Seconds of a window.
+    #[arg(long, default_value_t = 5.0)]
+    window: f64,
+    /// Windows.
+    #[arg(long, default_value_t = 3)]
+    windows: u16,
+    /// The result as one line of JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Forward {
+    /// Signalbox' program; else `signalbox` beside this one.
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Folder of forward.json.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Times that every server has its turn in every case.
+    #[arg(long, default_value_t = 2)]
+    rounds: u16,
+    /// Seconds of a window, of which each turn has two.
+    #[arg(long, default_value_t = 3.0)]
+    window: f64,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+#[derive(Args)]
+struct Bare {
+    #[arg(long, value_enum)]
+    way: Way,
+    #[arg(long, value_delimiter = ',')]
+    to: Vec<u16>,
+    #[arg(long, default_value_t = floor::MOST_SECONDS)]
+    seconds: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Server {
+    /// Signalbox, members' own streams.
+    Signalbox,
+    /// Signalbox, the composed picture.
+    SignalboxCanvas,
+    /// Debian's Janus with two event loops.
+    Janus,
+    /// Debian's Janus with a thread for each connection, as it comes.
+    JanusDefault,
+    /// No server: sealed packets, sendmmsg.
+    FloorSendmmsg,
+    /// No server: sealed packets, UDP segmentation offload.
+    FloorGso,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Feedback {
+    /// Nothing.
+    None,
+    /// As a browser on a good path.
+    Browser,
+    /// As a browser where packets are lost.
+    Lossy,
+}
+
+#[tokio::main(worker_threads = 1)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    match Arguments::parse().command {
+        Command::Run(arguments) => one(&arguments).await,
+        Command::Forward(arguments) => {
+            let program = program(arguments.program)?;
+            let plan = forward::Plan {
+                program: &program,
+                rounds: arguments.rounds.clamp(1, 10),
+                window: seconds(arguments.window)?,
+                only: arguments.only.as_deref(),
+            };
+            let rows = forward::run(&plan).await;
+            Ok(publish(&arguments.out, "forward", &rows)?)
+        }
+        Command::Floor(arguments) => Ok(floor::send(arguments.way, &arguments.to, arguments.seconds)?),
+    }
+}
+
+async fn one(arguments: &Run) -> Result<(), Box<dyn Error>> {
+    let case = case(arguments)?;
+    case.check()?;
+    let program = || program(arguments.program.clone());
+    let outcome = match arguments.server {
+        Server::Signalbox => run(&mut Signalbox::start(&program()?, Receive::Tiles)?, &case).await?,
+        Server::SignalboxCanvas => run(&mut Signalbox::start(&program()?, Receive::Canvas)?, &case).await?,
+        Server::Janus => run(&mut Janus::start(Tuning::TwoEventLoops).await?, &case).await?,
+        Server::JanusDefault => run(&mut Janus::start(Tuning::Default).await?, &case).await?,
+        Server::FloorSendmmsg => run(&mut Floor::new(Way::Sendmmsg), &case).await?,
+        Server::FloorGso => run(&mut Floor::new(Way::Gso), &case).await?,
+    };
+    print(&outcome, arguments.json)?;
+    match outcome.refused {
+        Some(why) => Err(format!("no result: {why}").into()),
+        None => Ok(()),
+    }
+}
+
+fn case(arguments: &Run) -> Result<Case, Box<dyn Error>> {
+    Ok(Case {
+        publishers: arguments.publishers,
+        subscribers: arguments.subscribers,
+        fps: arguments.fps,
+        packets: arguments.packets,
+        payload: arguments.payload,
+        simulcast: arguments.simulcast,
+        pacing: if arguments.paced { Pacing::Paced } else { Pacing::Burst },
+        audio: arguments.audio,
+        feedback: match arguments.feedback {
+            Feedback::None => Profile::None,
+            Feedback::Browser => Profile::Browser,
+            Feedback::Lossy => Profile::Lossy { per_mille: u16::from(arguments.loss) * 10 },
+        },
+        verified: arguments.verified,
+        join_rate: arguments.join_rate.max(0.0),
+        settle: seconds(arguments.settle)?,
+        window: seconds(arguments.window)?,
+        windows: arguments.windows,
+    })
+}
+
+fn seconds(seconds: f64) -> Result<Duration, Box<dyn Error>> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| format!("{seconds} s: {error}").into())
+}
+
+fn program(named: Option<PathBuf>) -> Result<PathBuf, Box<dyn Error>> {
+    let program = match named {
+        Some(program) => program,
+        None => std::env::current_exe()?.with_file_name("signalbox"),
+    };
+    let is_there = Path::is_file(&program);
+    is_there.then_some(program.clone()).ok_or_else(|| {
+        format!("{} is not there: cargo build --release --bin signalbox", program.display()).into()
+    })
+}
+
+fn print(outcome: &Outcome, as_json: bool) -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    let quantile = |samples: &[f64], percent| percentile(samples, percent).unwrap_or(f64::NAN);
+    if as_json {
+        let mut json = serde_json::to_value(outcome)?;
+        if let Some(fields) = json.as_object_mut() {
+            for (name, percent) in [("delay_p50_ms", 50), ("delay_p99_ms", 99)] {
+                fields.insert(name.to_owned(), quantile(&outcome.delays_ms, percent).into());
+            }
+        }
+        return Ok(writeln!(out, "{json}")?);
+    }
+    let per_window = [
+        ("CPU of the server per forwarded packet, µs", &outcome.cpu_us_per_packet, 1.0),
+        ("CPU of the server, % of a core", &outcome.server, 100.0),
+        ("CPU of the load tester, % of a core", &outcome.client, 100.0),
+        ("machine busy, %", &outcome.machine, 100.0),
+        ("ksoftirqd, % of a core", &outcome.ksoftirqd, 100.0),
+        ("packets received, 1/s", &outcome.packets_per_second, 1.0),
+    ];
+    for (what, samples, scale) in per_window {
+        let values: Vec<String> = samples.iter().map(|value| format!("{:.2}", value * scale)).collect();
+        writeln!(out, "{what:44} {}", values.join("  "))?;
+    }
+    let single = [
+        ("delay p50, ms", quantile(&outcome.delays_ms, 50)),
+        ("delay p99, ms", quantile(&outcome.delays_ms, 99)),
+        ("join to DTLS p50, ms", quantile(&outcome.join_ms, 50)),
+        ("join to DTLS p95, ms", quantile(&outcome.join_ms, 95)),
+        ("memory per receiver, kB", outcome.memory_kb),
+    ];
+    for (what, value) in single {
+        writeln!(out, "{what:44} {value:.2}")?;
+    }
+    let counts = [
+        ("threads", u64::from(outcome.threads)),
+        ("packets lost", outcome.lost),
+        ("payloads intact", outcome.intact),
+        ("payloads damaged", outcome.damaged),
+        ("receiver reports sent", outcome.reports),
+        ("transport-wide feedback sent", outcome.transport_feedback),
+        ("picture loss indications sent", outcome.picture_losses),
+        ("sequence numbers asked for again", outcome.nacked),
+    ];
+    for (what, count) in counts {
+        writeln!(out, "{what:44} {count}")?;
+    }
+    Ok(())
+}

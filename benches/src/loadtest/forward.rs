@@ -1,0 +1,251 @@
+//! Forwarding compared: ours, Janus tuned and as it comes, and the least there is, in turns.
+//!
+//! in:  our program, an installed `janus`
+//! out: rows with the limits beside them
+//!
+//! Contention alone moves a server's cost per packet by half, so only turns minutes apart are compared: every round gives
+//! each server its turn in each case, and a ratio is taken within its round.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::LoadError;
+use super::engine::Profile;
+use super::floor::{Floor, Way};
+use super::janus::Janus;
+use super::scenario::{self, Case, Outcome};
+use super::signalbox::{Receive, Signalbox};
+use crate::janus::Tuning;
+use crate::report::{Row, percentile};
+
+const CPU: &str = "cpu-us/packet";
+const SETTLE: Duration = Duration::from_secs(2);
+const WINDOWS: u16 = 2;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// Our program.
+    pub program: &'a Path,
+    /// Turns of each server in each case.
+    pub rounds: u16,
+    /// Of each of two windows.
+    pub window: Duration,
+    /// Only cases whose name contains it.
+    pub only: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Ours,
+    Tuned,
+    Default,
+    Gso,
+    Sendmmsg,
+}
+
+impl Who {
+    const ALL: [Self; 5] = [Self::Ours, Self::Tuned, Self::Gso, Self::Default, Self::Sendmmsg];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "signalbox",
+            Self::Tuned => "janus event_loops=2",
+            Self::Default => "janus default",
+            Self::Gso => "bare sender, GSO+GCM",
+            Self::Sendmmsg => "bare sender, sendmmsg+GCM",
+        }
+    }
+
+    /// Whether it has a turn; those that only give the scale have theirs once.
+    fn has_turn(self, round: u16, feedback: Profile) -> bool {
+        match self {
+            Self::Ours | Self::Tuned => true,
+            Self::Default => round == 0,
+            // The bare sender hears nobody.
+            Self::Gso => feedback == Profile::None,
+            Self::Sendmmsg => feedback == Profile::None && round == 0,
+        }
+    }
+}
+
+/// What one server did in one case, round by round.
+type Turns = Vec<Result<Outcome, String>>;
+
+/// Limits of the ratio to the tuned Janus.
+#[derive(Clone, Copy)]
+struct Limits {
+    must: f64,
+    aim: f64,
+}
+
+/// Everything; a row that could not be measured says why.
+pub async fn run(plan: &Plan<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (shape, publishers, subscribers) in [("1x50", 1, 50), ("1x200", 1, 200), ("8x7", 8, 0)] {
+        for (named, feedback, limits) in [
+            ("no-feedback", Profile::None, Limits { must: 0.40, aim: 0.27 }),
+            ("browser feedback", Profile::Browser, Limits { must: 0.50, aim: 0.30 }),
+        ] {
+            let name = format!("{shape} {named}");
+            if plan.only.is_some_and(|only| !name.contains(only)) {
+                continue;
+            }
+            let case = Case {
+                publishers,
+                subscribers,
+                feedback,
+                settle: SETTLE,
+                window: plan.window,
+                windows: WINDOWS,
+                ..Case::default()
+            };
+            let mut all = BTreeMap::<Who, Turns>::new();
+            for round in 0..plan.rounds {
+                for who in Who::ALL.into_iter().filter(|who| who.has_turn(round, feedback)) {
+                    let turn = turn(plan, who, &case).await.map_err(|error| error.to_string());
+                    tell(&name, who, &turn);
+                    all.entry(who).or_default().push(turn);
+                }
+            }
+            rows.extend(rows_of(&name, feedback, limits, &all));
+        }
+    }
+    rows
+}
+
+async fn turn(plan: &Plan<'_>, who: Who, case: &Case) -> Result<Outcome, LoadError> {
+    let outcome = match who {
+        Who::Ours => scenario::run(&mut Signalbox::start(plan.program, Receive::Tiles)?, case).await?,
+        Who::Tuned => scenario::run(&mut Janus::start(Tuning::TwoEventLoops).await?, case).await?,
+        Who::Default => scenario::run(&mut Janus::start(Tuning::Default).await?, case).await?,
+        Who::Gso => scenario::run(&mut Floor::new(Way::Gso), case).await?,
+        Who::Sendmmsg => scenario::run(&mut Floor::new(Way::Sendmmsg), case).await?,
+    };
+    match outcome.refused {
+        Some(why) => Err(LoadError::Refused(why)),
+        None => Ok(outcome),
+    }
+}
+
+/// Ten minutes are long without a word.
+fn tell(name: &str, who: Who, turn: &Result<Outcome, String>) {
+    let said = match turn {
+        Ok(outcome) => format!(
+            "{:.2} µs/packet, load tester {:.0} %, machine {:.0} % busy",
+            median(&outcome.cpu_us_per_packet),
+            median(&outcome.client) * 100.0,
+            median(&outcome.machine) * 100.0
+        ),
+        Err(error) => format!("no result: {error}"),
+    };
+    let _ = writeln!(std::io::stderr(), "{name}: {}: {said}", who.name());
+}
+
+fn median(samples: &[f64]) -> f64 {
+    percentile(samples, 50).unwrap_or(f64::NAN)
+}
+
+fn rows_of(name: &str, feedback: Profile, limits: Limits, all: &BTreeMap<Who, Turns>) -> Vec<Row> {
+    let cpu = |outcome: &Outcome| median(&outcome.cpu_us_per_packet);
+    let mut rows = vec![against(name, CPU, Who::Tuned, all, cpu).limits(limits.must, limits.aim)];
+    rows.push(against(name, CPU, Who::Default, all, cpu));
+    if feedback == Profile::None {
+        // No more than an aim: it cannot be reached with a server around it for nothing.
+        rows.push(Row { aim: Some(1.5), ..against(name, CPU, Who::Gso, all, cpu) });
+        rows.push(against(name, CPU, Who::Sendmmsg, all, cpu));
+    }
+    let case = |what: &str| format!("{name}: {what}");
+    let delay =
+        |percent| move |outcome: &Outcome| percentile(&outcome.delays_ms, percent).unwrap_or(f64::NAN);
+    rows.push(alone(case("delay p50"), "ms", all, delay(50)).limits(0.5, 0.3));
+    rows.push(alone(case("delay p99"), "ms", all, delay(99)).limits(5.0, 3.0));
+    rows.push(
+        alone(case("memory per subscriber"), "kB", all, |outcome| outcome.memory_kb).limits(80.0, 50.0),
+    );
+    rows.push(against(&case("join to DTLS p50"), "ms", Who::Tuned, all, |outcome| median(&outcome.join_ms)));
+    rows
+}
+
+/// Ours beside theirs; the spread is that of the rounds' ratios.
+fn against(
+    case: &str,
+    unit: &'static str,
+    peer: Who,
+    all: &BTreeMap<Who, Turns>,
+    value: impl Fn(&Outcome) -> f64,
+) -> Row {
+    let (ours, theirs) = (turns(Who::Ours, all), turns(peer, all));
+    let of = |turns: &[Result<Outcome, String>]| turns.iter().flatten().map(&value).collect::<Vec<_>>();
+    let pairs = ours.iter().zip(theirs).filter_map(|pair| match pair {
+        (Ok(ours), Ok(theirs)) => Some(value(ours) / value(theirs)),
+        (Err(_), _) | (_, Err(_)) => None,
+    });
+    let ratios: Vec<f64> = pairs.collect();
+    let row = match percentile(&of(ours), 50) {
+        Some(ours) => Row::ours(case, unit, ours),
+        None => Row::error(case, unit, format!("signalbox: {}", why(ours))),
+    };
+    match (percentile(&ratios, 50), percentile(&of(theirs), 50)) {
+        (Some(ratio), Some(theirs)) => {
+            Row { ratio: Some(ratio), ..row.beside(peer.name(), theirs).spread_of(&ratios) }
+        }
+        (_, Some(theirs)) => row.beside(peer.name(), theirs),
+        (_, None) => row.without_peer(peer.name(), format!("{}: {}", peer.name(), why(theirs))),
+    }
+}
+
+/// Ours against a limit; the spread is that of the rounds.
+fn alone(
+    case: String,
+    unit: &'static str,
+    all: &BTreeMap<Who, Turns>,
+    value: impl Fn(&Outcome) -> f64,
+) -> Row {
+    let turns = turns(Who::Ours, all);
+    let samples: Vec<f64> = turns.iter().flatten().map(value).collect();
+    match percentile(&samples, 50) {
+        Some(ours) => Row::ours(case, unit, ours).spread_of(&samples),
+        None => Row::error(case, unit, why(turns)),
+    }
+}
+
+fn turns(who: Who, all: &BTreeMap<Who, Turns>) -> &[Result<Outcome, String>] {
+    all.get(&who).map_or(&[][..], Vec::as_slice)
+}
+
+fn why(turns: &[Result<Outcome, String>]) -> String {
+    let error = turns.iter().find_map(|turn| turn.as_ref().err());
+    error.cloned().unwrap_or_else(|| "it had no turn".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(cpu: f64) -> Result<Outcome, String> {
+        Ok(Outcome { cpu_us_per_packet: vec![cpu], ..Outcome::default() })
+    }
+
+    #[test]
+    fn ratios_are_taken_within_their_rounds() {
+        let cpu = |outcome: &Outcome| median(&outcome.cpu_us_per_packet);
+        let all = BTreeMap::from([
+            (Who::Ours, vec![outcome(2.0), outcome(4.0), Err("lost".to_owned())]),
+            (Who::Tuned, vec![outcome(10.0), outcome(10.0), outcome(1.0)]),
+            (Who::Default, vec![Err("no janus".to_owned())]),
+        ]);
+        let row = against("c", CPU, Who::Tuned, &all, cpu);
+        assert_eq!((row.ours, row.theirs, row.ratio), (Some(2.0), Some(10.0), Some(0.2)));
+        assert_eq!(row.spread, Some([0.2, 0.4]));
+        let row = against("c", CPU, Who::Default, &all, cpu);
+        assert_eq!((row.ours, row.ratio), (Some(2.0), None));
+        assert_eq!(row.error.as_deref(), Some("janus default: no janus"));
+        let row = against("c", CPU, Who::Gso, &all, cpu);
+        assert_eq!(row.error.as_deref(), Some("bare sender, GSO+GCM: it had no turn"));
+        let nobody = BTreeMap::from([(Who::Ours, vec![Err("gone".to_owned())])]);
+        assert_eq!(alone("m".to_owned(), "kB", &nobody, cpu).error.as_deref(), Some("gone"));
+    }
+}
