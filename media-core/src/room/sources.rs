@@ -44,6 +44,13 @@ impl Room {
         let Some(leg) = self.legs.get_mut(&watcher.leg) else { return };
         let Some(slot) = leg.slot(watcher.slot) else { return };
         if slot.chosen() == wanted {
+            // The key frame it awaits may be lost, or have come before the viewer had keys: it is asked for again, as often
+            // as the publisher is asked at all.
+            if let Some(awaited) = slot.target()
+                && let Some(publisher) = self.legs.get_mut(&awaited.leg)
+            {
+                publisher.request_keyframe(reach, awaited.encoding);
+            }
             return;
         }
         let before = [slot.current(), slot.target()];
