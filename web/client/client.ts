@@ -48,6 +48,7 @@ const SUBSCRIBED = [
 /** The server answers an offer within this, or never. */
 const ANSWER_MS = 20_000;
 const STATISTICS_MS = 1000;
+const RESUME_AGAIN_MS = 2000;
 
 export interface TileClientOptions {
   /** A video room token. */
@@ -355,7 +356,13 @@ export class TileClient extends Emitter<TileClientEvents> {
       // Without a socket the next one tries again. A refusal means that the room has forgotten us.
       if (error instanceof RequestError && error.code !== '0') this.end(error.message);
       else await call.media.rollback().catch(() => undefined);
+      setTimeout(() => this.call === call && void this.again(), RESUME_AGAIN_MS);
     }
+  }
+
+  /** An attempt that failed is followed by another, unless the next socket has made it already. */
+  private async again(): Promise<void> {
+    if (this.state === 'reconnecting' && this.connection.hasSocket()) await this.resume();
   }
 
   // ---- events of the server ----

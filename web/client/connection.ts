@@ -81,6 +81,11 @@ export class Connection extends Emitter<ConnectionEvents> {
     return unwrap((await this.ask(method, params)) as Record<string, unknown>);
   }
 
+  /** Whether a request can be made now. */
+  hasSocket(): boolean {
+    return this.isUp;
+  }
+
   /** Closes for good. */
   close(reason: string): void {
     if (this.isOver) return;

@@ -71,7 +71,7 @@ export class Media extends Emitter<MediaEvents> {
         : undefined;
     this.microphone = sendsAudio ? sound?.sender : undefined;
     if (sendsVideo) {
-      const transceiver = this.peer.addTransceiver('video', { direction: 'sendonly', sendEncodings: [...encodings] });
+      const transceiver = this.peer.addTransceiver('video', { direction: 'sendonly', sendEncodings: layered(encodings, codec) });
       preferCodec(transceiver, codec);
       this.camera = transceiver.sender;
     }
@@ -138,6 +138,14 @@ export class Media extends Emitter<MediaEvents> {
     if (state === 'disconnected') this.interruption = setTimeout(() => this.emit('interrupted'), INTERRUPTED_MS);
     this.emit('state', state);
   }
+}
+
+/**
+ * Three temporal layers in each encoding of VP8: a viewer with little bandwidth gets fewer pictures of it before a smaller
+ * one. Browsers that do not know the word leave it out.
+ */
+function layered(encodings: readonly CameraEncoding[], codec: VideoCodec): RTCRtpEncodingParameters[] {
+  return encodings.map((encoding) => ({ ...encoding, ...(codec === 'VP8' && { scalabilityMode: 'L1T3' }) }));
 }
 
 /** A camera is sent in one codec, which every viewer can be forwarded; slots take whatever comes. */

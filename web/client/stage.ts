@@ -302,7 +302,7 @@ function style(): void {
     .sb-label {
       position: absolute; left: 0; bottom: 0; max-width: 100%; box-sizing: border-box; padding: .25em .7em;
       overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-      background: #0009; color: #fff; font-size: clamp(10px, 6cqh, 20px); line-height: 1.4; border-top-right-radius: .5em;
+      background: #0009; color: #fff; font-size: clamp(10px, 4.8cqh, 18px); line-height: 1.4; border-top-right-radius: .5em;
     }
     .sb-muted::after { content: " · muted"; opacity: .7; }
     .sb-talking::after { content: ""; position: absolute; inset: 0; box-shadow: inset 0 0 0 max(2px, 1cqmin) #58d39b; }

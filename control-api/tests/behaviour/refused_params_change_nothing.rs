@@ -78,7 +78,7 @@ fn any_key() -> impl Strategy<Value = String> {
     prop_oneof![ids, prop::sample::select(KEYS.to_vec()).prop_map(str::to_owned), ".{0,8}"]
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 19] = [
     "member_id",
     "name",
     "positions",
@@ -95,6 +95,9 @@ const KEYS: [&str; 16] = [
     "playback_id",
     "stream_id",
     "media_allowed",
+    "call_id",
+    "width",
+    "height",
 ];
 
 /// A method, who calls it, and its right params with something else in some places.
