@@ -131,7 +131,8 @@ fn every_bad_value_is_refused_by_its_key() {
         let error = load(&format!("{LEAST}{text}"), variables).unwrap_err();
         let message = error.strip_prefix("configuration: ").unwrap();
         assert!(message.starts_with(expected), "{text} {variables:?}\n gave {message}\n not  {expected}");
-        assert!(!message.contains("secret"), "{message}");
+        let secrets = ["u:secret", "hidden", "0123456789abcdef"];
+        assert!(!secrets.iter().any(|secret| message.contains(secret)), "{message}");
     }
 }
 
