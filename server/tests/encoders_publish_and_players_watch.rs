@@ -19,16 +19,17 @@ const RED: Rgb = Rgb(200, 40, 40);
 const BLUE: Rgb = Rgb(40, 60, 200);
 const SIZE: Size = Size { width: 640, height: 360 };
 const HERTZ: u32 = 1_000;
+const OTHER_HERTZ: u32 = 440;
 
-/// An encoder sends red, or blue when it is called so. It offers both ways, as a careless client does; the answer says
+/// An encoder sends red and a tone, or blue and another tone when it is called so. It offers both ways, as a careless client does; the answer says
 /// which one it is.
 async fn peer(server: &Server, path: &str, name: &str, codec: VideoCodec) -> (Call, Peer) {
-    let colour = if name == "Blue" { BLUE } else { RED };
+    let (colour, hertz) = if name == "Blue" { (BLUE, OTHER_HERTZ) } else { (RED, HERTZ) };
     let offering = Offering::new(PeerConfig {
         bundle: true,
         protection: Protection::All,
         camera: Arc::new(Camera::still(codec, SIZE, colour).unwrap()),
-        microphone: Arc::new(Microphone::tone(HERTZ).unwrap()),
+        microphone: Arc::new(Microphone::tone(hertz).unwrap()),
         decode: Decode::Everything,
     })
     .await
@@ -124,6 +125,11 @@ async fn one_member_is_played_alone_until_it_leaves() {
         let seen = player.until("the picture of one", PATIENCE, fills).await.unwrap();
         let size = seen.picture.map(|picture| picture.size());
         assert_eq!(size, Some(SIZE), "its own stream, and no canvas");
+        let is_alone = |o: &Observed| {
+            let [own, other] = [HERTZ, OTHER_HERTZ].map(|hertz| o.tone_db(f64::from(hertz)));
+            o.sound.len() == 48_000 && own > (-30.0_f64).max(other + 20.0)
+        };
+        player.until("its sound alone", PATIENCE, is_alone).await.unwrap();
 
         assert_eq!(server.delete(&red.url).await, StatusCode::OK);
         server.metrics_with(&["signalbox_http_calls{protocol=\"whep\"} 0"]).await;
