@@ -113,7 +113,9 @@ fn parts<'a>(answer: &'a Answer<'a>) -> Vec<Part<'a>> {
         Some((media.place, Part::Media { media, local, stream, track }))
     };
     let slots = |media: &'a [NegotiatedMedia], locals: &'a [LocalMedia], name: &'static str| {
-        (0_u8..).zip(media.iter().zip(locals)).map(move |(slot, (media, local))| {
+        let numbered = (0_u8..).zip(media.iter().zip(locals));
+        // A slot whose section has been stopped is still there: what is in its place now says what it is.
+        numbered.filter(|(_, (media, _))| !media.is_stopped).map(move |(slot, (media, local))| {
             let of_slot = format!("{name}-{slot}");
             let track = format!("{of_slot}-{}", media.kind.sdp_name());
             let stream = if answer.one_stream { answer.stream.to_owned() } else { of_slot };
@@ -127,8 +129,6 @@ fn parts<'a>(answer: &'a Answer<'a>) -> Vec<Part<'a>> {
         .chain(slots(&negotiated.audio_slots, answer.audio_slots, "audio-slot"))
         .chain(slots(&negotiated.video_slots, answer.video_slots, "slot"))
         .chain(data.map(|(data, local)| (data.place, Part::Data(data, local))))
-        // A slot whose section has been stopped is still there, and inactive: its place says what it is.
-        .filter(|(place, _)| !negotiated.rejected.iter().any(|(rejected, _)| rejected == place))
         .collect();
     parts.extend(negotiated.rejected.iter().map(|(place, rejected)| (*place, Part::Rejected(rejected))));
     match negotiated.order {

@@ -115,6 +115,8 @@ pub struct NegotiatedMedia {
     pub rids: Vec<Rid>,
     /// RTCP without leading SR or RR is understood, RFC 5506.
     pub rtcp_rsize: bool,
+    /// Its section is no more: it keeps its number, and something else may be in its place.
+    pub is_stopped: bool,
 }
 
 impl NegotiatedMedia {
@@ -289,7 +291,7 @@ impl Negotiated {
 impl NegotiatedMedia {
     /// What is left of a slot whose section is no more.
     fn stopped(&self) -> Self {
-        Self { direction: Direction::Inactive, ..self.clone() }
+        Self { direction: Direction::Inactive, is_stopped: true, ..self.clone() }
     }
 }
 
@@ -333,6 +335,7 @@ fn section(
     let extensions = extensions(offered, &receive, &rids);
     Ok(NegotiatedMedia {
         kind,
+        is_stopped: false,
         place,
         mid: offered.mid.clone(),
         direction,
