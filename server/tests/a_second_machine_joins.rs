@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   outside ── unshare ──► server's machine ── nsenter ──► member's machine
-//!                          10.77.0.1    veth ════ veth     10.77.0.2
+//!                          10.77.0.1    veth ════ veth     10.77.0.2 (and fd77::1, fd77::2)
 //! ```
 //!
 //! Where no namespace can be had, it says so and proves the same logic with two loopback addresses.
@@ -14,7 +14,7 @@
 mod support;
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -36,12 +36,20 @@ const TOKEN: &str = "SIGNALBOX_TEST_TOKEN";
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const MEMBER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+const SERVER6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1);
+const MEMBER6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_of_another_machine_sees_itself() {
     match std::env::var(MACHINE).as_deref() {
         Ok("server") => serve_the_other_machine().await,
-        Ok("member") => join(&std::env::var(TOKEN).unwrap(), SERVER, MEMBER).await,
+        Ok("member") => {
+            // The same server by both families: it is bound to `::`.
+            let (token, media) = (std::env::var(TOKEN).unwrap(), [SERVER6.into(), SERVER.into()]);
+            for own in [IpAddr::V4(MEMBER), IpAddr::V6(MEMBER6)] {
+                join(&token, SERVER, &media, own).await;
+            }
+        }
         Ok(other) => panic!("{MACHINE}={other}"),
         Err(_) => match way_into_a_namespace() {
             Some(unshare) => {
@@ -67,15 +75,18 @@ async fn media_is_bound_and_advertised_where_it_is_told() {
 /// Nothing of the server is on 127.0.0.1, and the member is somewhere else again.
 async fn two_loopback_addresses() {
     let [server, member] = [2, 3].map(|last| Ipv4Addr::new(127, 0, 0, last));
-    let running = start(server, server);
-    join(&running.token("meeting", "Alice").await, server, member).await;
+    let running = start(server, &[server.into()], server.into());
+    join(&running.token("meeting", "Alice").await, server, &[server.into()], member.into()).await;
     // Bound to everything, and told to say one address.
-    let running = start(server, Ipv4Addr::UNSPECIFIED);
-    join(&running.token("meeting", "Alice").await, server, member).await;
+    for bind in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+        let running = start(server, &[server.into()], bind);
+        join(&running.token("meeting", "Alice").await, server, &[server.into()], member.into()).await;
+    }
 }
 
-/// A production server that is known by `address`.
-fn start(address: Ipv4Addr, bind: Ipv4Addr) -> Server {
+/// A production server at `address`, which tells `media` to send to.
+fn start(address: Ipv4Addr, media: &[IpAddr], bind: IpAddr) -> Server {
+    let media: Vec<String> = media.iter().map(IpAddr::to_string).collect();
     // A port nobody has: the public URL must name it before it is bound.
     let port = std::net::TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
     Server::production(&format!(
@@ -87,14 +98,14 @@ fn start(address: Ipv4Addr, bind: Ipv4Addr) -> Server {
         api_token = "{API_TOKEN}"
         [media]
         bind = "{bind}"
-        advertise = ["{address}"]
+        advertise = {media:?}
         port = 0
         "#
     ))
 }
 
 /// Finds the server by the token alone, and sees its own picture come back from there.
-async fn join(token: &str, server: Ipv4Addr, own: Ipv4Addr) {
+async fn join(token: &str, server: Ipv4Addr, media: &[IpAddr], own: IpAddr) {
     let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
     let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
     let url = header["ch"].as_str().unwrap();
@@ -109,13 +120,14 @@ async fn join(token: &str, server: Ipv4Addr, own: Ipv4Addr) {
         microphone: Arc::new(Microphone::tone(440).unwrap()),
         decode: Decode::UntilOneself,
     };
-    let offering = Offering::from(config, IpAddr::V4(own)).await.unwrap();
+    let offering = Offering::from(config, own).await.unwrap();
     let call = client.invite(offering.sdp()).await.unwrap();
     let candidates: Vec<&str> = call.answer.lines().filter(|line| line.starts_with("a=candidate:")).collect();
-    assert!(!candidates.is_empty());
-    for candidate in candidates {
-        assert!(candidate.contains(&format!(" {server} ")), "{candidate}");
-    }
+    // In each of two sections, by UDP and by TCP: all addresses, in that order.
+    let told: Vec<String> =
+        candidates.iter().map(|line| line.split(' ').nth(4).unwrap().to_owned()).collect();
+    let expected: Vec<String> = std::iter::repeat_n(media, 4).flatten().map(IpAddr::to_string).collect();
+    assert_eq!(told, expected, "{candidates:?}");
     let peer = offering.accept(&call.answer).unwrap();
     peer.until("one's own picture", PATIENCE, |seen| seen.first.oneself.is_some()).await.unwrap();
     peer.until("sound", PATIENCE, |seen| seen.audio_packets > 50).await.unwrap();
@@ -128,9 +140,14 @@ async fn serve_the_other_machine() {
     let here = |command: &str| run(Command::new("sh").args(["-ec", command]));
     here("ip link set lo up");
     here(&format!("ip link add cable type veth peer name cable netns {}", other.0.id()));
-    here(&format!("ip addr add {SERVER}/24 dev cable && ip link set cable up"));
-    other.run(&["sh", "-ec", &format!("ip addr add {MEMBER}/24 dev cable && ip link set cable up")]);
-    let server = start(SERVER, Ipv4Addr::UNSPECIFIED);
+    let own = |v4: Ipv4Addr, v6: Ipv6Addr| {
+        format!(
+            "ip addr add {v4}/24 dev cable && ip -6 addr add {v6}/64 dev cable nodad && ip link set cable up"
+        )
+    };
+    other.run(&["sh", "-ec", &own(MEMBER, MEMBER6)]);
+    here(&own(SERVER, SERVER6));
+    let server = start(SERVER, &[SERVER.into(), SERVER6.into()], Ipv6Addr::UNSPECIFIED.into());
     let token = server.token("meeting", "Alice").await;
     let mut member = this_test_through(&other.way_in());
     run(member.env(MACHINE, "member").env(TOKEN, token));
