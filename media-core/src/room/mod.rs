@@ -364,6 +364,8 @@ impl Room {
         let mut over = Vec::new();
         for (&key, leg) in &mut self.legs {
             leg.service(reach);
+            // A probe that has begun is sent in steps much shorter than ours, to be measured at all.
+            self.flush_at = self.flush_at.into_iter().chain(leg.flush_at(reach.now)).min();
             if leg.is_overdue(reach.now) {
                 over.push(key);
             } else if let Some(liveness) = leg.liveness_changed(reach) {

@@ -37,6 +37,8 @@ pub struct Hall {
     pub events: Vec<(Duration, Event)>,
     /// Whether publishers do as they are told about encodings.
     pub dynacast: bool,
+    /// Whether pages that join tell of packets' arrivals.
+    pub estimated: bool,
 }
 
 impl Hall {
@@ -56,6 +58,7 @@ impl Hall {
             seats: Vec::new(),
             events: Vec::new(),
             dynacast: true,
+            estimated: false,
         };
         let canvas = Size { width: 1280, height: 720 };
         hall.act(Action::OpenRoom(RoomConfig { canvas, fps: 30, layout: LayoutId::GRID_RESPONSIVE }));
@@ -94,6 +97,7 @@ impl Hall {
         let leg = LegKey(number as u32 + 1);
         let mut page = Page::new(self.now, number as u32 + 1, key.0 as u8, setup);
         page.sound = sound;
+        page.is_estimated = self.estimated;
         let offer = Box::new(Offer::parse_many(&page.offer()).unwrap());
         self.act(Action::OpenLeg { member: key, leg, offer, bundle: true, receive });
         page.answered(self.now, &self.answer(leg));

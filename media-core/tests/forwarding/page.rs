@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use media_core::receive::Feedback;
+use media_core::receive::{Feedback, TwccRecorder};
 use media_core::rtcp::{self, NtpClock, NtpTime, Packet};
-use media_core::rtp::RtpView;
+use media_core::rtp::{ExtId, RtpView};
 use media_core::transport::{Fingerprint, LocalIce};
 use media_core::units::{Ssrc, TransportKey};
 
@@ -42,6 +42,10 @@ pub struct Page {
     service_at: Instant,
     report_at: Instant,
     transport_wide: u16,
+    /// What it tells of packets' arrivals, as browsers do …
+    arrivals: TwccRecorder,
+    /// … when its link is to be estimated, and encodings follow that as well.
+    pub is_estimated: bool,
     ntp: NtpClock,
     queue: VecDeque<Vec<u8>>,
     pub plis_got: usize,
@@ -62,6 +66,8 @@ impl Page {
             service_at: now,
             report_at: now,
             transport_wide: 0,
+            arrivals: TwccRecorder::default(),
+            is_estimated: false,
             ntp: NtpClock::new(now, Duration::from_secs(1_700_000_000)),
             queue: VecDeque::new(),
             plis_got: 0,
@@ -240,6 +246,7 @@ impl Page {
                 }
             }
         }
+        while self.is_estimated && self.arrivals.poll_feedback(now, own, &mut out) {}
         if self.report_at <= now {
             self.report_at = now + Duration::from_secs(1);
             let blocks: Vec<_> =
@@ -255,6 +262,9 @@ impl Page {
         for (_, packet) in std::mem::take(&mut self.browser.rtp) {
             let view = RtpView::parse(&packet).unwrap();
             let (media, rtx) = (view.ssrc(), view.ssrc());
+            if let Some(number) = view.transport_cc(ExtId(TRANSPORT_CC)) {
+                self.arrivals.handle_packet(now, media, number);
+            }
             if let Some((_, _, slot)) = self.slots.iter_mut().find(|slot| slot.0 == media || slot.1 == rtx) {
                 slot.take(now, &view);
             }

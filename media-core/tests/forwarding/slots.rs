@@ -53,7 +53,18 @@ fn everybody_sees_everybody_else_in_a_slot() {
 
 #[test]
 fn encodings_follow_the_viewport_and_rest_when_nobody_looks() {
+    encodings_follow_the_viewport(false);
+}
+
+/// An encoding that rests is not held back because its link has never been seen to carry it: probes find out.
+#[test]
+fn encodings_follow_the_viewport_also_where_the_link_is_estimated() {
+    encodings_follow_the_viewport(true);
+}
+
+fn encodings_follow_the_viewport(estimated: bool) {
     let mut hall = Hall::new(2);
+    hall.estimated = estimated;
     let (alice, bob) = (hall.join(SIMULCAST), hall.join(SIMULCAST));
     hall.connect_all();
     for (width, height, expected) in [(1280, 720, 1), (2560, 1440, 2), (400, 224, 0), (1280, 720, 1)] {

@@ -28,6 +28,8 @@ pub(crate) struct Waiting {
 pub(crate) struct Outflow {
     bandwidth: Bandwidth,
     pacer: Pacer<Waiting>,
+    /// A picture has been sent.
+    begun: bool,
     counted: Counted,
 }
 
@@ -40,12 +42,14 @@ struct Counted {
 
 impl Outflow {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { bandwidth: Bandwidth::new(now), pacer: Pacer::default(), counted: Counted::default() }
+        let (pacer, counted) = (Pacer::default(), Counted::default());
+        Self { bandwidth: Bandwidth::new(now), pacer, begun: false, counted }
     }
 
-    /// What may be sent; `None` while nothing is known of the path.
+    /// What may be sent; `None` while nothing is known of the path. Sound alone tells nothing of what pictures need, and
+    /// no probe can be sent before a picture was: the first one is never held back.
     pub(crate) fn budget(&self) -> Option<Bitrate> {
-        self.bandwidth.target().filter(|_| self.bandwidth.is_settled())
+        self.bandwidth.target().filter(|_| self.begun && self.bandwidth.is_settled())
     }
 
     /// What the path carries.
@@ -101,6 +105,7 @@ impl Outflow {
     }
 
     pub(crate) fn on_sent(&mut self, now: Instant, number: Option<u16>, size: usize, kind: Kind) {
+        self.begun |= kind == Kind::Video;
         self.bandwidth.on_sent(now, number, size, kind);
     }
 
