@@ -1,6 +1,6 @@
 //! What only the page of one leg hears: where its streams are on the picture, and which of its encodings anybody watches.
 //!
-//! in:  [`MediaEvent::Tiles`] and [`MediaEvent::Wanted`]
+//! in:  `MediaEvent::Tiles` and `MediaEvent::Wanted`
 //! out: `video.tiles.changed`, `video.encodings.wanted`
 //!
 //! Both are states and not happenings: the latest says everything. So they have no number in the order of the room, are in

@@ -132,7 +132,7 @@ pub enum SendRefusal {
     /// [`DataEvent::Drained`] follows.
     #[error("too much waits to be sent")]
     Full,
-    /// [`MAX_CHANNELS`], or a label that is too long.
+    /// More than a leg may have, or a label that is too long.
     #[error("no further channel can be opened")]
     TooManyChannels,
 }
