@@ -46,7 +46,10 @@ unit: check-tools packages web/dist/index.html
 	fi
 	cargo test --workspace --locked --doc
 
+# One command for both programs: cargo then compiles what they share once.
+web-test: export SIGNALBOX_DATA_ECHO := $(TARGET)/release/examples/data_echo
 web-test: build
+	cargo build --release --locked --package server --package media-core --bin signalbox --example data_echo
 	cd web && npm test
 
 # Tables on the terminal, files in target/bench. Nothing here passes or fails: it prints ratios and limits.
