@@ -303,7 +303,9 @@ proptest! {
             let pcm = &world.heard[&LegKey(leg)].pcm;
             let end = &pcm[pcm.len() - 19_200..];
             for hz in VOICES {
-                let found = strength(end, hz);
+                // A delay that is still finding its length may shift a voice once within the whole, not in all its quarters.
+                let quarters = end.chunks(end.len() / 4).map(|part| strength(part, hz)).fold(0.0, f64::max);
+                let found = if hz == own { strength(end, hz) } else { quarters };
                 prop_assert!(if hz == own { found < 0.02 } else { found > 0.1 }, "leg {leg}, {hz} Hz: {found}");
             }
         }
