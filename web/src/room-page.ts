@@ -186,15 +186,16 @@ async function enter(room: string, name: string): Promise<void> {
 
 /** Makes the call anew in another way: the room and its layout stay as they are. */
 export async function rejoin(other: Join): Promise<void> {
-  const [before, layout] = [call, page.layout.value];
+  const [before, layout, wasAlone] = [call, page.layout.value, page.members.children.length <= 1];
   join = other;
   if (!before) return;
   calls += 1; // its goodbye is not the end
   await before.leave();
   page.stage.replaceChildren();
   await enter(page.room.value.trim(), page.name.value.trim());
-  // Whoever was alone has left a room that ended, and begun the next.
-  if (page.layout.value !== layout) await call?.setLayout(layout);
+  // Whoever was alone has left a room that ended, and begun the next. With others there the layout is theirs too, and may
+  // have changed meanwhile.
+  if (wasAlone && page.layout.value !== layout) await call?.setLayout(layout);
 }
 
 page.form.addEventListener('submit', (event) => {

@@ -321,10 +321,11 @@ test('the page shows tiles, then the same room as a canvas', async () => {
   await ada.page.locator('#stage video').first().waitFor();
   // Chromium's fake camera is green.
   await until('the canvas shows Grace', () => ada.page.evaluate(greenest), 20_000);
-  assert.equal(await ada.page.getByLabel('Layout', { exact: true }).inputValue(), '2x2');
+  const layout = () => ada.page.getByLabel('Layout', { exact: true }).inputValue();
+  await until('the canvas page has been told the layout', async () => (await layout()) === '2x2');
   await ada.page.screenshot({ path: `${PICTURES}tiles-canvas.png` });
   await ada.button('Show tiles').click();
   await until('tiles again', async () => (await shown(ada)) === 2, 20_000);
-  assert.equal(await ada.page.getByLabel('Layout', { exact: true }).inputValue(), '2x2');
+  await until('the tile page has been told the layout', async () => (await layout()) === '2x2');
   await Promise.all([ada, grace, edsger].map(({ page }) => page.close()));
 });

@@ -180,8 +180,8 @@ test('one member is played alone, until it leaves', async () => {
     seen = [await player.colourAt(10, 50), await player.colourAt(50, 50), await player.colourAt(90, 90)];
     return seen.every((colour) => isNear(colour, RED.colour));
   }).catch(() => assert.deepEqual(seen, [RED.colour, RED.colour, RED.colour]));
-  const [own, other] = await player.page.evaluate((wanted) => levels(wanted), [RED.tone, BLUE.tone]);
-  assert.ok(own > -45 && own - other >= 20, `its tone ${own} dB, that of the other ${other} dB`);
+  const [own, others] = await player.page.evaluate((wanted) => levels(wanted), [RED.tone, BLUE.tone]);
+  assert.ok(own > -45 && own - others >= 20, `its tone ${own} dB, that of the other ${others} dB`);
   await player.page.screenshot({ path: `${PICTURES}whep-member.png` });
   await studio.button('Stop').click();
   await player.page.getByText('The call has ended.').waitFor();
