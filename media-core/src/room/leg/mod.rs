@@ -192,12 +192,12 @@ impl Leg {
 
     /// It receives the mix. From the first keys on: to the SDKs two seconds without packets are a dead connection.
     fn hears(&self) -> bool {
-        self.links.is_keyed(MediaKind::Audio) && self.sending.has_audio()
+        self.links.is_keyed(MediaKind::Audio) && self.sending.streams.has_audio()
     }
 
     /// The rendition it receives.
     pub(crate) fn watches(&self) -> Option<VideoCodec> {
-        self.sending.video_codec().filter(|_| self.links.is_keyed(MediaKind::Video))
+        self.sending.streams.video_codec().filter(|_| self.links.is_keyed(MediaKind::Video))
     }
 
     pub(crate) fn on_rtp<'a>(
@@ -232,12 +232,19 @@ impl Leg {
                     blocks.for_each(|block| self.on_report(reach, &block));
                 }
                 Packet::Nack { media, lost, .. } => {
-                    let shown = self.sending.shown_in(media).and_then(|id| sources.get(&id));
+                    let shown = self.sending.slots.shown_in(media).and_then(|id| sources.get(&id));
                     let (sending, links) = (&mut self.sending, &mut self.links);
                     if let Some(source) = shown {
-                        sending.retransmit_slot(reach, links, &mut self.outflow, media, lost, source.cache());
+                        sending.slots.retransmit(
+                            reach,
+                            links,
+                            &mut self.outflow,
+                            media,
+                            lost,
+                            source.cache(),
+                        );
                     } else if let Some(cache) = canvas {
-                        sending.retransmit(reach, links, &mut self.outflow, media, lost, cache);
+                        sending.streams.retransmit(reach, links, &mut self.outflow, media, lost, cache);
                     }
                 }
                 Packet::Pli { media, .. } => wants.add(self.sending.subject(media)),
@@ -251,7 +258,7 @@ impl Leg {
             }
         }
         if let Some(cache) = canvas.filter(|_| wants.canvas) {
-            wants.repaired = self.sending.repair(reach, &mut self.links, &mut self.outflow, cache);
+            wants.repaired = self.sending.streams.repair(reach, &mut self.links, &mut self.outflow, cache);
         }
         wants
     }
@@ -349,12 +356,12 @@ impl Leg {
         at: Instant,
         payload: &Bytes,
     ) {
-        self.sending.send_audio(reach, &mut self.links, &mut self.outflow, timestamp, at, payload);
+        self.sending.streams.send_audio(reach, &mut self.links, &mut self.outflow, timestamp, at, payload);
     }
 
     /// A packet of the canvas; `begins`: it is the first of another rendition. `false` when it was given up.
     pub(crate) fn send_video(&mut self, reach: &mut Reach<'_>, packet: &MediaPacket, begins: bool) -> bool {
-        self.sending.send_video(reach, &mut self.links, &mut self.outflow, packet, begins)
+        self.sending.streams.send_video(reach, &mut self.links, &mut self.outflow, packet, begins)
     }
 
     /// A packet of an encoding that one of its slots watches.
@@ -366,58 +373,58 @@ impl Leg {
         codec: VideoCodec,
         packet: &MediaPacket,
     ) -> Gate {
-        self.sending.send_slot(reach, &mut self.links, &mut self.outflow, slot, (from, codec), packet)
+        self.sending.slots.send(reach, &mut self.links, &mut self.outflow, slot, (from, codec), packet)
     }
 
     /// A packet of a member whose sound one of its slots has.
     pub(crate) fn send_voice(&mut self, reach: &mut Reach<'_>, slot: u8, from: LegKey, packet: &MediaPacket) {
-        self.sending.send_voice(reach, &mut self.links, slot, from, packet);
+        self.sending.voices.send(reach, &mut self.links, slot, from, packet);
     }
 
     /// A slot of sound has somebody else from now on, or nobody.
     pub(crate) fn release_voice(&mut self, slot: u8) {
-        self.sending.release_voice(slot);
+        self.sending.voices.release(slot);
     }
 
     /// How many slots for sound it has.
     pub(crate) fn voice_count(&self) -> u8 {
-        self.sending.voice_count()
+        self.sending.voices.count()
     }
 
     /// A number of such an encoding that carries nothing.
     pub(crate) fn skip_slot(&mut self, slot: u8, from: SourceId, seq: SeqNo) {
-        if let Some(slot) = self.sending.slot_mut(slot) {
+        if let Some(slot) = self.sending.slots.active_mut(slot) {
             slot.skip(from, seq);
         }
     }
 
     /// Shows another encoding in a slot as soon as a key frame of it comes, or nothing any more.
     pub(crate) fn select(&mut self, slot: u8, wanted: Option<SourceId>) {
-        if let Some(slot) = self.sending.slot_mut(slot) {
+        if let Some(slot) = self.sending.slots.active_mut(slot) {
             slot.select(wanted);
         }
     }
 
     /// A slot that its viewer wants filled.
     pub(crate) fn slot(&self, slot: u8) -> Option<&Slot> {
-        self.sending.slot(slot)
+        self.sending.slots.active(slot)
     }
 
     /// The sound of who is shown in a slot is held back for so long.
     pub(crate) fn set_slot_delay(&mut self, slot: u8, delay: Duration) {
-        if let Some(slot) = self.sending.slot_mut(slot) {
+        if let Some(slot) = self.sending.slots.active_mut(slot) {
             slot.sender_mut().set_delay(delay);
         }
     }
 
     /// How many slots for pictures it has.
     pub(crate) fn slot_count(&self) -> u8 {
-        self.sending.slot_count()
+        self.sending.slots.count()
     }
 
     /// Its slots can show pictures in this codec.
     pub(crate) fn knows(&self, codec: VideoCodec) -> bool {
-        self.sending.knows(codec)
+        self.sending.slots.knows(codec)
     }
 
     /// What its camera may have, and what of it the canvas shows.

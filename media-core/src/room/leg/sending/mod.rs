@@ -1,0 +1,203 @@
+//! What a leg sends: its two streams, and those of its slots.
+//!
+//! in:  packets of the mix, of its rendition and of the encodings its slots show; reports and requests of the peer
+//! out: RTP, retransmissions, sender reports
+//!
+//! ```text
+//!   mix, canvas ───────────► Streams ────┐
+//!   encodings of cameras ──► VideoSlots ─┼─► RTP, SR      NACKs go back to whose stream it is,
+//!   sound of members ──────► VoiceSlots ─┘                reports to all of them
+//! ```
+
+mod slots;
+mod streams;
+mod voices;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::slots::VideoSlots;
+use self::streams::Streams;
+use self::voices::VoiceSlots;
+use super::answer::Terms;
+use super::links::{Link, Links};
+use super::outflow::Outflow;
+use crate::bandwidth::Kind;
+use crate::forward::{PayloadTypes, RtpSender, SenderConfig, SourceId, Start};
+use crate::rtcp::{self, ReportBlock};
+use crate::rtp::ExtId;
+use crate::sdp::{LocalMedia, NegotiatedMedia};
+use crate::shard::{Ids, Reach};
+use crate::units::{ClockRate, MediaKind, Ssrc};
+
+/// A probe sends no more packets than this in one turn.
+const PADDING_PACKETS: usize = 32;
+
+/// The streams of a leg, as far as the peer receives them.
+pub(crate) struct Sending {
+    /// As everybody has them.
+    pub(super) streams: Streams,
+    /// Of a tile leg: for pictures …
+    pub(super) slots: VideoSlots,
+    /// … and for sound.
+    pub(super) voices: VoiceSlots,
+    own: Ssrc,
+    cname: Arc<str>,
+}
+
+/// What a report or request of the peer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The stream of the canvas.
+    Canvas,
+    /// A slot, and the encoding that it shows or waits for.
+    Slot(Option<SourceId>),
+}
+
+impl Sending {
+    pub(crate) fn new(ids: &mut Ids, terms: &Terms) -> Self {
+        let own = terms.locals().map(|local| local.ssrc).next();
+        let mut sending = Self {
+            streams: Streams::default(),
+            slots: VideoSlots::default(),
+            voices: VoiceSlots::default(),
+            own: own.unwrap_or(Ssrc(1)),
+            cname: terms.cname(),
+        };
+        sending.renew(ids, terms);
+        sending
+    }
+
+    /// Takes what was negotiated anew. Streams that stay go on.
+    pub(crate) fn renew(&mut self, ids: &mut Ids, terms: &Terms) {
+        self.streams.renew(ids, terms);
+        self.slots.renew(ids, terms);
+        self.voices.renew(ids, terms);
+    }
+
+    /// Whom a request for `media` is about.
+    pub(crate) fn subject(&self, media: Ssrc) -> Option<Subject> {
+        if self.streams.is_video(media) {
+            return Some(Subject::Canvas);
+        }
+        self.slots.chosen_in(media).map(Subject::Slot)
+    }
+
+    /// In whose name feedback is sent that belongs to no stream.
+    pub(crate) fn own(&self) -> Ssrc {
+        self.own
+    }
+
+    /// Round trip to the peer, from its reports.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        let senders = self.streams.senders().chain(self.slots.senders()).chain(self.voices.senders());
+        senders.into_iter().find_map(|sender| sender.stats().rtt)
+    }
+
+    /// Sends what has waited long enough, and what a probe wants.
+    pub(crate) fn flush(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
+        self.streams.flush(reach, links, outflow);
+        self.pad(reach, links, outflow);
+    }
+
+    /// Sends the padding that a probe wants now.
+    fn pad(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
+        let slots = links.slots().map(|link| link.transport);
+        let Some(transport) = links.carrying(MediaKind::Video).or(slots) else { return };
+        let video = self.streams.sender(MediaKind::Video);
+        let slots = self.slots.active_senders_mut();
+        // The first one that has sent something, and has a stream for it.
+        let Some(sender) = video.into_iter().chain(slots).find(|sender| sender.can_pad()) else { return };
+        for _ in 0..PADDING_PACKETS {
+            let due = outflow.padding_due(reach.now);
+            if due == 0 || !outflow.admits(reach.now, Kind::Padding, due.min(255)) {
+                return;
+            }
+            reach.scratch.clear();
+            let number = links.next_out(sender);
+            if !sender.pad(reach.now, due, number, reach.scratch) {
+                return;
+            }
+            let Some(size) = reach.send_rtp(transport) else { return };
+            links.sent(number);
+            outflow.on_sent(reach.now, number, size, Kind::Padding);
+            reach.counters.padding_out.count(size);
+        }
+    }
+
+    pub(crate) fn on_report(&mut self, reach: &Reach<'_>, block: &ReportBlock) {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            if let Some(sender) = self.streams.sender(kind) {
+                sender.handle_report(reach.ntp(), block);
+            }
+        }
+        for sender in self.slots.senders_mut().chain(self.voices.senders_mut()) {
+            sender.handle_report(reach.ntp(), block);
+        }
+    }
+
+    /// Sends what is due on one transport: sender reports, and `blocks` about what it receives.
+    pub(crate) fn report(&mut self, reach: &mut Reach<'_>, link: &Link, mut blocks: Vec<ReportBlock>) {
+        reach.scratch.clear();
+        let ntp = reach.ntp();
+        for &kind in link.kinds() {
+            if let Some(sender) = self.streams.sender(kind)
+                && sender.poll_report(reach.now, ntp, &blocks, reach.scratch)
+            {
+                blocks.clear();
+            }
+        }
+        if link.carries_slots() {
+            self.report_slots(reach, &mut blocks);
+        }
+        if !blocks.is_empty() {
+            // RFC 3550 §6.1: a compound carries the canonical name.
+            rtcp::write_receiver_report(reach.scratch, self.own, &blocks);
+            rtcp::write_sdes(reach.scratch, self.own, &self.cname);
+        }
+        if !reach.scratch.is_empty() {
+            reach.send_rtcp(link.transport);
+        }
+    }
+
+    /// Appends the sender reports of the slots that are due. Those of pictures say when they are heard, not when they came:
+    /// the mix waits for late packets, and lips with it.
+    fn report_slots(&mut self, reach: &mut Reach<'_>, blocks: &mut Vec<ReportBlock>) {
+        let ntp = reach.ntp();
+        for sender in self.slots.senders_mut().chain(self.voices.senders_mut()) {
+            if sender.poll_report(reach.now, ntp, blocks, reach.scratch) {
+                blocks.clear();
+            }
+        }
+    }
+}
+
+fn payload(section: &NegotiatedMedia) -> PayloadTypes {
+    PayloadTypes { pt: section.send.pt, rtx: section.send.rtx }
+}
+
+fn sender(
+    ids: &mut Ids,
+    section: &NegotiatedMedia,
+    local: &LocalMedia,
+    rate: ClockRate,
+    cname: Arc<str>,
+) -> RtpSender {
+    let extensions = section.extensions;
+    RtpSender::new(SenderConfig {
+        kind: section.kind,
+        rate,
+        ssrc: local.ssrc,
+        rtx_ssrc: local.rtx,
+        payload: payload(section),
+        transport_cc: extensions.transport_cc.map(ExtId),
+        mid: extensions.mid.map(|id| (ExtId(id), section.mid.clone())),
+        cname,
+        start: Start {
+            seq: ids.first_number(),
+            rtx_seq: ids.first_number(),
+            timestamp: ids.ssrc().0,
+            picture_id: ids.first_number(),
+        },
+    })
+}
