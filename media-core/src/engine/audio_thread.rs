@@ -75,7 +75,8 @@ fn drain(plane: &mut AudioPlane, shard: &ShardAddress, dropped: &mut u64) -> Ins
             AudioOutput::Idle { until } => return until,
             output @ (AudioOutput::Packet { .. }
             | AudioOutput::Talking { .. }
-            | AudioOutput::Playing { .. }) => {
+            | AudioOutput::Playing { .. }
+            | AudioOutput::Recorded { .. }) => {
                 *dropped += u64::from(!shard.audio(output));
             }
         }

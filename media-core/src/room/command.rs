@@ -7,7 +7,7 @@ use layouts::{LayoutId, Position, Size};
 use crate::mix::audio::{Sensitivity, Tone, Volume};
 use crate::sdp::Offer;
 use crate::transport::{ChannelSetup, DataMessage};
-use crate::units::{LegKey, MemberKey, RoomKey, VideoCodecs};
+use crate::units::{Bitrate, LegKey, MemberKey, RoomKey, VideoCodecs};
 
 /// One instruction; every one names its room, which decides the shard that takes it.
 #[derive(Debug)]
@@ -70,6 +70,11 @@ pub enum Action {
     SetVideoCodecs { codecs: VideoCodecs },
     /// All who are not deaf hear a short tone.
     PlayTone { tone: Tone },
+    /// `Recorded` comes from now on, encoded at no less than this rate (for 720p; larger and smaller canvases in proportion
+    /// to their own best rate), with a key frame first and every 2 s. A second one begins anew.
+    StartRecording { least: Bitrate },
+    /// No more of it.
+    StopRecording,
     /// Another layout, with positions applied in the same step.
     SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
     /// Positions, applied in one step.

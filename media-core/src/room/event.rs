@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use layouts::{GridRect, Placed};
 
+use super::recorded::Recorded;
 use crate::transport::DataEvent;
 use crate::units::{EncodingIndex, LegKey, MemberKey, Rid, RoomKey};
 
@@ -29,6 +30,8 @@ pub enum Event {
     Data { room: RoomKey, leg: LegKey, data: DataEvent },
     /// Speech began or ended.
     Talking { room: RoomKey, member: MemberKey, talking: bool },
+    /// Between `StartRecording` and `StopRecording`: some 70 a second, and whoever takes them must not wait.
+    Recorded { room: RoomKey, recorded: Recorded },
 }
 
 /// The slots of a tile leg and the layers they show.

@@ -22,6 +22,7 @@ mod key_demand;
 mod leg;
 mod legs;
 mod member;
+mod recorded;
 mod sources;
 mod succession;
 mod tiles;
@@ -46,6 +47,7 @@ pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
 use self::leg::Leg;
 pub use self::leg::check_offer;
 use self::member::Member;
+pub use self::recorded::{Recorded, RecordedMedia};
 use self::sources::Sources;
 use self::tiles::TileViews;
 use self::watching::Gate;
@@ -191,6 +193,14 @@ impl Room {
                 reach.audio(AudioInput::SetInputSensitivity { room: self.key, member, sensitivity });
             }
             Action::SetVideoCodecs { codecs } => self.video_codecs = codecs,
+            Action::StartRecording { least } => {
+                self.canvas.record(reach.now, least);
+                reach.audio(AudioInput::SetRecorded { room: self.key, recorded: true });
+            }
+            Action::StopRecording => {
+                self.canvas.unrecord();
+                reach.audio(AudioInput::SetRecorded { room: self.key, recorded: false });
+            }
             Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
             Action::SetLayout { layout, positions } => {
                 self.arrangement.set_layout(layout);
@@ -250,6 +260,9 @@ impl Room {
                 if let Some(fresh) = self.canvas.on_encoded(reach.now, encoder, time, encoded, reach.counters)
                 {
                     self.fan_out(reach, &fresh);
+                    if let Some(recorded) = fresh.recorded {
+                        reach.event(Event::Recorded { room: self.key, recorded });
+                    }
                 }
             }
         }
@@ -329,6 +342,10 @@ impl Room {
                 if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
                     leg.on_playing(timestamp, at);
                 }
+            }
+            AudioOutput::Recorded { room, samples, at } => {
+                let recorded = Recorded { at, media: RecordedMedia::Sound { samples } };
+                reach.event(Event::Recorded { room, recorded });
             }
             AudioOutput::Idle { .. } => {}
         }

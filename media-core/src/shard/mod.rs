@@ -290,6 +290,8 @@ impl Shard {
             | Action::SetInputSensitivity { .. }
             | Action::SetVideoCodecs { .. }
             | Action::PlayTone { .. }
+            | Action::StartRecording { .. }
+            | Action::StopRecording
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {
                 if self.rooms.contains_key(&key) {
@@ -307,7 +309,8 @@ impl Shard {
         let key = match &output {
             AudioOutput::Packet { room, .. }
             | AudioOutput::Talking { room, .. }
-            | AudioOutput::Playing { room, .. } => *room,
+            | AudioOutput::Playing { room, .. }
+            | AudioOutput::Recorded { room, .. } => *room,
             AudioOutput::Idle { .. } => return,
         };
         self.with_room(key, |room, reach| room.on_audio(reach, output));

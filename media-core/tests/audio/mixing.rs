@@ -1,5 +1,7 @@
 //! Who hears what.
 
+use std::time::Duration;
+
 use media_core::mix::audio::AudioInput;
 use media_core::units::{LegKey, MemberKey};
 
@@ -224,4 +226,36 @@ fn loud_sums_are_limited_not_cut() {
         ((1..=4).map(|n| strength(sound, 300.0 + 110.0 * f64::from(n)).powi(2)).sum::<f64>(), rms(sound));
     let rest = all.powi(2) - tones / 2.0;
     assert!(rest < 0.02 * all.powi(2), "distortion {rest} of {}", all.powi(2));
+}
+
+#[test]
+fn a_recorder_hears_everybody_also_where_nobody_listens() {
+    let mut world = World::new();
+    world.join(1, tone(300.0, 0.2), Link::default());
+    world.join(2, tone(700.0, 0.4), Link::default());
+    world.run(1.0);
+    assert!(world.recorded.is_empty());
+    world.input(AudioInput::SetRecorded { room: ROOM, recorded: true });
+    world.run(2.0);
+    for leg in [1, 2] {
+        world.input(AudioInput::RemoveListener { room: ROOM, leg: LegKey(leg) });
+    }
+    world.run(2.0);
+    world.input(AudioInput::SetRecorded { room: ROOM, recorded: false });
+    world.run(1.0);
+    assert_eq!(world.recorded.len(), 200);
+    assert!(world.recorded.windows(2).all(|two| two[1].0 - two[0].0 == Duration::from_millis(20)));
+    let pcm: Vec<f32> = world
+        .recorded
+        .iter()
+        .flat_map(|(_, samples)| samples.iter())
+        .map(|it| f32::from(*it) / 32767.0)
+        .collect();
+    for second in 1..4 {
+        let sound = &pcm[second * 48_000..(second + 1) * 48_000];
+        for (hz, level) in [(300.0, 0.2), (700.0, 0.4)] {
+            let off = db(strength(sound, hz) / level);
+            assert!(off.abs() < 1.0, "{hz} Hz in second {second}: {off} dB");
+        }
+    }
 }

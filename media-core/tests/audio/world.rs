@@ -130,6 +130,8 @@ pub(crate) struct World {
     pub(crate) heard: BTreeMap<LegKey, Heard>,
     pub(crate) talking: Vec<(Instant, MemberKey, bool)>,
     pub(crate) playing: Vec<(MemberKey, u64, Instant)>,
+    /// What a recorder got, and for when.
+    pub(crate) recorded: Vec<(Instant, std::sync::Arc<[i16]>)>,
     numbered: u64,
 }
 
@@ -149,6 +151,7 @@ impl World {
             heard: BTreeMap::new(),
             talking: Vec::new(),
             playing: Vec::new(),
+            recorded: Vec::new(),
             numbered: 0,
         }
     }
@@ -318,6 +321,7 @@ impl World {
                 AudioOutput::Playing { member, timestamp, at, .. } => {
                     self.playing.push((member, timestamp.ticks.wrapping_sub(4_294_967_296), at));
                 }
+                AudioOutput::Recorded { samples, at, .. } => self.recorded.push((at, samples)),
                 AudioOutput::Idle { until } => return until,
             }
         }

@@ -28,6 +28,7 @@ mod meeting;
 mod narrow_links;
 mod network;
 mod on_the_canvas;
+mod recorded;
 mod renegotiation;
 mod screens;
 mod taking_over;

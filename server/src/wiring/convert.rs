@@ -191,6 +191,8 @@ impl Keys {
             }
             // Nothing of the control plane travels by data channel yet.
             Event::Data { .. } => return None,
+            // A recorder has taken it before it came here.
+            Event::Recorded { .. } => return None,
             Event::Tiles { leg, tiles, .. } => MediaEvent::Tiles {
                 leg: *self.leg_ids.get(&leg)?,
                 tiles: tiles::plan(tiles, &self.member_ids),

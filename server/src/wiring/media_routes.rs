@@ -75,7 +75,8 @@ fn room_of(event: &Event) -> RoomKey {
         | Event::Tiles { room, .. }
         | Event::Wanted { room, .. }
         | Event::Data { room, .. }
-        | Event::Talking { room, .. } => *room,
+        | Event::Talking { room, .. }
+        | Event::Recorded { room, .. } => *room,
     }
 }
 

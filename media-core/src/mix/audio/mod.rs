@@ -143,6 +143,13 @@ pub enum AudioInput {
         /// Which.
         tone: Tone,
     },
+    /// Whether the whole mix is given as it is, too.
+    SetRecorded {
+        /// The room.
+        room: RoomKey,
+        /// It is.
+        recorded: bool,
+    },
     /// A leg that gets a packet every 20 ms from the next tick on.
     AddListener {
         /// The room.
@@ -211,6 +218,15 @@ pub enum AudioOutput {
         /// In the source's clock.
         timestamp: MediaTime,
         /// In ours.
+        at: Instant,
+    },
+    /// 20 ms of the whole mix, of a room that is recorded. After a tick that was skipped there is a gap.
+    Recorded {
+        /// The room.
+        room: RoomKey,
+        /// 48 kHz, mono; limited like what is heard.
+        samples: Arc<[i16]>,
+        /// The tick it was mixed for.
         at: Instant,
     },
     /// Nothing more before then.
@@ -309,6 +325,7 @@ impl AudioPlane {
                 self.with(room, |room| room.set_output_volume(member, volume))
             }
             AudioInput::PlayTone { room, tone } => self.with(room, |room| room.play_tone(tone)),
+            AudioInput::SetRecorded { room, recorded } => self.with(room, |room| room.set_recorded(recorded)),
             AudioInput::AddListener { room, leg, member } => {
                 self.with(room, |room| room.add_listener(leg, member))
             }

@@ -1,7 +1,7 @@
 //! The mix of one room, on its own clock of 20 ms.
 //!
 //! in:  members' packets, who listens and how loud, ticks
-//! out: one packet per listener and tick, who talks, what is heard when
+//! out: one packet per listener and tick, who talks, what is heard when; the whole mix for a recorder
 //!
 //! ```text
 //!   member ─► frame ─┐                  ┌─► rendition ────────────────► all who are silent
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::fader::Volume;
+use super::limiter::Limiter;
 use super::listening::{Listening, Wanted};
 use super::member::Member;
 use super::opus::{FRAME, Frame};
@@ -34,6 +35,8 @@ pub(super) struct Room {
     seats: Seats,
     listening: Listening,
     tones: Tones,
+    /// Of what is recorded.
+    recorder: Option<Limiter>,
     ticks: u64,
 }
 
@@ -68,6 +71,7 @@ impl Room {
             seats: Seats::default(),
             listening: Listening::default(),
             tones: Tones::default(),
+            recorder: None,
             ticks: 0,
         }
     }
@@ -121,6 +125,10 @@ impl Room {
 
     pub(super) fn play_tone(&mut self, tone: Tone) {
         self.tones.play(tone, self.ticks);
+    }
+
+    pub(super) fn set_recorded(&mut self, recorded: bool) {
+        self.recorder = recorded.then(|| self.recorder.take().unwrap_or_default());
     }
 
     pub(super) fn add_listener(&mut self, leg: LegKey, member: Option<MemberKey>) {
@@ -177,7 +185,7 @@ impl Room {
     }
 
     fn send(&mut self, at: Instant, counters: &mut AudioCounters, out: &mut VecDeque<AudioOutput>) {
-        if self.listening.is_empty() {
+        if self.listening.is_empty() && self.recorder.is_none() {
             return self.tones.stop();
         }
         let seats = &self.seats;
@@ -185,6 +193,11 @@ impl Room {
         let mut total = seats.mix();
         self.tones.add_to(&mut total);
         let (room, ticks) = (self.key, self.ticks * FRAME as u64);
+        if let Some(limiter) = &mut self.recorder {
+            let mut whole = total;
+            limiter.apply(&mut whole);
+            out.push_back(AudioOutput::Recorded { room, samples: whole.iter().map(pcm).collect(), at });
+        }
         let timestamp = MediaTime { ticks, rate: ClockRate::OPUS };
         let mix = |without: Option<MemberKey>| {
             without.map_or_else(|| total, |member| seats.without_family(&total, member))
@@ -242,6 +255,12 @@ impl Seats {
         }
         rest
     }
+}
+
+/// Full scale is ±1.
+#[allow(clippy::cast_possible_truncation, reason = "held within the range")]
+fn pcm(sample: &f32) -> i16 {
+    (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16
 }
 
 fn add(total: &mut Frame, frame: &Frame) {
