@@ -46,6 +46,7 @@ fn main() {
         bind: Ipv4Addr::LOCALHOST.into(),
         advertise: Vec::new(),
         codec_workers: 1,
+        lend_above_percent: 100,
     };
     let engine = Engine::start(config, move |event| drop(sink.send(event))).unwrap();
     let act = |action| engine.command(Command { room: ROOM, action }).unwrap();

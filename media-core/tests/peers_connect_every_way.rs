@@ -41,8 +41,15 @@ struct Server {
 
 impl Server {
     fn start(bind: IpAddr, advertise: &[IpAddr], tcp: bool) -> Self {
-        let config =
-            EngineConfig { shards: 1, port: 0, tcp, bind, advertise: advertise.to_vec(), codec_workers: 1 };
+        let config = EngineConfig {
+            shards: 1,
+            port: 0,
+            tcp,
+            bind,
+            advertise: advertise.to_vec(),
+            codec_workers: 1,
+            lend_above_percent: 100,
+        };
         let (sink, events) = channel();
         let engine = Engine::start(config, move |event| drop(sink.send(event))).unwrap();
         let server = Self { engine, events, legs: 0 };

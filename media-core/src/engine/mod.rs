@@ -13,7 +13,9 @@
 mod audio_thread;
 mod codec_workers;
 mod connections;
+mod load;
 mod mail;
+mod neighbours;
 mod shard_thread;
 mod sys;
 mod write_queue;
@@ -30,6 +32,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use self::codec_workers::JobQueue;
 use self::connections::Connections;
 use self::mail::{Mail, ShardAddress};
+use self::neighbours::{Neighbour, Neighbours};
 use self::shard_thread::ShardThread;
 use self::sys::Waker;
 pub use self::sys::{ReceiveBatch, SendBatch};
@@ -59,6 +62,8 @@ pub struct EngineConfig {
     pub advertise: Vec<IpAddr>,
     /// Codec worker threads.
     pub codec_workers: usize,
+    /// A shard that is busy for more of its time, in percent, leaves the sending of large fan-outs to others.
+    pub lend_above_percent: u8,
 }
 
 /// Why the engine did not start or take a command.
@@ -115,9 +120,18 @@ impl Engine {
         // and an engine that could not start waits for its workers.
         let (jobs, workers) = codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
         engine.threads = workers;
+        let mut listeners = Vec::new();
+        let mut shards = Vec::new();
         for number in 0..config.shards.max(1) {
-            let sockets = bind(&config, number)?;
-            engine.start_shard(number, &config, sockets, &identity, jobs.clone(), Arc::clone(&sink))?;
+            let (socket, listener) = bind(&config, number)?;
+            let waker = Arc::new(Waker::new().map_err(EngineError::Thread)?);
+            listeners.push(listener);
+            shards.push(Arc::new(Neighbour::new(socket, waker)));
+        }
+        let neighbours = Neighbours::among(&shards, Instant::now(), config.lend_above_percent);
+        for (number, (listener, neighbours)) in listeners.into_iter().zip(neighbours).enumerate() {
+            let own = (neighbours, listener);
+            engine.start_shard(number, &config, own, &identity, jobs.clone(), Arc::clone(&sink))?;
         }
         Ok(engine)
     }
@@ -126,12 +140,12 @@ impl Engine {
         &mut self,
         number: usize,
         config: &EngineConfig,
-        (socket, listener): (UdpSocket, Option<TcpListener>),
+        (neighbours, listener): (Neighbours, Option<TcpListener>),
         identity: &Arc<Identity>,
         jobs: JobQueue,
         sink: Arc<S>,
     ) -> Result<(), EngineError> {
-        let local = socket.local_addr().map_err(EngineError::Thread)?;
+        let local = neighbours.socket().local_addr().map_err(EngineError::Thread)?;
         let advertise =
             if config.advertise.is_empty() { vec![config.bind] } else { config.advertise.clone() };
         let candidates = Candidate::of(&advertise, local.port(), listener.is_some());
@@ -143,17 +157,15 @@ impl Engine {
             ShardConfig { candidates, wall, seed: u64::from(wall.subsec_nanos()) << 32 | number as u64 };
         let shard = Shard::new(Instant::now(), Arc::clone(identity), config);
 
-        let waker = Arc::new(Waker::new().map_err(EngineError::Thread)?);
-        let (address, inbox): (_, Receiver<Mail>) = ShardAddress::new(Arc::clone(&waker));
+        let (address, inbox): (_, Receiver<Mail>) = ShardAddress::new(neighbours.shared_waker());
         let (audio, audio_thread) =
             audio_thread::start(format!("audio-{number}"), address.clone()).map_err(EngineError::Thread)?;
         let published = Arc::new(Mutex::new(Counters::default()));
         let thread = ShardThread {
             shard,
-            socket,
+            neighbours,
             connections,
             unused: Vec::new(),
-            waker,
             inbox,
             address: address.clone(),
             jobs,
@@ -192,10 +204,15 @@ impl Engine {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let mut total = Counters::default();
-        for shard in &self.published {
-            total.add(&shard.lock().unwrap_or_else(PoisonError::into_inner));
-        }
+        self.counters_of_shards().iter().for_each(|shard| total.add(shard));
         total
+    }
+
+    /// The same, shard by shard.
+    #[must_use]
+    pub fn counters_of_shards(&self) -> Vec<Counters> {
+        let published = self.published.iter();
+        published.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
     }
 
     /// UDP port of each shard.
@@ -297,6 +314,7 @@ mod tests {
             bind: Ipv4Addr::LOCALHOST.into(),
             advertise: Vec::new(),
             codec_workers: 1,
+            lend_above_percent: 100,
         };
         // Starting waits for the threads that had been started already: it comes back or hangs.
         let error = Engine::start(config, |_| {}).unwrap_err();

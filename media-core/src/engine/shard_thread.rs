@@ -1,9 +1,8 @@
 //! The thread of a shard: its socket, its inbox, its deadlines, and nothing else.
 //!
-//! in:  datagrams of the port, over UDP and over connections, mail of other threads, time
-//! out: datagrams, events to the sink, jobs to the codec workers, audio to the audio thread
+//! in:  datagrams of the port, over UDP and over connections, mail of other threads, loans of other shards, time
+//! out: datagrams, events to the sink, jobs to the codec workers, audio to the audio thread, loans to other shards
 
-use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,8 @@ use super::audio_thread::AudioAddress;
 use super::codec_workers::JobQueue;
 use super::connections::Connections;
 use super::mail::{Mail, ShardAddress};
-use super::sys::{self, ReceiveBatch, SendBatch, Waker};
+use super::neighbours::Neighbours;
+use super::sys::{self, ReceiveBatch, SendBatch};
 use crate::room::{Counters, Event};
 use crate::shard::{Input, Output, Sealed, Shard};
 use crate::transport::ConnectionId;
@@ -30,11 +30,10 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 /// What a shard thread is made of.
 pub(super) struct ShardThread<S> {
     pub(super) shard: Shard,
-    pub(super) socket: UdpSocket,
+    pub(super) neighbours: Neighbours,
     pub(super) connections: Option<Connections>,
     /// To be closed at the end of this turn.
     pub(super) unused: Vec<ConnectionId>,
-    pub(super) waker: Arc<Waker>,
     pub(super) inbox: Receiver<Mail>,
     pub(super) address: ShardAddress,
     pub(super) jobs: JobQueue,
@@ -57,11 +56,12 @@ enum Turn {
 impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
     pub(super) fn run(mut self) {
         let mut received = ReceiveBatch::default();
-        let mut way_out = WayOut { batch: SendBatch::new(&self.socket), sealed: Sealed::batch() };
-        let gro = ReceiveBatch::enable_gro(&self.socket);
+        let mut way_out = WayOut { batch: SendBatch::new(self.neighbours.socket()), sealed: Sealed::batch() };
+        let gro = ReceiveBatch::enable_gro(self.neighbours.socket());
         tracing::debug!(gso = way_out.batch.has_gso(), gro, "media socket");
         let mut publish_at = Instant::now();
         loop {
+            let began = Instant::now();
             if let Turn::Stop = self.take_mail(&mut way_out) {
                 return;
             }
@@ -72,20 +72,25 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
             let now = Instant::now();
             let until = self.drain(now);
             self.transmit(now, &mut way_out);
+            self.neighbours.help(&mut self.shard, &mut way_out.batch, &mut way_out.sealed);
             if now >= publish_at {
                 publish_at = now + PUBLISH_EVERY;
                 self.publish();
             }
-            let sleep = until.saturating_duration_since(Instant::now()).min(SLEEP_MAX);
-            if self.inbox.is_empty() {
+            let ended = Instant::now();
+            self.neighbours.after_turn(began, ended);
+            let sleep = until.saturating_duration_since(ended).min(SLEEP_MAX);
+            if self.inbox.is_empty() && self.neighbours.falls_asleep() {
                 let connections = self.connections.as_ref().map(Connections::fd);
-                sys::wait(&self.socket, connections, &self.waker, sleep);
+                sys::wait(self.neighbours.socket(), connections, self.neighbours.waker(), sleep);
+                self.neighbours.wakes_up();
             }
         }
     }
 
     /// A counter that fell would read as a restart: losses that late packets took back stay counted.
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.shard.set_busy_time(self.neighbours.busy_time());
         let mut counters = self.shard.counters();
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         counters.lost_in = counters.lost_in.max(published.lost_in);
@@ -115,7 +120,7 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
 
     fn take_datagrams(&mut self, batch: &mut ReceiveBatch, way_out: &mut WayOut) {
         for _ in 0..BATCHES_PER_TURN {
-            let filled = match batch.receive(&self.socket) {
+            let filled = match batch.receive(self.neighbours.socket()) {
                 Ok(filled) => filled,
                 Err(error) => {
                     tracing::error!(%error, "media socket");
@@ -166,13 +171,14 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
 
     fn transmit(&mut self, now: Instant, way_out: &mut WayOut) {
         let WayOut { batch, sealed } = way_out;
+        self.neighbours.lend(&mut self.shard);
         while !self.shard.has_nothing_to_send() {
             sealed.clear();
             self.shard.seal(sealed);
             if let Some(connections) = &mut self.connections {
                 connections.transmit(now, &mut self.shard, sealed);
             }
-            let sent = batch.send(&self.socket, sealed);
+            let sent = batch.send(self.neighbours.socket(), sealed);
             self.shard.count_dropped("socket_refused", sealed.len().saturating_sub(sent) as u64);
         }
         if let Some(connections) = &mut self.connections {

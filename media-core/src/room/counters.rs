@@ -43,6 +43,14 @@ pub struct Counters {
     pub probes: u64,
     /// Packets that pacers gave up because a link was too narrow.
     pub paced_dropped: u64,
+    /// Packets whose sealing and sending was left to another shard.
+    pub lent: u64,
+    /// Packets sealed and sent for another shard.
+    pub borrowed: u64,
+    /// Packets for which the ring to another shard was full: sent at home, or dropped as `helper_full`.
+    pub ring_full: u64,
+    /// Time that the shard's thread was not asleep, nanoseconds.
+    pub busy_ns: u64,
     /// Datagrams dropped, by reason.
     pub dropped: Vec<(&'static str, u64)>,
     /// Canvas frames composed.
@@ -108,6 +116,10 @@ impl Counters {
             padding_out,
             probes,
             paced_dropped,
+            lent,
+            borrowed,
+            ring_full,
+            busy_ns,
             dropped,
             canvas_frames,
             canvas_frames_late,
@@ -140,6 +152,10 @@ impl Counters {
         self.padding_out.add(*padding_out);
         self.probes += probes;
         self.paced_dropped += paced_dropped;
+        self.lent += lent;
+        self.borrowed += borrowed;
+        self.ring_full += ring_full;
+        self.busy_ns += busy_ns;
         for &(reason, count) in dropped {
             self.count_dropped(reason, count);
         }

@@ -7,10 +7,13 @@
 //! the end of a turn of many inputs. A whole conference runs in a test with no socket, thread or clock.
 
 mod ids;
+mod lending;
+mod loan;
 mod outbox;
 mod reach;
 mod schedule;
 mod sealed;
+mod spread;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -20,10 +23,12 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 pub(crate) use self::ids::Ids;
+pub(crate) use self::lending::{Borrower, pair};
 use self::outbox::Outbox;
 pub(crate) use self::reach::Reach;
 use self::schedule::Schedule;
 pub use self::sealed::{BATCH_RUNS, Sealed};
+pub(crate) use self::spread::Spread;
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room};
 use crate::rtcp::NtpClock;
@@ -172,6 +177,20 @@ impl Shard {
         done
     }
 
+    /// Hands over to those who help now what they are to seal and send of what waits.
+    pub(crate) fn lend(&mut self, spread: &mut Spread) {
+        self.outbox.lend(&mut self.transports, spread);
+        let counted = spread.take_counted();
+        self.counters.lent += counted.lent;
+        self.counters.ring_full += counted.ring_full;
+        self.counters.count_dropped("helper_full", counted.dropped);
+    }
+
+    /// Has sealed and sent so many packets for another shard.
+    pub(crate) fn count_borrowed(&mut self, packets: u64) {
+        self.counters.borrowed += packets;
+    }
+
     /// So much waits to be sent that it should not wait for the end of a turn.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -224,6 +243,11 @@ impl Shard {
     /// CPU time of the audio plane since its start.
     pub fn set_mix_time(&mut self, total: Duration) {
         self.counters.mix_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// Time that the shard's thread was not asleep, since its start.
+    pub(crate) fn set_busy_time(&mut self, total: Duration) {
+        self.counters.busy_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
     }
 
     fn deadline(&mut self) -> Option<Instant> {

@@ -18,6 +18,7 @@
 use bytes::Bytes;
 
 use super::Sealed;
+use super::spread::{Spread, Way};
 use crate::transport::{Path, Transports, place};
 use crate::units::TransportKey;
 
@@ -122,6 +123,69 @@ impl Outbox {
         std::mem::take(&mut self.refused)
     }
 
+    /// Hands over to those who help what they are to seal and send. Reports stay here, where they are numbered, and so does
+    /// what goes over connections.
+    pub(crate) fn lend(&mut self, transports: &mut Transports, spread: &mut Spread) {
+        let packets = self.waiting.len();
+        if !spread.begin_turn(packets) {
+            return;
+        }
+        for at in self.next..self.destinations.len() {
+            let Some(Destination { to: To::Transport(key), first, .. }) = self.destinations.get(at).copied()
+            else {
+                continue;
+            };
+            let Way::Helper { helper, bound } = spread.way(place(key), packets) else { continue };
+            let Some((Path::Udp(to), outbound)) = transports.way_out(key) else { continue };
+            let Some(loan) = spread.loan(helper, self.payloads.len()) else {
+                let refused = self.chain_len(first);
+                if bound {
+                    self.keep_reports(at, |_, _| ());
+                }
+                spread.found_full(refused, bound);
+                continue;
+            };
+            let (before, mut unnumbered) = (loan.len(), 0);
+            loan.begin_receiver(to, outbound);
+            self.keep_reports(at, |outbox, waiting| {
+                let rest = match waiting.what {
+                    What::Rtp { of, from } => outbox.payloads.get(of).map(|payload| (of, payload, from)),
+                    What::WholeRtp | What::Rtcp | What::Ready => None,
+                };
+                unnumbered += u64::from(!loan.push(outbound, outbox.head(waiting), rest));
+            });
+            let lent = loan.len() - before;
+            spread.lent(place(key), helper, lent as u64);
+            self.refused += unnumbered;
+        }
+        spread.end_turn();
+    }
+
+    /// Leaves only the reports in a destination's chain; gives all others to `take`, in order.
+    fn keep_reports(&mut self, destination: usize, mut take: impl FnMut(&Self, &Waiting)) {
+        let Some(first) = self.destinations.get(destination).map(|it| it.first) else { return };
+        let (mut at, mut kept) = (first, (END, END));
+        while let Some(&waiting) = self.waiting.get(at) {
+            match waiting.what {
+                What::Rtp { .. } | What::WholeRtp => take(self, &waiting),
+                What::Rtcp | What::Ready => {
+                    match self.waiting.get_mut(kept.1) {
+                        Some(last) => last.next = at,
+                        None => kept.0 = at,
+                    }
+                    kept.1 = at;
+                }
+            }
+            at = waiting.next;
+        }
+        if let Some(last) = self.waiting.get_mut(kept.1) {
+            last.next = END;
+        }
+        if let Some(destination) = self.destinations.get_mut(destination) {
+            (destination.first, destination.last) = kept;
+        }
+    }
+
     /// Seals what fits; false when some still waits.
     pub(crate) fn seal(&mut self, transports: &mut Transports, sealed: &mut Sealed) -> bool {
         while let Some(destination) = self.destinations.get(self.next).copied() {
@@ -163,6 +227,9 @@ impl Outbox {
         mut at: usize,
         sealed: &mut Sealed,
     ) -> usize {
+        if at == END {
+            return END;
+        }
         let Some((to, outbound)) = transports.way_out(key) else {
             self.refused += self.chain_len(at);
             return END;

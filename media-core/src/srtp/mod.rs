@@ -18,6 +18,8 @@ mod header;
 mod index;
 mod kdf;
 
+use std::sync::Arc;
+
 use crate::units::Ssrc;
 use cipher::Cipher;
 use index::{Streams, Window, nearest};
@@ -200,7 +202,8 @@ impl Inbound {
 /// SSRC and extended sequence number: with AES-GCM that gives the key away (RFC 7714 §10.1).
 #[derive(Debug)]
 pub struct Outbound {
-    rtp: Cipher,
+    /// Shared with those who protect packets that were numbered here.
+    rtp: Arc<Cipher>,
     rtcp: Cipher,
     /// Highest index per SSRC, for the roll-over counter.
     streams: Streams<u64>,
@@ -208,12 +211,56 @@ pub struct Outbound {
     next_srtcp_index: u32,
 }
 
+/// The index of one RTP packet, given out by the one [`Outbound`] that counts its SSRC. Protecting the packet uses it up.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    ssrc: Ssrc,
+    index: u64,
+    /// Bytes of its header, which stay in the clear.
+    clear: usize,
+}
+
+/// Protects packets that have their number already, on any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealer(Arc<Cipher>);
+
+impl Sealer {
+    /// Protects the packet that `number` was given for, as [`Outbound::seal_rtp_into`] does.
+    pub(crate) fn seal_rtp_into(
+        &self,
+        number: Numbered,
+        head: &[u8],
+        rest: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Refusal> {
+        seal_into(&self.0, &number, head, rest, out)
+    }
+
+    /// Bytes by which an RTP packet grows.
+    pub(crate) fn rtp_overhead(&self) -> usize {
+        self.0.tag_len()
+    }
+}
+
+fn seal_into(
+    cipher: &Cipher,
+    number: &Numbered,
+    head: &[u8],
+    rest: &[u8],
+    out: &mut [u8],
+) -> Result<usize, Refusal> {
+    let len = head.len() + rest.len() + cipher.tag_len();
+    let out = out.get_mut(..len).ok_or(Refusal::Malformed)?;
+    cipher.seal_rtp_into(number.ssrc, number.index, (head, number.clear), rest, out)?;
+    Ok(len)
+}
+
 impl Outbound {
     /// `None` when key or salt do not have the profile's length.
     #[must_use]
     pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Option<Self> {
         Some(Self {
-            rtp: Cipher::derive(profile, Use::Rtp, key, salt)?,
+            rtp: Arc::new(Cipher::derive(profile, Use::Rtp, key, salt)?),
             rtcp: Cipher::derive(profile, Use::Rtcp, key, salt)?,
             streams: Streams::new(MAX_SSRCS),
             next_srtcp_index: 0,
@@ -225,19 +272,8 @@ impl Outbound {
     /// # Errors
     /// The packet is not RTP, or the association has no number for it.
     pub fn seal_rtp(&mut self, packet: &mut Vec<u8>) -> Result<(), Refusal> {
-        let header = header::parse_rtp(packet).ok_or(Refusal::Malformed)?;
-        let known = self.streams.find(header.ssrc);
-        let highest = self.streams.at(known).copied();
-        let index = nearest(highest, header.seq).ok_or(Refusal::KeyExhausted)?;
-        if known.is_none() && self.streams.is_full() {
-            return Err(Refusal::TooManySsrcs);
-        }
-        self.rtp.seal_rtp(header.ssrc, index, packet, header.len)?;
-        match self.streams.at_mut(known) {
-            Some(highest) => *highest = index.max(*highest),
-            None => self.streams.insert(header.ssrc, index),
-        }
-        Ok(())
+        let number = self.number(packet)?;
+        self.rtp.seal_rtp(number.ssrc, number.index, packet, number.clear)
     }
 
     /// Protects an RTP packet out of place: `head` (the whole header, and what of the payload is only this receiver's)
@@ -246,21 +282,30 @@ impl Outbound {
     /// # Errors
     /// `head` is not the beginning of RTP, `out` is too short, or the association has no number for the packet.
     pub fn seal_rtp_into(&mut self, head: &[u8], rest: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
+        let number = self.number(head)?;
+        seal_into(&self.rtp, &number, head, rest, out)
+    }
+
+    /// Gives an RTP packet that begins with `head` its number. Whoever protects it with a [`Sealer`] needs nothing else of
+    /// this value, so packets are counted in one place, wherever they are protected.
+    pub(crate) fn number(&mut self, head: &[u8]) -> Result<Numbered, Refusal> {
         let header = header::parse_rtp(head).ok_or(Refusal::Malformed)?;
-        let len = head.len() + rest.len() + self.rtp.tag_len();
-        let out = out.get_mut(..len).ok_or(Refusal::Malformed)?;
         let known = self.streams.find(header.ssrc);
         let highest = self.streams.at(known).copied();
         let index = nearest(highest, header.seq).ok_or(Refusal::KeyExhausted)?;
         if known.is_none() && self.streams.is_full() {
             return Err(Refusal::TooManySsrcs);
         }
-        self.rtp.seal_rtp_into(header.ssrc, index, (head, header.len), rest, out)?;
         match self.streams.at_mut(known) {
             Some(highest) => *highest = index.max(*highest),
             None => self.streams.insert(header.ssrc, index),
         }
-        Ok(len)
+        Ok(Numbered { ssrc: header.ssrc, index, clear: header.len })
+    }
+
+    /// For packets that [`Self::number`] has counted.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer(Arc::clone(&self.rtp))
     }
 
     /// Bytes by which an RTP packet grows.

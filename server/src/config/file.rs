@@ -87,6 +87,7 @@ pub(super) struct Media {
     pub(super) advertise: Vec<IpAddr>,
     pub(super) shards: usize,
     pub(super) codec_workers: usize,
+    pub(super) lend_above_percent: u8,
     pub(super) bundle: bool,
 }
 
@@ -202,6 +203,7 @@ impl Default for Media {
             advertise: Vec::new(),
             shards: 0,
             codec_workers: 0,
+            lend_above_percent: 60,
             bundle: false,
         }
     }

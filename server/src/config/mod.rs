@@ -342,6 +342,7 @@ fn media(media: file::Media, http: &[Option<SocketAddr>]) -> Result<EngineConfig
         bind: media.bind,
         advertise,
         codec_workers: if workers == 0 { cores } else { workers },
+        lend_above_percent: within("media.lend_above_percent", media.lend_above_percent, 0, 100)?,
     })
 }
 

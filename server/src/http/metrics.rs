@@ -176,14 +176,14 @@ impl Metrics {
 }
 
 pub(super) async fn scrape(State(app): State<Arc<App>>) -> Response {
-    match text(&app.metrics, &app.engine.counters()) {
+    match text(&app.metrics, &app.engine.counters(), &app.engine.counters_of_shards()) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-fn text(metrics: &Metrics, media: &Counters) -> prometheus::Result<Vec<u8>> {
-    let families = [metrics.registry.gather(), snapshot(media)?.gather()].concat();
+fn text(metrics: &Metrics, media: &Counters, shards: &[Counters]) -> prometheus::Result<Vec<u8>> {
+    let families = [metrics.registry.gather(), snapshot(media)?.gather(), by_shard(shards)?.gather()].concat();
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(text)
@@ -285,6 +285,30 @@ fn traffic(registry: &Registry, media: &Counters) -> prometheus::Result<()> {
     registry.register(Box::new(dropped))
 }
 
+/// How the shards share the work.
+fn by_shard(shards: &[Counters]) -> prometheus::Result<Registry> {
+    let registry = Registry::new();
+    let family = |name, help| {
+        let family = CounterVec::new(Opts::new(name, help), &["shard"])?;
+        registry.register(Box::new(family.clone())).map(|()| family)
+    };
+    let busy = family("signalbox_shard_busy_seconds_total", "Time that the shard's thread was not asleep.")?;
+    let lent = family("signalbox_shard_packets_lent_total", "Packets that another shard was to send.")?;
+    let borrowed = family("signalbox_shard_packets_borrowed_total", "Packets sent for another shard.")?;
+    let full = family(
+        "signalbox_shard_packets_ring_full_total",
+        "Packets for which another shard had no room: sent at home, or dropped as `helper_full`.",
+    )?;
+    for (number, shard) in shards.iter().enumerate() {
+        let number = number.to_string();
+        busy.with_label_values(&[&number]).inc_by(float(shard.busy_ns) / 1e9);
+        lent.with_label_values(&[&number]).inc_by(float(shard.lent));
+        borrowed.with_label_values(&[&number]).inc_by(float(shard.borrowed));
+        full.with_label_values(&[&number]).inc_by(float(shard.ring_full));
+    }
+    Ok(registry)
+}
+
 /// Prometheus counts in floats; exact up to 2^53.
 #[allow(clippy::cast_precision_loss, reason = "9 petabytes are exact")]
 fn float(count: u64) -> f64 {
@@ -306,7 +330,8 @@ mod tests {
             rooms: 2,
             ..Counters::default()
         };
-        let text = String::from_utf8(text(&metrics, &media).unwrap()).unwrap();
+        let shards = [Counters::default(), Counters { lent: 5, busy_ns: 500_000_000, ..Counters::default() }];
+        let text = String::from_utf8(text(&metrics, &media, &shards).unwrap()).unwrap();
         for line in [
             "signalbox_packets_total{direction=\"in\",kind=\"audio\"} 7",
             "signalbox_bytes_total{direction=\"in\",kind=\"audio\"} 700",
@@ -314,6 +339,9 @@ mod tests {
             "signalbox_datagrams_dropped_total{reason=\"unknown_ufrag\"} 3",
             "signalbox_encode_seconds_total 1.5",
             "signalbox_rooms 2",
+            "signalbox_shard_busy_seconds_total{shard=\"1\"} 0.5",
+            "signalbox_shard_packets_lent_total{shard=\"1\"} 5",
+            "signalbox_shard_packets_lent_total{shard=\"0\"} 0",
             "signalbox_join_duration_seconds_bucket{le=\"0.08\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
