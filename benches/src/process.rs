@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+/// Project and API token of the servers that are started.
+pub const DEV_TOKEN: (&str, &str) = ("dev", "dev-token-of-the-benches");
+
 /// Processor time by thread name.
 pub type ThreadTimes = BTreeMap<String, Duration>;
 
@@ -82,6 +85,7 @@ impl Signalbox {
             .arg(&folder)
             .env("SIGNALBOX__MEDIA__BUNDLE", bundle.to_string())
             .env("SIGNALBOX__ROOM__MAX_MEMBERS", "300")
+            .env("SIGNALBOX_DEV_TOKEN", DEV_TOKEN.1)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped());
         let mut process = Process::start(command, folder)?;

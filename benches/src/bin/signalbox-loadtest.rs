@@ -11,7 +11,7 @@ use benches::loadtest::floor::{self, Floor, Way};
 use benches::loadtest::forward;
 use benches::loadtest::janus::Janus;
 use benches::loadtest::scenario::{Case, Outcome, run};
-use benches::loadtest::signalbox::{Receive, Signalbox};
+use benches::loadtest::signalbox::{Entrance, Receive, Signalbox};
 use benches::loadtest::source::Pacing;
 use benches::report::{percentile, publish};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,12 +51,18 @@ struct Run {
     /// Signalbox' program; else `signalbox` beside this one.
     #[arg(long)]
     program: Option<PathBuf>,
+    /// How peers come into Signalbox.
+    #[arg(long, value_enum, default_value = "sdk")]
+    driver: Entrance,
     /// Peers that publish (1 to 50).
     #[arg(long, default_value_t = 1)]
     publishers: u16,
-    /// Peers that only watch (up to 500); with 0 all publishers watch each other.
+    /// Peers that only watch (up to 500); with 0, and without audience, all publishers watch each other.
     #[arg(long, default_value_t = 50)]
     subscribers: u16,
+    /// Peers that watch the composed picture, besides (Signalbox only).
+    #[arg(long, default_value_t = 0)]
+    audience: u16,
     /// What receivers report: nothing; as a browser (a report and ten transport-wide feedbacks a second); or the same where
     /// packets are lost (see --loss), which they ask for again.
     #[arg(long, value_enum, default_value = "none")]
@@ -114,7 +120,7 @@ struct Forward {
     #[arg(long, default_value_t = 2)]
     rounds: u16,
     /// Seconds of a window, of which each turn has two.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, visible_alias = "seconds", default_value_t = 3.0)]
     window: f64,
     /// Only cases whose name contains this.
     #[arg(long)]
@@ -180,16 +186,21 @@ async fn one(arguments: &Run) -> Result<(), Box<dyn Error>> {
     let case = case(arguments)?;
     case.check()?;
     let program = || program(arguments.program.clone());
+    let entrance = arguments.driver;
     let outcome = match arguments.server {
-        Server::Signalbox => run(&mut Signalbox::start(&program()?, Receive::Tiles)?, &case).await?,
-        Server::SignalboxCanvas => run(&mut Signalbox::start(&program()?, Receive::Canvas)?, &case).await?,
+        Server::Signalbox => {
+            run(&mut Signalbox::start(&program()?, entrance, Receive::Tiles)?, &case).await?
+        }
+        Server::SignalboxCanvas => {
+            run(&mut Signalbox::start(&program()?, entrance, Receive::Canvas)?, &case).await?
+        }
         Server::Janus => run(&mut Janus::start(Tuning::TwoEventLoops).await?, &case).await?,
         Server::JanusDefault => run(&mut Janus::start(Tuning::Default).await?, &case).await?,
         Server::FloorSendmmsg => run(&mut Floor::new(Way::Sendmmsg), &case).await?,
         Server::FloorGso => run(&mut Floor::new(Way::Gso), &case).await?,
     };
     print(&outcome, arguments.json)?;
-    match outcome.refused {
+    match outcome.refused() {
         Some(why) => Err(format!("no result: {why}").into()),
         None => Ok(()),
     }
@@ -199,6 +210,7 @@ fn case(arguments: &Run) -> Result<Case, Box<dyn Error>> {
     Ok(Case {
         publishers: arguments.publishers,
         subscribers: arguments.subscribers,
+        audience: arguments.audience,
         fps: arguments.fps,
         packets: arguments.packets,
         payload: arguments.payload,
@@ -263,6 +275,7 @@ fn print(outcome: &Outcome, as_json: bool) -> Result<(), Box<dyn Error>> {
         ("join to DTLS p50, ms", quantile(&outcome.join_ms, 50)),
         ("join to DTLS p95, ms", quantile(&outcome.join_ms, 95)),
         ("memory per receiver, kB", outcome.memory_kb),
+        ("delivered of what was published, %", outcome.delivered.unwrap_or(f64::NAN) * 100.0),
     ];
     for (what, value) in single {
         writeln!(out, "{what:44} {value:.2}")?;

@@ -55,6 +55,15 @@ pub trait Driver {
         whom: Whom,
     ) -> impl Future<Output = Result<Joined, LoadError>> + Send;
 
+    /// Joins somebody who watches the composed picture.
+    fn watch_canvas(
+        &mut self,
+        _: &Engine,
+        _: Plan,
+    ) -> impl Future<Output = Result<Joined, LoadError>> + Send {
+        std::future::ready(Err(LoadError::Refused("this server composes no picture".to_owned())))
+    }
+
     /// All have joined.
     ///
     /// # Errors

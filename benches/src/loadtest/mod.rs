@@ -22,6 +22,7 @@ mod feedback;
 mod keys;
 mod net;
 mod peer;
+mod sent;
 mod verify;
 
 pub mod engine;

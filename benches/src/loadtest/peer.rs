@@ -4,7 +4,7 @@
 //! out: SDP, datagrams, [`View`]
 //!
 //! str0m does ICE and DTLS, and protects what is published. Received media it sees only when the peer verifies; else
-//! packets are counted by their clear headers. RTCP of a peer that only receives is ours alone.
+//! packets are counted by their clear headers. RTCP that peers send is ours alone, in `feedback` and `sent`.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use super::feedback::{Feedback, Profile, Said};
 use super::keys::{self, Tap};
 use super::net::{self, Datagram, Receiver};
 use super::rtp::{self, Kind, Stream};
+use super::sent::Sent;
 use super::source::{Camera, Microphone, Outgoing, Speech, Video, What};
 use super::verify::Verified;
 
@@ -99,6 +100,7 @@ struct Session {
     pending: Option<SdpPendingOffer>,
     tap: Tap,
     outbound: Option<Outbound>,
+    sent: Sent,
     /// Where the server is.
     remote: Option<SocketAddr>,
     /// When str0m wants to be woken.
@@ -269,7 +271,8 @@ impl Peer {
         let Some(session) = &mut self.session else { return };
         let Some(outbound) = &mut session.outbound else { return };
         let Some(to) = session.remote else { return };
-        for mut packet in self.feedback.poll(now, &self.streams, self.pts.video) {
+        let said = self.feedback.poll(now, &self.streams, self.pts.video);
+        for mut packet in said.into_iter().chain(session.sent.poll(now)) {
             if outbound.seal_rtcp(&mut packet).is_ok() {
                 let _ = self.socket.send_to(&packet, to);
             }
@@ -419,6 +422,7 @@ impl Session {
             pending: None,
             tap,
             outbound: None,
+            sent: Sent::default(),
             remote: None,
             wakes: now,
             video: None,
@@ -455,9 +459,8 @@ impl Session {
                         continue;
                     }
                     match rtp::kind(&out.contents) {
-                        // Only publishers report with str0m; their reports name the time of what they send.
-                        Kind::Rtcp if self.video.is_none() && self.audio.is_none() => continue,
-                        Kind::Rtcp | Kind::Rtp => {}
+                        Kind::Rtcp => continue,
+                        Kind::Rtp => {}
                         // Where DTLS goes is where everything goes.
                         Kind::Other if matches!(out.contents.first(), Some(20..=63)) => {
                             self.remote = Some(out.destination);
@@ -482,6 +485,7 @@ impl Session {
             extensions.audio_level = Some(if is_voice { -30 } else { -127 });
             extensions.voice_activity = Some(is_voice);
         }
+        let (timestamp, octets) = (packet.timestamp, packet.payload.len());
         let write =
             RtpWrite::new(Pt::new_with_value(pt), packet.seq.into(), packet.timestamp, now, packet.payload)
                 .marker(packet.marker)
@@ -490,6 +494,7 @@ impl Session {
         let mut direct = self.rtc.direct_api();
         let stream = direct.stream_tx_by_mid(mid, rid).ok_or_else(|| unusable("a stream was refused"))?;
         stream.write_rtp(write);
+        self.sent.note(*stream.ssrc(), timestamp, octets, net::now_ns());
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
-//! What receivers say, written by hand: reports, transport-wide feedback, requests.
+//! What peers say, written by hand: reports, transport-wide feedback, requests.
 //!
 //! in:  values
 //! out: bytes appended to a buffer
 //!
-//! Written here and not with the server's own functions, which read it. RFC 3550 §6.4.2, RFC 4585 §6, RFC 5506,
+//! Written here and not with the server's own functions, which read it. RFC 3550 §6.4, RFC 4585 §6, RFC 5506,
 //! draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1.
 
+const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
@@ -23,6 +24,30 @@ pub struct Block {
     pub highest: u32,
     /// In ticks.
     pub jitter: u32,
+}
+
+/// What a sender report says of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SenderInfo {
+    /// 32.32 seconds since 1900, the moment of `timestamp`.
+    pub ntp: u64,
+    /// In ticks.
+    pub timestamp: u32,
+    /// Packets so far.
+    pub packets: u32,
+    /// Payload bytes so far.
+    pub octets: u32,
+}
+
+/// A sender report without blocks.
+pub fn sender_report(out: &mut Vec<u8>, from: u32, info: &SenderInfo) {
+    packet(out, 0, SENDER_REPORT, |body| {
+        word(body, from);
+        body.extend_from_slice(&info.ntp.to_be_bytes());
+        word(body, info.timestamp);
+        word(body, info.packets);
+        word(body, info.octets);
+    });
 }
 
 /// A receiver report; at most 31 blocks.

@@ -26,6 +26,9 @@ pub const MOST_PUBLISHERS: u16 = 50;
 pub const MOST_SUBSCRIBERS: u16 = 500;
 /// Packets a second to all subscribers together.
 pub const MOST_RATE: f64 = 150_000.0;
+/// Who reports may be given fewer streams than there are, as its path seems to carry; so much of them it must get.
+const LEAST_DELIVERED: f64 = 0.75;
+
 /// Seconds of all windows together.
 pub const MOST_SECONDS: f64 = 600.0;
 
@@ -34,8 +37,10 @@ pub const MOST_SECONDS: f64 = 600.0;
 pub struct Case {
     /// Who publish.
     pub publishers: u16,
-    /// Who only watch; without any, all publishers watch each other.
+    /// Who only watch; without any, and without audience, all publishers watch each other.
     pub subscribers: u16,
+    /// Who watch the composed picture, besides.
+    pub audience: u16,
     /// Pictures per second.
     pub fps: u32,
     /// Packets of a picture.
@@ -67,6 +72,7 @@ impl Default for Case {
         Self {
             publishers: 1,
             subscribers: 50,
+            audience: 0,
             fps: 30,
             packets: 5,
             payload: 1200,
@@ -100,6 +106,8 @@ pub struct Outcome {
     pub packets_per_second: Vec<f64>,
     /// Packets that did not come in the windows.
     pub lost: u64,
+    /// Packets that came, of those that were published for their receivers; `None` where they cannot be compared.
+    pub delivered: Option<f64>,
     /// Payloads that were decrypted and found as sent.
     pub intact: u64,
     /// Payloads that were decrypted and found otherwise.
@@ -121,8 +129,18 @@ pub struct Outcome {
     pub picture_losses: u64,
     /// Sequence numbers asked for again.
     pub nacked: u64,
+    /// What went wrong with peers or packets.
+    pub faults: Vec<String>,
+    /// How we ourselves may have been what was slow.
+    pub bottleneck: Option<String>,
+}
+
+impl Outcome {
     /// Why the result counts for nothing.
-    pub refused: Option<String>,
+    #[must_use]
+    pub fn refused(&self) -> Option<&str> {
+        self.faults.first().or(self.bottleneck.as_ref()).map(String::as_str)
+    }
 }
 
 impl Case {
@@ -131,17 +149,23 @@ impl Case {
     /// # Errors
     /// [`LoadError::Refused`] says which cap.
     pub fn check(&self) -> Result<(), LoadError> {
-        let receivers = if self.subscribers == 0 { self.publishers } else { self.subscribers };
-        let rate =
-            f64::from(self.fps) * f64::from(self.packets) * f64::from(self.streams()) * f64::from(receivers);
+        // A canvas counts as one camera.
+        let streams = f64::from(self.streams()) * f64::from(self.receivers()) + f64::from(self.audience);
+        let rate = f64::from(self.fps) * f64::from(self.packets) * streams;
         let seconds = self.window.as_secs_f64() * f64::from(self.windows) + self.settle.as_secs_f64();
         let wrong = [
             (
                 self.publishers == 0 || self.publishers > MOST_PUBLISHERS,
                 format!("1 to {MOST_PUBLISHERS} publishers"),
             ),
-            (self.subscribers > MOST_SUBSCRIBERS, format!("at most {MOST_SUBSCRIBERS} subscribers")),
-            (self.subscribers == 0 && self.publishers < 2, "subscribers, or two publishers".to_owned()),
+            (
+                u32::from(self.subscribers) + u32::from(self.audience) > u32::from(MOST_SUBSCRIBERS),
+                format!("at most {MOST_SUBSCRIBERS} subscribers and audience"),
+            ),
+            (
+                self.watch_each_other() && self.publishers < 2,
+                "subscribers, audience, or two publishers".to_owned(),
+            ),
             (rate > MOST_RATE, format!("at most {MOST_RATE} packets a second to all, this is {rate}")),
             (seconds > MOST_SECONDS, format!("at most {MOST_SECONDS} s")),
             (
@@ -163,11 +187,16 @@ impl Case {
     /// Video streams that each receiver gets.
     #[must_use]
     pub fn streams(&self) -> u16 {
-        if self.subscribers == 0 { self.publishers - 1 } else { self.publishers }
+        if self.watch_each_other() { self.publishers.saturating_sub(1) } else { self.publishers }
     }
 
+    fn watch_each_other(&self) -> bool {
+        self.subscribers == 0 && self.audience == 0
+    }
+
+    /// Who receive members' own streams.
     fn receivers(&self) -> u16 {
-        if self.subscribers == 0 { self.publishers } else { self.subscribers }
+        if self.watch_each_other() { self.publishers } else { self.subscribers }
     }
 
     fn publisher(&self, n: u16) -> Result<Plan, LoadError> {
@@ -179,7 +208,7 @@ impl Case {
         Ok(Plan {
             video: Some(Video { pacing: self.pacing, ..video }),
             audio: self.audio.then(|| Speech::new(seed)).transpose()?,
-            ..self.receiver(n, if self.subscribers == 0 { self.streams() } else { 0 })
+            ..self.receiver(n, if self.watch_each_other() { self.streams() } else { 0 })
         })
     }
 
@@ -202,9 +231,17 @@ impl Case {
 pub async fn run<D: Driver>(driver: &mut D, case: &Case) -> Result<Outcome, LoadError> {
     case.check()?;
     let engine = Engine::start()?;
-    let mut room = Room { driver, case, engine: &engine, publishers: Vec::new(), receivers: Vec::new() };
+    let mut room = Room {
+        driver,
+        case,
+        engine: &engine,
+        publishers: Vec::new(),
+        receivers: Vec::new(),
+        audience: Vec::new(),
+    };
     let mut outcome = Outcome::default();
     let empty = room.join(&mut outcome).await?;
+    room.flows().await?;
     tokio::time::sleep(case.settle).await;
     room.measure(empty, &mut outcome).await?;
     Ok(outcome)
@@ -217,6 +254,7 @@ struct Room<'a, D> {
     engine: &'a Engine,
     publishers: Vec<Joined>,
     receivers: Vec<Joined>,
+    audience: Vec<Joined>,
 }
 
 impl<D: Driver> Room<'_, D> {
@@ -224,7 +262,7 @@ impl<D: Driver> Room<'_, D> {
     async fn join(&mut self, outcome: &mut Outcome) -> Result<f64, LoadError> {
         let case = self.case;
         let is_bare = self.driver.pid().is_err();
-        let all_in_one = case.subscribers == 0 && self.driver.is_one_connection();
+        let all_in_one = case.watch_each_other() && self.driver.is_one_connection();
         let mut empty = None;
         if !is_bare {
             if all_in_one {
@@ -249,6 +287,12 @@ impl<D: Driver> Room<'_, D> {
         if !all_in_one {
             self.subscribe(is_bare, outcome).await?;
         }
+        for _ in 0..case.audience {
+            let plan = Plan { verifies: false, ..case.receiver(0, 1) };
+            let joined = self.driver.watch_canvas(self.engine, plan).await?;
+            self.connected(joined, "the connection of somebody in the audience", outcome, true).await?;
+            self.audience.push(joined);
+        }
         self.driver.begin()?;
         Ok(empty)
     }
@@ -263,7 +307,7 @@ impl<D: Driver> Room<'_, D> {
                 let due = begin + Duration::from_secs_f64(f64::from(n) / case.join_rate);
                 tokio::time::sleep_until(due.into()).await;
             }
-            let whom = if case.subscribers == 0 { Whom::AllBut(usize::from(n)) } else { Whom::All };
+            let whom = if case.watch_each_other() { Whom::AllBut(usize::from(n)) } else { Whom::All };
             let plan = case.receiver(n, case.streams());
             let plan = Plan { verifies: plan.verifies && self.driver.forwards(), ..plan };
             let joined = self.driver.subscribe(self.engine, plan, whom).await?;
@@ -290,6 +334,14 @@ impl<D: Driver> Room<'_, D> {
         Ok(())
     }
 
+    /// Until everybody got a first packet.
+    async fn flows(&self) -> Result<(), LoadError> {
+        for joined in self.receivers.iter().chain(&self.audience) {
+            self.engine.until(joined.peer, "a first packet", PATIENCE, |view| view.video > 0).await?;
+        }
+        Ok(())
+    }
+
     fn memory(&self) -> Result<f64, LoadError> {
         Ok(meter::read(self.driver.pid()?)?.rss_kb)
     }
@@ -307,7 +359,8 @@ impl<D: Driver> Room<'_, D> {
             before = after;
         }
         let (views, reading) = before;
-        let receivers = f64::from(u16::try_from(self.receivers.len()).unwrap_or(u16::MAX)).max(1.0);
+        let receivers = self.receivers.len() + self.audience.len();
+        let receivers = f64::from(u16::try_from(receivers).unwrap_or(u16::MAX)).max(1.0);
         outcome.memory_kb = (reading.rss_kb - empty) / receivers;
         outcome.threads = reading.threads;
         self.judge(&begin, &views, outcome);
@@ -341,24 +394,34 @@ impl<D: Driver> Room<'_, D> {
         let busiest = outcome.client.iter().copied().fold(0.0, f64::max);
         let fewest = outcome.packets_per_second.iter().copied().fold(f64::INFINITY, f64::min);
         let failed = end.iter().find_map(|view| view.error.as_ref());
-        let short = self.driver.forwards() && !case.simulcast && !is_lossy;
-        let missing = short.then(|| self.missing(begin, end)).flatten();
-        let verified = case.verified > 0 && self.driver.forwards();
+        let is_whole = self.driver.forwards() && !case.simulcast && !is_lossy;
+        let (missing, delivered) = self.missing(begin, end);
+        outcome.delivered = delivered.filter(|_| is_whole);
+        let is_free =
+            case.feedback != Profile::None && delivered.is_some_and(|share| share >= LEAST_DELIVERED);
+        let missing = missing.filter(|_| is_whole && !is_free);
+        let verified = case.verified > 0 && self.driver.forwards() && !self.receivers.is_empty();
+        let silent = self.audience.iter().filter(|joined| {
+            let of = |views: &[View]| views.get(joined.peer.index()).map_or(0, |view| view.video);
+            of(end) <= of(begin)
+        });
+        let silent = silent.count();
         let reasons = [
             failed.map(|error| format!("a peer ended: {error}")),
             (fewest <= 0.0).then(|| "nothing came".to_owned()),
+            (silent > 0).then(|| format!("{silent} of the audience got no picture")),
             (outcome.lost > 0 && !is_lossy).then(|| format!("{} packets were lost", outcome.lost)),
             missing,
             (outcome.damaged > 0).then(|| format!("{} payloads were not as sent", outcome.damaged)),
             (verified && outcome.intact == 0).then(|| "no payload was verified".to_owned()),
-            (busiest > MOST_CLIENT)
-                .then(|| format!("the load tester itself took {:.0} % of a core", busiest * 100.0)),
         ];
-        outcome.refused = reasons.into_iter().flatten().next();
+        outcome.faults = reasons.into_iter().flatten().collect();
+        outcome.bottleneck = (busiest > MOST_CLIENT)
+            .then(|| format!("the load tester itself took {:.0} % of a core", busiest * 100.0));
     }
 
-    /// Who got less than was published for it in all windows.
-    fn missing(&self, begin: &[View], end: &[View]) -> Option<String> {
+    /// Who got less than was published for it in all windows, and how much all got together.
+    fn missing(&self, begin: &[View], end: &[View]) -> (Option<String>, Option<f64>) {
         let rise = |n: usize, count: &dyn Fn(&View) -> u64| {
             let of = |views: &[View]| views.get(n).map_or(0, count);
             number(of(end).saturating_sub(of(begin)))
@@ -367,13 +430,18 @@ impl<D: Driver> Room<'_, D> {
         let published: Vec<f64> =
             self.publishers.iter().map(|p| rise(index(p), &|view| view.published)).collect();
         let all: f64 = published.iter().sum();
-        self.receivers.iter().enumerate().find_map(|(n, receiver)| {
-            let own = if self.case.subscribers == 0 { published.get(n).copied().unwrap_or(0.0) } else { 0.0 };
-            let wanted = all - own;
-            let got = rise(index(receiver), &|view| view.video);
-            let edge = EDGE * f64::from(self.case.streams());
-            (got + edge < wanted).then(|| format!("receiver {n} got {got} of {wanted} packets"))
-        })
+        let counts = self.receivers.iter().enumerate().map(|(n, receiver)| {
+            let own =
+                if self.case.watch_each_other() { published.get(n).copied().unwrap_or(0.0) } else { 0.0 };
+            (rise(index(receiver), &|view| view.video), all - own)
+        });
+        let counts: Vec<(f64, f64)> = counts.collect();
+        let edge = EDGE * f64::from(self.case.streams());
+        let short = counts.iter().enumerate().find(|(_, (got, wanted))| got + edge < *wanted);
+        let (got, wanted) =
+            counts.iter().fold((0.0, 0.0), |(got, wanted), (g, w)| (got + g.min(*w), wanted + w));
+        let missing = short.map(|(n, (got, wanted))| format!("receiver {n} got {got} of {wanted} packets"));
+        (missing, (wanted > 0.0).then_some(got / wanted))
     }
 }
 
@@ -391,11 +459,13 @@ mod tests {
     fn caps_hold() {
         let check = |case: Case| case.check().err().map(|error| error.to_string());
         assert_eq!(check(Case::default()), None);
+        assert_eq!(check(Case { subscribers: 0, audience: 1, ..Case::default() }), None);
         let wrong = [
             Case { publishers: 0, ..Case::default() },
             Case { publishers: 51, ..Case::default() },
             Case { subscribers: 501, ..Case::default() },
             Case { subscribers: 0, ..Case::default() },
+            Case { subscribers: 300, audience: 201, ..Case::default() },
             Case { subscribers: 500, publishers: 10, ..Case::default() },
             Case { fps: 0, ..Case::default() },
             Case { payload: 1_400, ..Case::default() },

@@ -8,9 +8,9 @@ use crate::ids::{MemberId, RoomId, RoomSessionId};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Layout {
     /// Layout id.
-    pub id: String,
+    pub id: &'static str,
     /// The same: applications compare it with the name they set.
-    pub name: String,
+    pub name: &'static str,
     /// Grows with every arrangement; an extension of ours, by which `video.tiles.changed` says what it draws.
     pub version: u64,
     /// Where.

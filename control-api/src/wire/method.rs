@@ -185,7 +185,7 @@ pub struct MembersResult {
 #[derive(Clone, Debug, Serialize)]
 pub struct LayoutsResult {
     /// Names.
-    pub layouts: Vec<String>,
+    pub layouts: Vec<&'static str>,
 }
 
 /// `video.room.get`.

@@ -156,8 +156,7 @@ impl Settings {
     /// What the room session needs to know.
     pub(crate) fn act(&self) -> RoomSettings {
         RoomSettings {
-            layout: self.layout.clone(),
-            layouts: Vec::new(),
+            layout: self.layout,
             max_members: self.max_members as usize,
             meta: self.meta.clone(),
             join_from: self.join_from.map(seconds),
@@ -217,6 +216,7 @@ mod layout_name {
     use layouts::LayoutId;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     pub(super) fn serialize<S: Serializer>(layout: &LayoutId, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(layout.name())
     }

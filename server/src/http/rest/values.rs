@@ -107,10 +107,7 @@ pub(super) fn one_of<T: Copy>(
 }
 
 pub(super) fn layout(value: Value) -> Result<LayoutId, String> {
-    value.as_str().and_then(LayoutId::by_name).ok_or_else(|| {
-        let offered: Vec<String> = LayoutId::available().map(|layout| layout.name().to_owned()).collect();
-        format!("must be one of {}", offered.join(", "))
-    })
+    one_of(LayoutId::available(), LayoutId::name)(value)
 }
 
 /// The application's data.
