@@ -1,27 +1,52 @@
-//! The layouts this build knows.
+//! The layouts there are: those of this build, by name, and those that somebody defined.
 //!
-//! in:  a name, or how many sources there are to show
-//! out: a layout, and its slots on the grid
+//! in:  a name, how many sources there are to show
+//! out: a layout, and the plans it chooses from
 //!
-//! A layout is a row of [`CATALOGUE`]; the rows stand in the order in which a room offers them.
+//! A layout of this build is a row of [`CATALOGUE`]; the rows stand in the order in which a room offers them.
 
-use crate::grid::GridRect;
-use crate::slots::{Fixed, Holds, Slot};
+use std::sync::Arc;
 
-/// A layout of the catalogue, by its place there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LayoutId(u16);
+use crate::defined::Defined;
+use crate::fixed::Fixed;
+use crate::grid::Size;
+use crate::layer::Rgb;
+use crate::plan::{Options, Plan};
+use crate::tables::{
+    EIGHT_BY_EIGHT, EIGHT_ZOOM, FIFTEEN_BY_FIFTEEN, FIVE_BY_FIVE, FIVE_OF_A_DIE, FIVE_ZOOM, FOUR_BY_FOUR,
+    FULL_SCREEN, HIGHLIGHT_5, HIGHLIGHT_7, HIGHLIGHT_9, HIGHLIGHT_16, HIGHLIGHT_27, HIGHLIGHT_48, ONE,
+    ONE_BELOW_ONE, ONE_OVER_TWO, OVERLAPS, PRESENTER_DUAL_HORIZONTAL, PRESENTER_DUAL_VERTICAL,
+    PRESENTER_LARGE_BOTTOM_RIGHT, PRESENTER_LARGE_TOP_RIGHT, PRESENTER_SMALL_BOTTOM_RIGHT,
+    PRESENTER_SMALL_TOP_RIGHT, PRESENTER_ZOOM, SCREEN_SHARE, SEVEN_ZOOM, SIX_BY_SIX, SIX_ZOOM, TEN_BY_TEN,
+    THREE_BY_THREE, THREE_UP_4, THREE_UP_9, THREE_ZOOM, TWO_BESIDE, TWO_BY_TWO, TWO_UP_BOTTOM, TWO_UP_MIDDLE,
+    TWO_UP_TOP, TWO_ZOOM,
+};
+
+/// A layout, as cheap to copy as a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayoutId(Handle);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Handle {
+    /// By its place in the rows.
+    BuiltIn(u16),
+    Defined(Arc<Defined>),
+}
 
 enum Row {
     Fixed(Fixed),
     /// The smallest of these that holds everybody; in ascending order.
     Group(&'static str, &'static [Fixed]),
+    /// The first of these is for one member alone, unless the room wants the large picture to keep its place.
+    Highlight(&'static str, &'static [Fixed]),
+    /// A group for canvases higher than wide, another for the rest.
+    Oriented(&'static str, &'static [Fixed], &'static [Fixed]),
 }
 
-static CATALOGUE: [Row; 47] = [
+static CATALOGUE: [Row; 48] = [
     Row::Group("grid-responsive", &GRID_RESPONSIVE),
-    Row::Group("grid-responsive-mobile", &GRID_RESPONSIVE_MOBILE),
-    Row::Group("highlight-1-responsive", &HIGHLIGHT_1_RESPONSIVE),
+    Row::Oriented("grid-responsive-mobile", &MOBILE_PORTRAIT, &MOBILE_LANDSCAPE),
+    Row::Highlight("highlight-1-responsive", &HIGHLIGHT_1_RESPONSIVE),
     Row::Fixed(ONE),
     Row::Fixed(TWO_BESIDE),
     Row::Fixed(TWO_BY_TWO),
@@ -44,10 +69,10 @@ static CATALOGUE: [Row; 47] = [
     Row::Fixed(HIGHLIGHT_27),
     Row::Fixed(HIGHLIGHT_48),
     Row::Fixed(PRESENTER_DUAL_VERTICAL),
-    Row::Fixed(presenter_overlap("presenter-overlap-small-top-right", &SMALL_TOP_RIGHT)),
-    Row::Fixed(presenter_overlap("presenter-overlap-small-bot-right", &SMALL_BOTTOM_RIGHT)),
-    Row::Fixed(presenter_overlap("presenter-overlap-large-top-right", &LARGE_TOP_RIGHT)),
-    Row::Fixed(presenter_overlap("presenter-overlap-large-bot-right", &LARGE_BOTTOM_RIGHT)),
+    Row::Fixed(PRESENTER_SMALL_TOP_RIGHT),
+    Row::Fixed(PRESENTER_SMALL_BOTTOM_RIGHT),
+    Row::Fixed(PRESENTER_LARGE_TOP_RIGHT),
+    Row::Fixed(PRESENTER_LARGE_BOTTOM_RIGHT),
     Row::Fixed(OVERLAPS),
     Row::Fixed(ONE_BELOW_ONE),
     Row::Fixed(TWO_UP_TOP),
@@ -62,19 +87,24 @@ static CATALOGUE: [Row; 47] = [
     Row::Fixed(SEVEN_ZOOM),
     Row::Fixed(EIGHT_ZOOM),
     Row::Fixed(PRESENTER_ZOOM),
+    Row::Group("grid-tight", &GRID_TIGHT),
     Row::Group("grid", &GRID_GROUP),
     Row::Group("grid-zoom", &GRID_ZOOM),
     Row::Group("1up_top_left_plus", &ONE_UP_PLUS),
     Row::Group("3up_plus", &THREE_UP_PLUS),
 ];
 
-/// Names that mean a layout of the catalogue and are not offered: what `layout.changed` reports is the name that was set.
-static ALIASES: [Row; 9] = [
+/// Names that mean a layout of the catalogue and are not offered; `layout.changed` reports the name that was set.
+static ALIASES: [Row; 13] = [
     Row::Fixed(HIGHLIGHT_5.alias("1up_top_left+5")),
     Row::Fixed(HIGHLIGHT_7.alias("1up_top_left+7")),
     Row::Fixed(HIGHLIGHT_9.alias("1up_top_left+9")),
     Row::Fixed(HIGHLIGHT_27.alias("1up-top-left24")),
     Row::Fixed(HIGHLIGHT_48.alias("1up-top-left32")),
+    Row::Group("group:grid-responsive", &GRID_RESPONSIVE),
+    Row::Oriented("group:grid-responsive-mobile", &MOBILE_PORTRAIT, &MOBILE_LANDSCAPE),
+    Row::Highlight("group:highlight-1-responsive", &HIGHLIGHT_1_RESPONSIVE),
+    Row::Group("group:grid-tight", &GRID_TIGHT),
     Row::Group("group:1up_top_left_plus", &ONE_UP_PLUS),
     Row::Group("group:grid", &GRID_GROUP),
     Row::Group("group:grid-zoom", &GRID_ZOOM),
@@ -95,8 +125,10 @@ static GRID_RESPONSIVE: [Fixed; 11] = [
     FIFTEEN_BY_FIFTEEN,
 ];
 
-/// As on a canvas that is wider than high.
-static GRID_RESPONSIVE_MOBILE: [Fixed; 11] = [
+static MOBILE_PORTRAIT: [Fixed; 32] = Fixed::portrait();
+
+/// On a canvas that is wider than high.
+static MOBILE_LANDSCAPE: [Fixed; 11] = [
     ONE.covered(),
     TWO_BESIDE.covered(),
     ONE_OVER_TWO.covered(),
@@ -109,6 +141,8 @@ static GRID_RESPONSIVE_MOBILE: [Fixed; 11] = [
     TEN_BY_TEN.covered(),
     FIFTEEN_BY_FIFTEEN.covered(),
 ];
+
+static GRID_TIGHT: [Fixed; 225] = Fixed::tight();
 
 static HIGHLIGHT_1_RESPONSIVE: [Fixed; 7] =
     [FULL_SCREEN, HIGHLIGHT_5, HIGHLIGHT_7, HIGHLIGHT_9, HIGHLIGHT_16, HIGHLIGHT_27, HIGHLIGHT_48];
@@ -131,234 +165,92 @@ static GRID_ZOOM: [Fixed; 9] =
 static ONE_UP_PLUS: [Fixed; 3] = [HIGHLIGHT_5, HIGHLIGHT_7, HIGHLIGHT_9];
 static THREE_UP_PLUS: [Fixed; 2] = [THREE_UP_4, THREE_UP_9];
 
-const ONE: Fixed = Fixed::uniform("1x1", 1);
-const TWO_BY_TWO: Fixed = Fixed::uniform("2x2", 2);
-const THREE_BY_THREE: Fixed = Fixed::uniform("3x3", 3);
-const FOUR_BY_FOUR: Fixed = Fixed::uniform("4x4", 4);
-const FIVE_BY_FIVE: Fixed = Fixed::uniform("5x5", 5);
-const SIX_BY_SIX: Fixed = Fixed::uniform("6x6", 6);
-const EIGHT_BY_EIGHT: Fixed = Fixed::uniform("8x8", 8);
-const TEN_BY_TEN: Fixed = Fixed::uniform("10x10", 10);
-const FIFTEEN_BY_FIFTEEN: Fixed = Fixed::uniform("15x15", 15);
-const TWO_BESIDE: Fixed = Fixed::standard("2x1", &[(0, 90, 180, 180), (180, 90, 180, 180)]);
-const ONE_BELOW_ONE: Fixed = Fixed::standard("1x2", &[(90, 0, 180, 180), (90, 180, 180, 180)]);
-const ONE_OVER_TWO: Fixed =
-    Fixed::standard("1x1+2x1", &[(90, 0, 180, 180), (0, 180, 180, 180), (180, 180, 180, 180)]);
-/// An X on a 3 × 3 grid; the background shows through the four other cells.
-const FIVE_OF_A_DIE: Fixed = Fixed::standard(
-    "5up",
-    &[(0, 0, 120, 120), (240, 0, 120, 120), (120, 120, 120, 120), (0, 240, 120, 120), (240, 240, 120, 120)],
-);
-const FULL_SCREEN: Fixed = Fixed::mixed("full-screen", &[Slot::reserved(1, WHOLE, Holds::Floor)]);
-
-const HIGHLIGHT_5: Fixed = Fixed::highlight("1up-top-left-5", 3, 2);
-const HIGHLIGHT_7: Fixed = Fixed::highlight("1up-top-left-7", 4, 3);
-const HIGHLIGHT_9: Fixed = Fixed::highlight("1up-top-left-9", 5, 4);
-const HIGHLIGHT_16: Fixed = Fixed::highlight("1up-top-left-16", 5, 3);
-const HIGHLIGHT_27: Fixed = Fixed::highlight("1up-top-left-27", 6, 3);
-const HIGHLIGHT_48: Fixed = Fixed::highlight("1up-top-left-48", 8, 4);
-
-const WHOLE: (u16, u16, u16, u16) = (0, 0, 360, 360);
-
-/// The large corners are for who asks for them.
-const SCREEN_SHARE: Fixed = Fixed::mixed(
-    "screen-share",
-    &[
-        Slot::screen(WHOLE),
-        Slot::reserved(5, (240, 0, 120, 120), Holds::Nobody).over(1),
-        Slot::reserved(6, (0, 0, 120, 120), Holds::Nobody).over(1),
-        Slot::reserved(7, (240, 240, 120, 120), Holds::Nobody).over(1),
-        Slot::reserved(8, (0, 240, 120, 120), Holds::Nobody).over(1),
-        Slot::reserved(1, (300, 0, 60, 60), Holds::Sharer).over(2),
-        Slot::reserved(2, (0, 0, 60, 60), Holds::Nobody).over(2),
-        Slot::reserved(3, (300, 300, 60, 60), Holds::Speaker).over(2),
-        Slot::reserved(4, (0, 300, 60, 60), Holds::Nobody).over(2),
-    ],
-);
-const PRESENTER_DUAL_HORIZONTAL: Fixed = Fixed::mixed(
-    "presenter-dual-horizontal",
-    &[Slot::screen((0, 90, 180, 180)), Slot::reserved(1, (180, 90, 180, 180), Holds::Sharer)],
-);
-const PRESENTER_DUAL_VERTICAL: Fixed = Fixed::mixed(
-    "presenter-dual-vertical",
-    &[Slot::screen((90, 0, 180, 180)), Slot::reserved(1, (90, 180, 180, 180), Holds::Sharer)],
-);
-const SMALL_TOP_RIGHT: [Slot; 2] = presenter_over_screen((300, 0, 60, 60));
-const SMALL_BOTTOM_RIGHT: [Slot; 2] = presenter_over_screen((300, 300, 60, 60));
-const LARGE_TOP_RIGHT: [Slot; 2] = presenter_over_screen((180, 0, 180, 180));
-const LARGE_BOTTOM_RIGHT: [Slot; 2] = presenter_over_screen((180, 180, 180, 180));
-
-const fn presenter_over_screen(presenter: (u16, u16, u16, u16)) -> [Slot; 2] {
-    [Slot::screen(WHOLE), Slot::reserved(1, presenter, Holds::Sharer).over(1)]
-}
-
-const fn presenter_overlap(name: &'static str, slots: &'static [Slot]) -> Fixed {
-    Fixed::mixed(name, slots)
-}
-
-const OVERLAPS: Fixed = Fixed::mixed(
-    "overlaps",
-    &[
-        Slot::screen(WHOLE),
-        small(1, 300, 300, 60).over(1),
-        small(2, 240, 300, 60).over(1),
-        small(3, 180, 300, 60).over(1),
-        small(4, 120, 300, 60).over(1),
-        small(5, 60, 300, 60).over(1),
-        small(6, 0, 300, 60).over(1),
-    ],
-);
-
-/// A square slot from the queue.
-const fn small(number: u16, x: u16, y: u16, side: u16) -> Slot {
-    Slot::standard(number, GridRect::from_table((x, y, side, side)))
-}
-
-const fn two_up(large: u16, first: u16, second: u16) -> [Slot; 10] {
-    [
-        Slot::reserved(1, (0, large, 180, 180), Holds::Floor),
-        Slot::reserved(2, (180, large, 180, 180), Holds::Tagged("secondary")),
-        small(1, 0, first, 90),
-        small(2, 90, first, 90),
-        small(3, 180, first, 90),
-        small(4, 270, first, 90),
-        small(5, 0, second, 90),
-        small(6, 90, second, 90),
-        small(7, 180, second, 90),
-        small(8, 270, second, 90),
-    ]
-}
-
-const TWO_UP_TOP: Fixed = Fixed::mixed("2up_top+8", &const { two_up(0, 180, 270) });
-const TWO_UP_MIDDLE: Fixed = Fixed::mixed("2up_middle+8", &const { two_up(90, 0, 270) });
-const TWO_UP_BOTTOM: Fixed = Fixed::mixed("2up_bottom+8", &const { two_up(180, 0, 90) });
-
-const THREE_UP_1: Slot = Slot::reserved(1, (0, 0, 180, 180), Holds::Floor);
-const THREE_UP_2: Slot = Slot::reserved(2, (180, 0, 180, 180), Holds::Tagged("secondary"));
-const THREE_UP_3: Slot = Slot::reserved(3, (0, 180, 180, 180), Holds::Tagged("third"));
-const THREE_UP_4: Fixed = Fixed::mixed(
-    "3up+4",
-    &[
-        THREE_UP_1,
-        THREE_UP_2,
-        THREE_UP_3,
-        small(1, 180, 180, 90),
-        small(2, 270, 180, 90),
-        small(3, 180, 270, 90),
-        small(4, 270, 270, 90),
-    ],
-);
-const THREE_UP_9: Fixed = Fixed::mixed(
-    "3up+9",
-    &[
-        THREE_UP_1,
-        THREE_UP_2,
-        THREE_UP_3,
-        small(1, 180, 180, 60),
-        small(2, 240, 180, 60),
-        small(3, 300, 180, 60),
-        small(4, 180, 240, 60),
-        small(5, 240, 240, 60),
-        small(6, 300, 240, 60),
-        small(7, 180, 300, 60),
-        small(8, 240, 300, 60),
-        small(9, 300, 300, 60),
-    ],
-);
-
-const TWO_ZOOM: Fixed = Fixed::standard("2x1-zoom", &[(0, 0, 180, 360), (180, 0, 180, 360)]).covered();
-const THREE_ZOOM: Fixed =
-    Fixed::standard("3x1-zoom", &[(0, 0, 120, 360), (120, 0, 120, 360), (240, 0, 120, 360)]).covered();
-const FIVE_ZOOM: Fixed = Fixed::standard(
-    "5-grid-zoom",
-    &[(0, 0, 180, 180), (180, 0, 180, 180), (0, 180, 120, 180), (120, 180, 120, 180), (240, 180, 120, 180)],
-)
-.covered();
-const SIX_ZOOM: Fixed = Fixed::standard(
-    "3x2-zoom",
-    &[
-        (0, 0, 120, 180),
-        (120, 0, 120, 180),
-        (240, 0, 120, 180),
-        (0, 180, 120, 180),
-        (120, 180, 120, 180),
-        (240, 180, 120, 180),
-    ],
-)
-.covered();
-const SEVEN_ZOOM: Fixed = Fixed::standard(
-    "7-grid-zoom",
-    &[
-        (0, 0, 120, 180),
-        (120, 0, 120, 180),
-        (240, 0, 120, 180),
-        (0, 180, 90, 180),
-        (90, 180, 90, 180),
-        (180, 180, 90, 180),
-        (270, 180, 90, 180),
-    ],
-)
-.covered();
-const EIGHT_ZOOM: Fixed = Fixed::standard(
-    "4x2-zoom",
-    &[
-        (0, 0, 90, 180),
-        (90, 0, 90, 180),
-        (180, 0, 90, 180),
-        (270, 0, 90, 180),
-        (0, 180, 90, 180),
-        (90, 180, 90, 180),
-        (180, 180, 90, 180),
-        (270, 180, 90, 180),
-    ],
-)
-.covered();
-const PRESENTER_ZOOM: Fixed = Fixed::mixed(
-    "2x1-presenter-zoom",
-    &[
-        Slot::reserved(1, (0, 0, 180, 360), Holds::Floor),
-        Slot::reserved(2, (180, 0, 180, 360), Holds::Tagged("presenter")),
-    ],
-)
-.covered();
-
 impl LayoutId {
     /// The default of a room: `grid-responsive`.
-    pub const GRID_RESPONSIVE: Self = Self(0);
+    pub const GRID_RESPONSIVE: Self = Self(Handle::BuiltIn(0));
+
+    pub(crate) fn of_defined(layout: Defined) -> Self {
+        Self(Handle::Defined(Arc::new(layout)))
+    }
 
     /// Public name; also the `id` and `name` of `layout.changed`.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        self.row().name()
-    }
-
-    /// The layout of that name, also one that is not offered.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        (0..).zip(rows()).find(|(_, row)| row.name() == name).map(|(index, _)| Self(index))
-    }
-
-    /// All layouts a room offers, in the order `list_available_layouts` gives them.
-    pub fn available() -> impl Iterator<Item = Self> {
-        (0..).zip(&CATALOGUE).map(|(index, _)| Self(index))
-    }
-
-    /// The fixed layouts this one chooses from, at least one, in ascending order.
-    pub(crate) fn choices(self) -> &'static [Fixed] {
-        match self.row() {
-            Row::Fixed(layout) => std::slice::from_ref(layout),
-            Row::Group(_, group) => group,
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Handle::BuiltIn(index) => row(*index).name(),
+            Handle::Defined(layout) => layout.name(),
         }
     }
 
-    /// Whether screens have a slot of their own there.
-    pub(crate) fn has_screen(self) -> bool {
-        self.choices().iter().any(|choice| choice.has_screen())
+    /// The layout of this build with that name, also one that is not offered.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        (0..).zip(rows()).find(|(_, row)| row.name() == name).map(|(index, _)| Self(Handle::BuiltIn(index)))
     }
 
-    fn row(self) -> &'static Row {
-        rows().nth(usize::from(self.0)).expect("a LayoutId is made from an index of the rows only")
+    /// All layouts of this build that a room offers, in the order `list_available_layouts` gives them.
+    pub fn available() -> impl Iterator<Item = Self> {
+        (0..).zip(&CATALOGUE).map(|(index, _)| Self(Handle::BuiltIn(index)))
     }
+
+    /// What somebody defined, as it was written; nothing of a layout of this build.
+    #[must_use]
+    pub fn definition(&self) -> Option<&serde_json::Value> {
+        match &self.0 {
+            Handle::BuiltIn(_) => None,
+            Handle::Defined(layout) => Some(layout.source()),
+        }
+    }
+
+    /// What shows where no slot is, if the layout says so.
+    #[must_use]
+    pub fn background(&self) -> Option<Rgb> {
+        match &self.0 {
+            Handle::BuiltIn(_) => None,
+            Handle::Defined(layout) => layout.background(),
+        }
+    }
+
+    /// The canvas it was drawn for, if it says so: width to height.
+    #[must_use]
+    pub fn aspect(&self) -> Option<(u32, u32)> {
+        match &self.0 {
+            Handle::BuiltIn(_) => None,
+            Handle::Defined(layout) => layout.aspect(),
+        }
+    }
+
+    /// The plans this one chooses from on such a canvas, at least one, in ascending order.
+    pub(crate) fn plans(&self, canvas: Size, options: Options) -> Vec<Plan> {
+        let layout = match &self.0 {
+            Handle::BuiltIn(index) => row(*index),
+            Handle::Defined(layout) => return Defined::plans(layout),
+        };
+        let fixed = match layout {
+            Row::Fixed(layout) => std::slice::from_ref(layout),
+            Row::Group(_, group) => group,
+            Row::Highlight(_, [_, others @ ..]) if options.solo_stays => others,
+            Row::Highlight(_, group) => group,
+            Row::Oriented(_, portrait, _) if canvas.height > canvas.width => portrait,
+            Row::Oriented(_, _, landscape) => landscape,
+        };
+        fixed.iter().copied().map(Plan::Fixed).collect()
+    }
+
+    /// The layout stands for itself alone: no group.
+    pub(crate) fn only_plan(&self) -> Option<Plan> {
+        match &self.0 {
+            Handle::BuiltIn(index) => match row(*index) {
+                Row::Fixed(layout) => Some(Plan::Fixed(*layout)),
+                Row::Group(..) | Row::Highlight(..) | Row::Oriented(..) => None,
+            },
+            Handle::Defined(layout) => Defined::only_plan(layout),
+        }
+    }
+}
+
+fn row(index: u16) -> &'static Row {
+    rows().nth(usize::from(index)).expect("made from an index of the rows only")
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {
@@ -369,7 +261,7 @@ impl Row {
     fn name(&self) -> &'static str {
         match self {
             Self::Fixed(layout) => layout.name,
-            Self::Group(name, _) => name,
+            Self::Group(name, _) | Self::Highlight(name, _) | Self::Oriented(name, ..) => name,
         }
     }
 }
@@ -377,159 +269,98 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grid::{GRID, Size, TABLE_UNIT};
-    use crate::position::Position;
-    use proptest::prelude::*;
 
-    fn fixed_layouts() -> impl Iterator<Item = Fixed> {
-        LayoutId::available().filter_map(|layout| match layout.row() {
-            Row::Fixed(layout) => Some(*layout),
-            Row::Group(..) => None,
-        })
-    }
+    const LANDSCAPE: Size = Size { width: 1280, height: 720 };
+    const PORTRAIT: Size = Size { width: 720, height: 1280 };
 
-    fn only(layout: LayoutId) -> Fixed {
-        let [fixed] = layout.choices() else { panic!("{} is no fixed layout", layout.name()) };
-        *fixed
-    }
-
-    fn named(name: &str) -> Fixed {
-        only(LayoutId::by_name(name).unwrap())
-    }
-
-    fn check_slots(name: &str, expected: &[(u16, u16, u16, u16)]) {
-        let slots = named(name).slots();
-        let found: Vec<_> = slots
-            .iter()
-            .map(|s| (s.rect.x, s.rect.y, s.rect.w, s.rect.h))
-            .map(|(x, y, w, h)| (x / TABLE_UNIT, y / TABLE_UNIT, w / TABLE_UNIT, h / TABLE_UNIT))
-            .collect();
-        assert_eq!(found, expected, "{name}");
-        let names: Vec<_> = slots.iter().map(|s| s.position).collect();
-        let in_order: Vec<_> = (1..).take(expected.len()).map(Position::Standard).collect();
-        assert_eq!(names, in_order, "{name}");
-    }
-
-    #[test]
-    fn small_layouts_as_written_out() {
-        check_slots("1x1", &[(0, 0, 360, 360)]);
-        check_slots("2x1", &[(0, 90, 180, 180), (180, 90, 180, 180)]);
-        check_slots("1x1+2x1", &[(90, 0, 180, 180), (0, 180, 180, 180), (180, 180, 180, 180)]);
-        check_slots("2x2", &[(0, 0, 180, 180), (180, 0, 180, 180), (0, 180, 180, 180), (180, 180, 180, 180)]);
-        check_slots(
-            "5up",
-            &[
-                (0, 0, 120, 120),
-                (240, 0, 120, 120),
-                (120, 120, 120, 120),
-                (0, 240, 120, 120),
-                (240, 240, 120, 120),
-            ],
-        );
-        check_slots(
-            "3x3",
-            &[
-                (0, 0, 120, 120),
-                (120, 0, 120, 120),
-                (240, 0, 120, 120),
-                (0, 120, 120, 120),
-                (120, 120, 120, 120),
-                (240, 120, 120, 120),
-                (0, 240, 120, 120),
-                (120, 240, 120, 120),
-                (240, 240, 120, 120),
-            ],
-        );
-    }
-
-    #[test]
-    fn uniform_grids_have_the_published_slot_sizes() {
-        for (name, side, width, height) in [
-            ("1x1", 1, 1280, 720),
-            ("2x2", 2, 640, 360),
-            ("3x3", 3, 426, 240),
-            ("4x4", 4, 320, 180),
-            ("5x5", 5, 256, 144),
-            ("6x6", 6, 212, 120),
-            ("8x8", 8, 160, 90),
-            ("10x10", 10, 128, 72),
-            ("15x15", 15, 84, 48),
-        ] {
-            let slots = named(name).slots();
-            assert_eq!(slots.len(), side * side, "{name}");
-            assert!(slots.iter().all(|s| usize::from(s.rect.w) * side == usize::from(GRID)), "{name}");
-            let first = slots[0].rect.pixels(Size { width: 1280, height: 720 });
-            assert_eq!((first.width, first.height), (width, height), "{name}");
-        }
-        let centre = named("5x5").slots()[12];
-        assert_eq!(centre.position, Position::Standard(13));
-        assert_eq!((centre.rect.x, centre.rect.y), (144 * TABLE_UNIT, 144 * TABLE_UNIT));
+    fn plans(name: &str, canvas: Size) -> Vec<Plan> {
+        LayoutId::by_name(name).unwrap().plans(canvas, Options::default())
     }
 
     #[test]
     fn offered_in_the_published_order() {
-        let names: Vec<_> = LayoutId::available().map(LayoutId::name).collect();
+        let names: Vec<_> = LayoutId::available().map(|layout| layout.name().to_owned()).collect();
         let expected = "grid-responsive grid-responsive-mobile highlight-1-responsive 1x1 2x1 2x2 5up 3x3 4x4 5x5 \
-            6x6 8x8 10x10 15x15 1x1+2x1 full-screen screen-share presenter-dual-horizontal 1up-top-left-5";
-        assert_eq!(names[..19].join(" "), expected);
+            6x6 8x8 10x10 15x15 1x1+2x1 full-screen screen-share presenter-dual-horizontal 1up-top-left-5 \
+            1up-top-left-7 1up-top-left-9 1up-top-left-16 1up-top-left-27 1up-top-left-48 presenter-dual-vertical \
+            presenter-overlap-small-top-right presenter-overlap-small-bot-right presenter-overlap-large-top-right \
+            presenter-overlap-large-bot-right overlaps 1x2 2up_top+8 2up_middle+8 2up_bottom+8 3up+4 3up+9 2x1-zoom \
+            3x1-zoom 5-grid-zoom 3x2-zoom 7-grid-zoom 4x2-zoom 2x1-presenter-zoom grid-tight grid grid-zoom \
+            1up_top_left_plus 3up_plus";
+        assert_eq!(names.join(" "), expected);
         for layout in LayoutId::available() {
             assert_eq!(LayoutId::by_name(layout.name()), Some(layout));
         }
-        for unknown in ["", "2X2", "grid-responsive ", "group:2x2", "1up_top_left+6"] {
+        for unknown in ["", "2X2", "grid-responsive ", "group:2x2", "group:group:grid", "1up_top_left+6"] {
             assert_eq!(LayoutId::by_name(unknown), None, "{unknown:?}");
         }
     }
 
     #[test]
-    fn a_group_ascends() {
-        let group = LayoutId::GRID_RESPONSIVE.choices();
-        let names: Vec<_> = group.iter().map(|l| l.name).collect();
-        assert_eq!(names.join(" "), "1x1 2x1 1x1+2x1 2x2 3x3 4x4 5x5 6x6 8x8 10x10 15x15");
-        for layout in LayoutId::available() {
-            assert!(layout.choices().is_sorted_by_key(|l| l.seats()), "{}", layout.name());
-        }
-        let seats = |layout: Fixed| layout.slots().iter().filter(|slot| slot.seats_members()).count();
-        assert!(fixed_layouts().all(|layout| layout.seats() == seats(layout)));
+    fn another_name_means_the_same_slots_and_is_reported() {
+        let same = |name: &str, other: &str| {
+            assert_eq!(LayoutId::by_name(name).unwrap().name(), name);
+            for canvas in [LANDSCAPE, PORTRAIT] {
+                let slots = |name| {
+                    plans(name, canvas).iter().map(|plan| plan.slots(Options::default())).collect::<Vec<_>>()
+                };
+                assert_eq!(slots(name), slots(other), "{name} and {other}");
+            }
+        };
+        same("1up_top_left+5", "1up-top-left-5");
+        same("1up_top_left+7", "1up-top-left-7");
+        same("1up_top_left+9", "1up-top-left-9");
+        same("1up-top-left24", "1up-top-left-27");
+        same("1up-top-left32", "1up-top-left-48");
+        let groups = LayoutId::available().filter(|layout| layout.only_plan().is_none());
+        assert_eq!(groups.inspect(|g| same(&format!("group:{}", g.name()), g.name())).count(), 8);
     }
 
     #[test]
-    fn slots_are_inside_and_apart() {
-        for layout in fixed_layouts() {
-            let slots = layout.slots();
-            for (n, Slot { rect: a, .. }) in slots.iter().enumerate() {
-                assert!(a.w > 0 && a.h > 0 && a.x + a.w <= GRID && a.y + a.h <= GRID, "{}", layout.name);
-                for Slot { rect: b, .. } in slots[n + 1..].iter().filter(|other| other.z == slots[n].z) {
-                    let apart = a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y;
-                    assert!(apart, "{}: {a:?} and {b:?}", layout.name);
+    fn groups_choose_from_the_layouts_as_written() {
+        let check = |group: &str, expected: &str| {
+            let plans = plans(group, LANDSCAPE);
+            let names: Vec<_> = plans
+                .iter()
+                .map(|plan| match plan {
+                    Plan::Fixed(layout) => layout.name,
+                    Plan::Defined(_) => panic!("not of this build"),
+                })
+                .collect();
+            assert_eq!(names.join(" "), expected, "{group}");
+        };
+        let responsive = "1x1 2x1 1x1+2x1 2x2 3x3 4x4 5x5 6x6 8x8 10x10 15x15";
+        check("grid-responsive", responsive);
+        check("grid-responsive-mobile", responsive);
+        check(
+            "highlight-1-responsive",
+            "full-screen 1up-top-left-5 1up-top-left-7 1up-top-left-9 1up-top-left-16 1up-top-left-27 1up-top-left-48",
+        );
+        check("grid", "1x1 2x1 1x1+2x1 2x2 3x3 4x4 5x5 6x6 8x8");
+        check("grid-zoom", "1x1 2x1-zoom 3x1-zoom 2x2 5-grid-zoom 3x2-zoom 7-grid-zoom 4x2-zoom 3x3");
+        check("1up_top_left_plus", "1up-top-left-5 1up-top-left-7 1up-top-left-9");
+        check("3up_plus", "3up+4 3up+9");
+    }
+
+    #[test]
+    fn plans_ascend_and_know_how_many_they_seat() {
+        for layout in LayoutId::available() {
+            for canvas in [LANDSCAPE, PORTRAIT] {
+                let plans = layout.plans(canvas, Options::default());
+                assert!(plans.is_sorted_by_key(Plan::seats), "{}", layout.name());
+                for plan in plans {
+                    let slots = plan.slots(Options::default());
+                    assert_eq!(plan.seats(), slots.iter().filter(|slot| slot.seats_members()).count());
                 }
             }
         }
     }
 
-    proptest! {
-        #[test]
-        fn on_any_canvas_edges_are_even_shared_and_inside(width in 180_u32..=3840, height in 180_u32..=3840) {
-            let canvas = Size { width, height };
-            for layout in fixed_layouts() {
-                let slots = layout.slots();
-                for Slot { rect: a, .. } in &slots {
-                    let p = a.pixels(canvas);
-                    prop_assert!((p.x | p.y | p.width | p.height) % 2 == 0);
-                    prop_assert!(p.width > 0 && p.height > 0);
-                    prop_assert!(p.x + p.width <= width && p.y + p.height <= height);
-                    if a.x + a.w == GRID {
-                        prop_assert_eq!(p.x + p.width, width - width % 2);
-                    }
-                    let right = slots.iter().find(|s| s.rect.x == a.x + a.w && s.rect.y == a.y);
-                    if let Some(right) = right {
-                        prop_assert_eq!(p.x + p.width, right.rect.pixels(canvas).x);
-                    }
-                    let below = slots.iter().find(|s| s.rect.y == a.y + a.h && s.rect.x == a.x);
-                    if let Some(below) = below {
-                        prop_assert_eq!(p.y + p.height, below.rect.pixels(canvas).y);
-                    }
-                }
-            }
-        }
+    #[test]
+    fn one_member_alone_may_stay_in_the_large_slot() {
+        let stays = Options { solo_stays: true, ..Options::default() };
+        let layout = LayoutId::by_name("highlight-1-responsive").unwrap();
+        assert_eq!(layout.plans(LANDSCAPE, stays).first().unwrap().seats(), 6);
+        assert_eq!(LayoutId::GRID_RESPONSIVE.plans(LANDSCAPE, stays).first().unwrap().seats(), 1);
     }
 }

@@ -51,7 +51,7 @@ pub struct PixelRect {
 
 impl GridRect {
     /// The whole canvas.
-    pub(crate) const WHOLE: Self = Self { x: 0, y: 0, w: GRID, h: GRID };
+    pub const WHOLE: Self = Self { x: 0, y: 0, w: GRID, h: GRID };
 
     /// From the units of a layout table.
     pub(crate) const fn from_table((x, y, w, h): (u16, u16, u16, u16)) -> Self {
@@ -64,6 +64,19 @@ impl GridRect {
         let (x, width) = span(self.x, self.w, canvas.width);
         let (y, height) = span(self.y, self.h, canvas.height);
         PixelRect { x, y, width, height }
+    }
+
+    /// Whether the two have any square of the grid in common.
+    pub(crate) fn overlaps(self, other: Self) -> bool {
+        let apart =
+            |start: u16, length: u16, other: u16, its: u16| start + length <= other || other + its <= start;
+        !apart(self.x, self.w, other.x, other.w) && !apart(self.y, self.h, other.y, other.h)
+    }
+
+    /// Whether it is the whole canvas.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self == Self::WHOLE
     }
 
     /// How much of the canvas it covers, in squares of the grid.

@@ -4,6 +4,7 @@ use crate::catalogue::LayoutId;
 use crate::grid::{GridRect, PixelRect, Size};
 use crate::position::Position;
 use crate::source::SourceKey;
+use crate::tag::Tag;
 
 /// How a picture fills a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +15,19 @@ pub enum Fit {
     Cover,
     /// `Cover` if at most 15 % would be lost, else `Contain`.
     Auto,
+}
+
+/// A colour, red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rgb(pub u8, pub u8, pub u8);
+
+/// From where a listener of the stereo mix hears who sits in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pan {
+    /// From where the slot is.
+    Auto,
+    /// From −1000, left, to 1000, right.
+    At(i16),
 }
 
 /// A slot after placement.
@@ -32,7 +46,11 @@ pub struct Layer {
     /// How the picture is fitted.
     pub fit: Fit,
     /// Tag that owns the slot.
-    pub reservation: Option<&'static str>,
+    pub reservation: Option<Tag>,
+    /// Pixels of border inside the slot; without, what the room says.
+    pub border: Option<u8>,
+    /// From where it is heard in stereo, −1000 to 1000; without, from wherever the room says.
+    pub pan: Option<i16>,
     /// Occupied by a playback.
     pub playing_file: bool,
     /// False when fully covered by a `full-screen` occupant.

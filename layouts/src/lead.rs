@@ -5,8 +5,11 @@
 //!
 //! The floor passes with every remark; the large picture must not. A speaker gets it after a second of holding the floor,
 //! and not before the one who is there has been there for two. A screen share has it as long as it lasts, unless the
-//! layout has a place for screens.
+//! layout has a place for screens. Who asks for the first reserved slot where the layout has none is looked at as long as
+//! it asks: the floor by hand.
 
+use crate::plan::Plan;
+use crate::position::Position;
 use crate::queue::{Guest, Standing};
 use crate::source::{Millis, SourceKey, SourceKind};
 
@@ -14,6 +17,9 @@ use crate::source::{Millis, SourceKey, SourceKind};
 const FOLLOWS_AFTER_MS: u64 = 1000;
 /// How long somebody is in the large picture at least.
 const STAYS_AT_LEAST_MS: u64 = 2000;
+
+/// Where the floor is looked at, in layouts that follow it.
+const LARGE: Position = Position::Reserved(1);
 
 /// Remembers who is there.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +37,15 @@ struct Holder {
 }
 
 impl Lead {
-    /// Who is to be in the large picture. `screens_lead`: the layout has no place for screens.
+    /// Who is to be in the large picture.
     pub(crate) fn follow(
         &mut self,
         now: Millis,
         guests: &[Guest],
         floor: Option<(SourceKey, Millis)>,
-        screens_lead: bool,
+        plan: &Plan,
     ) -> Option<SourceKey> {
-        let (next, moves_at) = self.next(now, guests, floor, screens_lead);
+        let (next, moves_at) = self.next(now, guests, floor, plan);
         self.moves_at = moves_at;
         self.holder = next.map(|(key, by_hand)| match self.holder {
             Some(holder) if holder.key == key => holder,
@@ -58,13 +64,23 @@ impl Lead {
         now: Millis,
         guests: &[Guest],
         floor: Option<(SourceKey, Millis)>,
-        screens_lead: bool,
+        plan: &Plan,
     ) -> (Option<(SourceKey, bool)>, Option<Millis>) {
+        let screens_lead = !plan.has_screen();
         let screens = guests.iter().filter(|guest| screens_lead && guest.kind == SourceKind::Screen);
         if let Some(screen) = screens.max_by_key(|guest| (guest.joined, guest.key)) {
             return (Some((screen.key, false)), None);
         }
-        let members = || guests.iter().filter(|guest| guest.kind == SourceKind::Member);
+        // Who has a slot of its own stays there.
+        let members = || {
+            guests
+                .iter()
+                .filter(|guest| guest.kind == SourceKind::Member && !plan.has(|slot| guest.owns(slot)))
+        };
+        let by_hand = members().filter(|guest| guest.requested == LARGE);
+        if let Some(chosen) = by_hand.max_by_key(|guest| guest.asked).filter(|_| !plan.has_position(LARGE)) {
+            return (Some((chosen.key, false)), None);
+        }
         let is_here = |key| members().any(|guest| guest.key == key);
         let hand = members().find_map(|guest| match guest.standing {
             Standing::Hand(since) => Some((guest.key, since)),

@@ -8,9 +8,14 @@
 mod grid;
 mod position;
 mod source;
+mod tag;
 
 mod catalogue;
+mod defined;
+mod fixed;
+mod plan;
 mod slots;
+mod tables;
 
 mod layer;
 mod place;
@@ -20,9 +25,19 @@ mod headroom;
 mod lead;
 mod stage;
 
+mod demand;
+mod preview;
+mod svg;
+
 pub use catalogue::LayoutId;
+pub use defined::{MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define};
+pub use demand::{fills_the_canvas, largest};
 pub use grid::{GridRect, PixelRect, Size};
-pub use layer::{Fit, Layer, Placed};
+pub use layer::{Fit, Layer, Pan, Placed, Rgb};
+pub use plan::Options;
 pub use position::{Position, UnknownPosition};
+pub use preview::{MAX_PREVIEWED, preview, with_members};
 pub use source::{Millis, Showing, Source, SourceKey, SourceKind};
 pub use stage::{Stage, StageInput};
+pub use svg::Drawing;
+pub use tag::{NoTag, Tag};

@@ -4,15 +4,17 @@
 //! out: the layers, each with the source in it
 //!
 //! A function of its arguments and nothing else. Each step works on the slots and the guests that the former left:
-//! full-screen requests, playbacks, requested slots, screens and who belongs to them, the floor, then the remaining slots
-//! from the queue.
+//! full-screen requests, playbacks, requested slots, slots with an owner, screens and who belongs to them, the floor, then
+//! the remaining slots from the queue.
 
 use std::cmp::Reverse;
 
-use crate::layer::{Fit, Layer};
+use crate::grid::{GRID, GridRect};
+use crate::layer::{Fit, Layer, Pan};
+use crate::plan::{Options, Plan};
 use crate::position::Position;
 use crate::queue::{Guest, Standing};
-use crate::slots::{Fixed, Holds, Slot};
+use crate::slots::{Holds, Slot};
 use crate::source::{Millis, SourceKey, SourceKind};
 
 /// Where the guests sat before.
@@ -21,7 +23,7 @@ pub(crate) enum Former<'a> {
     /// Nowhere: slots are dealt from the queue.
     Nobody,
     /// In another layout: its order is kept, without holes.
-    Elsewhere(&'a [Layer]),
+    Elsewhere(&'a [SourceKey]),
     /// In this layout: whoever may stay, stays.
     Here(&'a [Layer]),
 }
@@ -36,26 +38,35 @@ pub(crate) struct Floor {
 
 /// Fills the layout. `lead` is in the slot that follows the floor. `shown_since` tells since when a source has been in the picture.
 pub(crate) fn place(
-    layout: Fixed,
+    slots: Vec<Slot>,
+    options: Options,
     guests: &[Guest],
     former: Former<'_>,
     floor: Option<Floor>,
     lead: Option<SourceKey>,
     shown_since: impl Fn(SourceKey) -> Option<Millis>,
 ) -> Vec<Layer> {
-    let mut table = Table::new(layout, guests);
+    let mut table = Table::new(slots, guests);
     table.seat_full_screen_and_playbacks(former);
     table.honour_requests(|_| true);
     table.dismiss(SourceKind::Playback);
-    table.seat_leaders(lead);
+    table.seat_owners();
+    table.seat_leaders(lead, options.duplicate_floor);
     match former {
         Former::Nobody => table.deal(&[], floor),
-        Former::Elsewhere(layers) => table.deal(layers, floor),
+        Former::Elsewhere(seated) => table.deal(seated, floor),
         Former::Here(layers) => {
-            table.swap(layers);
+            if !options.duplicate_floor {
+                table.swap(layers);
+            }
             table.keep(layers);
+            if options.compact {
+                table.close_gaps();
+            }
             table.fill(floor);
-            table.give_way_to_former_leader(layers);
+            if !options.duplicate_floor {
+                table.give_way_to_former_leader(layers);
+            }
             table.give_way_to_floor(floor, shown_since);
             table.give_way_by_standing(floor);
         }
@@ -63,14 +74,32 @@ pub(crate) fn place(
     table.into_layers()
 }
 
-/// How many slots of the layout are left for members once the playbacks sit.
-pub(crate) fn room_for_members(layout: Fixed, guests: &[Guest]) -> usize {
-    if guests.iter().all(|guest| guest.kind != SourceKind::Playback) {
-        return layout.seats();
+/// Whether all members find a slot once the playbacks sit.
+pub(crate) fn holds_all(plan: &Plan, options: Options, guests: &[Guest]) -> bool {
+    let members = guests.iter().filter(|guest| guest.kind != SourceKind::Playback).count();
+    let is_plain = |guest: &Guest| {
+        guest.kind != SourceKind::Playback && guest.reservation.is_none() && guest.role.is_none()
+    };
+    if matches!(plan, Plan::Fixed(_)) && options == Options::default() && guests.iter().all(is_plain) {
+        return plan.seats() >= members;
     }
-    let mut table = Table::new(layout, guests);
+    let mut table = Table::new(plan.slots(options), guests);
     table.seat_full_screen_and_playbacks(Former::Nobody);
-    table.places.iter().filter(|place| place.seat == Seat::Empty && place.slot.seats_members()).count()
+    table.dismiss(SourceKind::Playback);
+    table.seat_owners();
+    let shows_another = |slot: &Slot| match slot.holds {
+        // The floor is shown there a second time.
+        Holds::Floor | Holds::Screen => !options.duplicate_floor,
+        Holds::ScreenAlone => guests.iter().any(|guest| guest.kind == SourceKind::Screen),
+        Holds::Queue
+        | Holds::Playback
+        | Holds::Sharer
+        | Holds::Speaker
+        | Holds::Nobody
+        | Holds::Tagged(_) => slot.takes_from_queue(),
+    };
+    let free = table.places.iter().filter(|place| place.seat == Seat::Empty && shows_another(&place.slot));
+    free.count() >= table.waiting.len()
 }
 
 /// The slots being filled, with the two layers that every layout has, and who has no seat yet.
@@ -106,17 +135,11 @@ impl Place {
             Seat::Empty => None,
         }
     }
-
-    fn is_standard(&self) -> bool {
-        matches!(self.slot.position, Position::Standard(_))
-    }
 }
 
 impl<'a> Table<'a> {
-    fn new(layout: Fixed, guests: &'a [Guest]) -> Self {
-        let above = [Position::Playback, Position::FullScreen].map(Slot::above_all);
-        let places =
-            layout.slots().into_iter().chain(above).map(|slot| Place { slot, seat: Seat::Empty }).collect();
+    fn new(slots: Vec<Slot>, guests: &'a [Guest]) -> Self {
+        let places = slots.into_iter().map(|slot| Place { slot, seat: Seat::Empty }).collect();
         Self { places, guests, waiting: guests.iter().collect() }
     }
 
@@ -156,23 +179,47 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Fills the slots that follow a role.
-    fn seat_leaders(&mut self, lead: Option<SourceKey>) {
+    /// Slots with a tag or for a role go to whose they are.
+    fn seat_owners(&mut self) {
+        for index in 0..self.places.len() {
+            let Some(place) = self.places.get(index).filter(|place| place.seat == Seat::Empty) else {
+                continue;
+            };
+            let owner = self.waiting.iter().find(|guest| guest.owns(&place.slot)).map(|guest| guest.key);
+            if let Some(owner) = owner {
+                self.seat(index, Seat::Held(owner));
+            }
+        }
+    }
+
+    /// Fills the slots that follow the floor or a screen. `twice`: who is in the slot of the floor gets another.
+    fn seat_leaders(&mut self, lead: Option<SourceKey>, twice: bool) {
         for index in 0..self.places.len() {
             let Some(place) = self.places.get(index).filter(|place| place.seat == Seat::Empty) else {
                 continue;
             };
             let source = match place.slot.holds {
                 Holds::Screen => self.newest_screen().or_else(|| self.leader(lead)),
+                Holds::ScreenAlone => self.newest_screen(),
+                Holds::Floor if place.slot.only => lead,
                 Holds::Floor => self.leader(lead),
                 Holds::Sharer => self.screen_shown().and_then(|screen| screen.parent),
                 Holds::Speaker => lead.filter(|lead| self.screen_shown().is_some() && self.has_spoken(*lead)),
-                Holds::Queue | Holds::Nobody | Holds::Tagged(_) => None,
+                Holds::Queue | Holds::Playback | Holds::Nobody | Holds::Tagged(_) => None,
             };
+            let is_twice = twice && place.slot.holds == Holds::Floor;
             if let Some(source) = source.filter(|source| self.is_waiting(*source)) {
                 self.seat(index, Seat::Held(source));
+                if is_twice {
+                    self.waiting = self.guests_waiting_with(source);
+                }
             }
         }
+    }
+
+    /// Those who wait, and this one beside them, in the order of the queue.
+    fn guests_waiting_with(&self, again: SourceKey) -> Vec<&'a Guest> {
+        self.guests.iter().filter(|guest| guest.key == again || self.is_waiting(guest.key)).collect()
     }
 
     fn newest_screen(&self) -> Option<SourceKey> {
@@ -187,7 +234,10 @@ impl<'a> Table<'a> {
 
     /// The screen in the place of screens.
     fn screen_shown(&self) -> Option<&'a Guest> {
-        let place = self.places.iter().find(|place| place.slot.holds == Holds::Screen)?;
+        let place = self
+            .places
+            .iter()
+            .find(|place| matches!(place.slot.holds, Holds::Screen | Holds::ScreenAlone))?;
         place
             .occupant()
             .and_then(|source| self.guest(source))
@@ -213,9 +263,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The playback layer; for a second playback a standard slot that nobody asks for, best the one
+    /// A slot that follows playbacks, else the playback layer; for a further playback a standard slot that nobody asks for, best the one
     /// it had, else one that is really empty.
     fn playback_place(&self, playback: SourceKey, former: Former<'_>) -> Option<usize> {
+        let follows = |p: &Place| p.slot.holds == Holds::Playback && p.seat == Seat::Empty;
         let is_playback_layer = |p: &Place| p.slot.position == Position::Playback && p.seat == Seat::Empty;
         let before = |index: usize| match former {
             Former::Here(layers) => layers.get(index).and_then(|layer| layer.source),
@@ -226,7 +277,8 @@ impl<'a> Table<'a> {
             Some(source) if self.is_waiting(source) => 2,
             Some(_) | None => 1,
         };
-        self.places.iter().position(is_playback_layer).or_else(|| {
+        let its_own = self.places.iter().position(follows);
+        its_own.or_else(|| self.places.iter().position(is_playback_layer)).or_else(|| {
             self.free_standard().filter(|index| !self.is_requested_by_member(*index)).min_by_key(preference)
         })
     }
@@ -248,6 +300,19 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Everybody who sits by the queue moves up into what is free before.
+    fn close_gaps(&mut self) {
+        let seated: Vec<SourceKey> = self.given().map(|(_, guest)| guest.key).collect();
+        for place in &mut self.places {
+            if matches!(place.seat, Seat::Given(_)) {
+                place.seat = Seat::Empty;
+            }
+        }
+        for (index, source) in self.free().into_iter().zip(seated) {
+            self.seat(index, Seat::Given(source));
+        }
+    }
+
     /// Gives free slots to the first of the queue.
     fn fill(&mut self, floor: Option<Floor>) {
         let free = self.free();
@@ -256,11 +321,11 @@ impl<'a> Table<'a> {
     }
 
     /// Deals all free slots anew. Of those who find room, who sat in `former` comes first, in that order.
-    fn deal(&mut self, former: &[Layer], floor: Option<Floor>) {
+    fn deal(&mut self, former: &[SourceKey], floor: Option<Floor>) {
         let free = self.free();
         self.put_in_turn(free.len(), floor);
         self.waiting.truncate(free.len());
-        let seat_before = |source| former.iter().position(|l| l.source == Some(source)).unwrap_or(usize::MAX);
+        let seat_before = |source| former.iter().rposition(|before| *before == source).unwrap_or(usize::MAX);
         self.waiting.sort_by_cached_key(|guest| seat_before(guest.key));
         self.seat_waiting(free);
     }
@@ -348,14 +413,14 @@ impl<'a> Table<'a> {
     }
 
     fn free_standard(&self) -> impl Iterator<Item = usize> {
-        let is_free = |place: &Place| place.is_free() && place.is_standard();
+        let is_free = |place: &Place| place.is_free() && place.slot.is_standard();
         self.places.iter().enumerate().filter(move |(_, place)| is_free(place)).map(|(index, _)| index)
     }
 
     /// What the queue may fill, ordinary slots first.
     fn free(&self) -> Vec<usize> {
         let others =
-            self.places.iter().enumerate().filter(|(_, place)| place.is_free() && !place.is_standard());
+            self.places.iter().enumerate().filter(|(_, place)| place.is_free() && !place.slot.is_standard());
         self.free_standard().chain(others.map(|(index, _)| index)).collect()
     }
 
@@ -375,8 +440,9 @@ impl<'a> Table<'a> {
         let is_covered = self.places.last().is_some_and(|full_screen| full_screen.seat != Seat::Empty);
         // Where slots lie on each other their own order counts, else that of the list; the two layers are above all.
         let top = self.places.iter().map(|place| place.slot.z).max().unwrap_or(0);
-        let z = |n: u16, slot: &Slot| match (top, slot.position) {
-            (0, _) => i16::try_from(n).unwrap_or(i16::MAX),
+        let lies_flat = self.places.iter().all(|place| place.slot.z == 0);
+        let z = |n: u16, slot: &Slot| match (lies_flat, slot.position) {
+            (true, _) => i16::try_from(n).unwrap_or(i16::MAX),
             (_, Position::Playback) => top + 1,
             (_, Position::FullScreen) => top + 2,
             (_, _) => slot.z,
@@ -396,11 +462,24 @@ impl<'a> Table<'a> {
                     SourceKind::Screen | SourceKind::Playback => Fit::Contain,
                 }),
                 reservation: place.slot.reservation(),
+                border: place.slot.border,
+                pan: place.slot.pan.map(|pan| heard_from(pan, place.slot.rect)),
                 playing_file: occupant.is_some_and(|guest| guest.kind == SourceKind::Playback),
                 visible: !is_covered || place.slot.position == Position::FullScreen,
             }
         };
         (0..).zip(&self.places).map(layer).collect()
+    }
+}
+
+/// A slot in the middle is heard in the middle, one at the edge not quite from the edge.
+fn heard_from(pan: Pan, rect: GridRect) -> i16 {
+    match pan {
+        Pan::At(from) => from,
+        Pan::Auto => {
+            let centre = i32::from(rect.x) * 2 + i32::from(rect.w) - i32::from(GRID);
+            i16::try_from(centre * 1000 / i32::from(GRID)).unwrap_or_default()
+        }
     }
 }
 

@@ -6,8 +6,10 @@
 use std::cmp::Reverse;
 
 use crate::position::Position;
+use crate::slots::Slot;
 use crate::source::{Millis, Showing, Source, SourceKey, SourceKind};
 use crate::stage::StageInput;
+use crate::tag::Tag;
 
 /// Classes of the queue, first come first. When room is short, the last give way first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,9 +42,18 @@ pub(crate) struct Guest {
     pub(crate) standing: Standing,
     pub(crate) silence: Silence,
     pub(crate) last_spoke: Option<Millis>,
+    pub(crate) reservation: Option<Tag>,
+    pub(crate) role: Option<Tag>,
 }
 
 impl Guest {
+    /// A slot that is its own, by reservation or role.
+    pub(crate) fn owns(&self, slot: &Slot) -> bool {
+        let by_tag = slot.reservation().is_some_and(|tag| self.reservation == Some(tag));
+        let by_role = slot.role.is_some_and(|role| self.role == Some(role));
+        by_tag || by_role
+    }
+
     /// Order of the queue as long as there is room for all.
     pub(crate) fn turn(&self) -> impl Ord + use<> {
         (self.standing, self.joined, self.key)
@@ -80,6 +91,8 @@ pub(crate) fn guests(
             standing: standing(source, hand(source).filter(|_| input.prioritize_handraise)),
             silence: silence(now, source.last_spoke),
             last_spoke: source.last_spoke,
+            reservation: source.reservation,
+            role: source.role,
         })
         .collect();
     guests.sort_by_key(Guest::turn);

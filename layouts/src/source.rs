@@ -1,6 +1,7 @@
 //! What may be shown, as the caller describes it.
 
 use crate::position::Position;
+use crate::tag::Tag;
 
 /// Milliseconds since any fixed moment; only differences count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,4 +62,8 @@ pub struct Source {
     pub hand_raised: Option<Millis>,
     /// When it was last heard speaking.
     pub last_spoke: Option<Millis>,
+    /// Slots with this tag are its own.
+    pub reservation: Option<Tag>,
+    /// Slots for this role are its own.
+    pub role: Option<Tag>,
 }

@@ -15,9 +15,9 @@ use crate::headroom::Headroom;
 use crate::layer::{Layer, Placed};
 use crate::lead::Lead;
 use crate::place::{self, Floor, Former};
+use crate::plan::{Options, Plan};
 use crate::queue::{self, Guest};
-use crate::slots::Fixed;
-use crate::source::{Millis, Source, SourceKey, SourceKind};
+use crate::source::{Millis, Source, SourceKey};
 
 /// Changes of this time are applied together.
 const BATCH_MS: u64 = 100;
@@ -43,12 +43,16 @@ pub struct StageInput<'a> {
     pub video_required: bool,
     /// Raised hands sort first.
     pub prioritize_handraise: bool,
+    /// What else the room wants otherwise.
+    pub options: Options,
 }
 
 /// The stateful placement of one canvas.
 #[derive(Clone, Debug, Default)]
 pub struct Stage {
     settled: Option<Settled>,
+    /// Who sat in another layout, before anything is settled here.
+    seated: Vec<SourceKey>,
     headroom: Headroom,
     /// Who has the floor, since when.
     floor: Option<(SourceKey, Millis)>,
@@ -63,7 +67,7 @@ pub struct Stage {
 #[derive(Clone, Debug)]
 struct Settled {
     placed: Placed,
-    arrangement: Fixed,
+    plan: Plan,
     shown_since: BTreeMap<SourceKey, Millis>,
     /// The hands that were up then: lowering one moves nobody until the next change.
     hands: BTreeMap<SourceKey, Millis>,
@@ -71,13 +75,18 @@ struct Settled {
 
 /// What would be handed out now.
 struct Next {
-    arrangement: Fixed,
+    plan: Plan,
     layers: Vec<Layer>,
     /// Time brought it about and not the caller: it has waited long enough.
     is_ripe: bool,
 }
 
 impl Stage {
+    /// One that has shown these in another layout, in this order.
+    pub(crate) fn after_another_layout(seated: &[SourceKey]) -> Self {
+        Self { seated: seated.to_vec(), ..Self::default() }
+    }
+
     /// Takes the state of the room at `now`; gives the new arrangement if it changed.
     pub fn update(&mut self, now: Millis, input: &StageInput<'_>) -> Option<Placed> {
         self.watch_floor(now, input);
@@ -117,47 +126,59 @@ impl Stage {
         if self.redeal {
             self.lead = Lead::default();
         }
-        let lead = self.lead.follow(now, &guests, self.floor, !input.layout.has_screen());
-        let choices = input.layout.choices();
+        let plans = input.layout.plans(input.canvas, input.options);
         let shown = self.settled.as_ref().filter(|_| !self.redeal);
-        let shown_rank = shown.and_then(|s| choices.iter().position(|choice| *choice == s.arrangement));
-        let rank = self.headroom.rank(now, rank_needed(choices, &guests), shown_rank);
-        let arrangement = *choices.get(rank).expect("the rank of a need is an index of the choices");
+        let shown_rank = shown.and_then(|s| plans.iter().position(|plan| *plan == s.plan));
+        let rank = self.headroom.rank(now, rank_needed(&plans, input.options, &guests), shown_rank);
+        let plan = plans.into_iter().nth(rank).expect("the rank of a need is an index of the plans");
+        let lead = self.lead.follow(now, &guests, self.floor, &plan);
 
-        let mut layers = self.arrange(now, arrangement, &guests, lead);
+        let options = input.options.and(plan.options());
+        let mut layers = self.arrange(now, &plan, options, &guests, lead);
         if let Some(settled) = self.settled.as_ref().filter(|s| !self.redeal && s.remembers_a_lowered(input))
         {
             let hand = |source: &Source| source.hand_raised.or(settled.hands.get(&source.key).copied());
-            let as_if_still_up = self.arrange(now, arrangement, &queue::guests(now, input, hand), lead);
+            let as_if_still_up = self.arrange(now, &plan, options, &queue::guests(now, input, hand), lead);
             if as_if_still_up == settled.placed.layers {
                 layers = as_if_still_up;
             }
         }
         let has_shrunk = shown_rank.is_some_and(|shown| rank < shown);
         let is_ripe = has_shrunk || self.floor_has_taken(now, &layers);
-        Next { arrangement, layers, is_ripe }
+        Next { plan, layers, is_ripe }
     }
 
     fn arrange(
         &self,
         now: Millis,
-        arrangement: Fixed,
+        plan: &Plan,
+        options: Options,
         guests: &[Guest],
         lead: Option<SourceKey>,
     ) -> Vec<Layer> {
+        let before = || -> Vec<SourceKey> {
+            self.settled.as_ref().map_or_else(
+                || self.seated.clone(),
+                |settled| settled.placed.layers.iter().filter_map(|layer| layer.source).collect(),
+            )
+        };
+        let order: Vec<SourceKey>;
         let former = match &self.settled {
-            Some(settled) if !self.redeal && settled.arrangement == arrangement => {
-                Former::Here(&settled.placed.layers)
+            Some(settled) if !self.redeal && settled.plan == *plan => Former::Here(&settled.placed.layers),
+            Some(_) if self.redeal => Former::Nobody,
+            Some(_) | None => {
+                order = before();
+                Former::Elsewhere(&order)
             }
-            Some(settled) if !self.redeal => Former::Elsewhere(&settled.placed.layers),
-            Some(_) | None => Former::Nobody,
         };
         let floor = self.floor.map(|(holder, since)| Floor {
             holder,
             takes_from_shown_before: (since.plus(FLOOR_TAKES_AFTER_MS) <= now)
                 .then(|| Millis(now.0.saturating_sub(SHOWN_AT_LEAST_MS))),
         });
-        place::place(arrangement, guests, former, floor, lead, |source| self.shown_since(source))
+        place::place(plan.slots(options), options, guests, former, floor, lead, |source| {
+            self.shown_since(source)
+        })
     }
 
     /// Applies a change that is ripe, and keeps any other until its batch is due. Nothing waits while nobody is shown.
@@ -182,9 +203,8 @@ impl Stage {
         let shown = next.layers.iter().filter_map(|layer| layer.source);
         let shown_since = shown.map(|source| (source, self.shown_since(source).unwrap_or(now))).collect();
         let hands = input.sources.iter().filter_map(|s| Some((s.key, s.hand_raised?))).collect();
-        let placed = Placed { version, layout: input.layout, layers: next.layers };
-        self.settled =
-            Some(Settled { placed: placed.clone(), arrangement: next.arrangement, shown_since, hands });
+        let placed = Placed { version, layout: input.layout.clone(), layers: next.layers };
+        self.settled = Some(Settled { placed: placed.clone(), plan: next.plan, shown_since, hands });
         placed
     }
 
@@ -224,11 +244,11 @@ impl Settled {
     }
 }
 
-/// The first of the layouts with room for all members beside the playbacks, else the largest.
-fn rank_needed(choices: &[Fixed], guests: &[Guest]) -> usize {
-    let members = guests.iter().filter(|guest| guest.kind != SourceKind::Playback).count();
-    choices
-        .iter()
-        .position(|choice| place::room_for_members(*choice, guests) >= members)
-        .unwrap_or(choices.len().saturating_sub(1))
+/// The first of the plans with room for all members beside the playbacks, else the largest.
+fn rank_needed(plans: &[Plan], options: Options, guests: &[Guest]) -> usize {
+    let holds_all = |plan: &Plan| {
+        let options = options.and(plan.options());
+        place::holds_all(plan, options, guests)
+    };
+    plans.iter().position(holds_all).unwrap_or(plans.len().saturating_sub(1))
 }

@@ -113,8 +113,8 @@ impl RoomSession {
     pub(super) fn send_layout(&mut self, now: Now, to: Recipients) {
         let Some(placement) = &self.canvas.placement else { return };
         let layout = Layout {
-            id: placement.layout.name(),
-            name: placement.layout.name(),
+            id: placement.layout.name().to_owned(),
+            name: placement.layout.name().to_owned(),
             version: self.canvas.since,
             room_id: self.config.room_id.clone(),
             room_session_id: self.config.room_session_id.clone(),
@@ -159,7 +159,7 @@ impl RoomSession {
             height: Percent::of_grid(layer.rect.h),
             member_id: known.cloned(),
             position: layer.position.to_string(),
-            reservation: layer.reservation.map(str::to_owned),
+            reservation: layer.reservation.map(|tag| tag.to_string()),
             playing_file: layer.playing_file,
             visible: layer.visible,
         }

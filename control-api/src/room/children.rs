@@ -4,8 +4,6 @@
 //! They take no place among `max_members`; each member may have [`MAX_CHILDREN`]. Whoever may share a screen may also
 //! arrange the canvas with it: the layout and positions of the share need no further permission.
 
-use layouts::LayoutId;
-
 use super::RoomSession;
 use super::leg::Purpose;
 use super::media::LegMedia;
@@ -50,8 +48,7 @@ impl RoomSession {
 
     /// `self` is the newcomer. Who has left in the meantime does not matter; what cannot be read does.
     fn read_wishes(&self, child: &MemberId, extra: &ExtraLeg) -> Result<Wishes, Reply> {
-        let by_name = |name: &String| LayoutId::by_name(name).ok_or_else(|| Reply::invalid("unknown layout"));
-        let layout = extra.layout.as_ref().map(by_name).transpose()?;
+        let layout = extra.layout.as_ref().map(|name| self.read_layout(name)).transpose()?;
         let mut positions = Vec::new();
         for (id, position) in &extra.positions {
             let position = read_position(position)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use layouts::{Fit, GridRect, LayoutId, Position, Size};
+use layouts::{Fit, GridRect, LayoutId, Position, Size, Tag};
 
 use crate::grant::Authority;
 use crate::ids::{LegId, MemberId};
@@ -329,7 +329,7 @@ pub struct PlacedLayer {
     /// How its picture fills it.
     pub fit: Fit,
     /// Tag that owns it.
-    pub reservation: Option<&'static str>,
+    pub reservation: Option<Tag>,
     /// Holds a playback.
     pub playing_file: bool,
     /// Not fully covered.

@@ -175,7 +175,7 @@ impl RoomSession {
             phase: Phase::Waiting { until: now.at + EMPTY_FOR },
             participants: Vec::new(),
             watchers: BTreeSet::new(),
-            layout: config.settings.layout,
+            layout: config.settings.layout.clone(),
             locked: false,
             hide_video_muted: false,
             prioritize_handraise: prioritize,

@@ -12,6 +12,8 @@ use std::time::Instant;
 pub struct RoomSettings {
     /// Layout to begin with.
     pub layout: LayoutId,
+    /// Layouts beside those of this build: the room's own first, then its project's.
+    pub layouts: Vec<LayoutId>,
     /// The next one is refused.
     pub max_members: usize,
     /// The application's data of the room.
@@ -36,6 +38,7 @@ impl Default for RoomSettings {
     fn default() -> Self {
         Self {
             layout: LayoutId::GRID_RESPONSIVE,
+            layouts: Vec::new(),
             max_members: 20,
             meta: Map::new(),
             join_from: None,

@@ -8,9 +8,9 @@ use crate::ids::{MemberId, RoomId, RoomSessionId};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Layout {
     /// Layout id.
-    pub id: &'static str,
+    pub id: String,
     /// The same: applications compare it with the name they set.
-    pub name: &'static str,
+    pub name: String,
     /// Grows with every arrangement; an extension of ours, by which `video.tiles.changed` says what it draws.
     pub version: u64,
     /// Where.

@@ -185,7 +185,7 @@ pub struct MembersResult {
 #[derive(Clone, Debug, Serialize)]
 pub struct LayoutsResult {
     /// Names.
-    pub layouts: Vec<&'static str>,
+    pub layouts: Vec<String>,
 }
 
 /// `video.room.get`.

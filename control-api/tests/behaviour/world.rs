@@ -589,7 +589,7 @@ impl Room {
             playing_file: false,
             visible: true,
         });
-        Placement { version: self.placed, layout: self.layout, layers: layers.collect() }
+        Placement { version: self.placed, layout: self.layout.clone(), layers: layers.collect() }
     }
 }
 

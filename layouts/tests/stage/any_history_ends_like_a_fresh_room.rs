@@ -104,8 +104,8 @@ fn take(room: &mut Room, step: Step, next_key: &mut u32) {
             }
         }
         Step::SetLayout(n) => {
-            let names: Vec<_> = LayoutId::available().map(LayoutId::name).collect();
-            room.set_layout(names[n % names.len()]);
+            let layouts: Vec<_> = LayoutId::available().collect();
+            room.set_layout(layouts[n % layouts.len()].name());
         }
         Step::Rules { hide_video_muted, video_required, prioritize_handraise } => {
             room.hide_video_muted = hide_video_muted;
@@ -189,11 +189,11 @@ proptest! {
         }
         // Who spoke a moment ago is part of a room's present, not of its history.
         room.pass(60_000);
-        let name = room.layout.name();
-        room.set_layout(name);
+        let name = room.layout.name().to_owned();
+        room.set_layout(&name);
         room.rest();
 
-        let mut fresh = Room::new(name);
+        let mut fresh = Room::new(&name);
         fresh.now = room.now;
         fresh.sources = room.sources.clone();
         fresh.floor = room.floor;

@@ -24,10 +24,10 @@ fn the_first_member_is_shown_at_once() {
 fn changes_of_a_tenth_of_a_second_are_one() {
     let mut room = Room::with_members("grid-responsive", 1);
     room.join(2);
-    assert_eq!(room.pass(40), []);
+    assert!(room.pass(40).is_empty());
     room.join(3);
     room.ask(3, "standard-1");
-    assert_eq!(room.pass(59), []);
+    assert!(room.pass(59).is_empty());
     assert_eq!(room.slots(), [1]);
     assert_eq!(room.pass(1), [1]);
     assert_eq!(room.slots(), [3, 1, 2]);
@@ -39,7 +39,7 @@ fn what_is_taken_back_in_time_was_nothing() {
     room.join(5);
     room.pass(60);
     room.leave(5);
-    assert_eq!(room.pass(5_000), []);
+    assert!(room.pass(5_000).is_empty());
     assert_eq!(room.slots(), [1, 2, 3, 4]);
 }
 
@@ -90,5 +90,5 @@ fn what_does_not_change_the_picture_is_not_reported() {
     let mut room = Room::with_members("grid-responsive", 3);
     room.source(2).showing = Showing::MuteImage;
     room.speak(3);
-    assert_eq!(room.pass(60_000), []);
+    assert!(room.pass(60_000).is_empty());
 }

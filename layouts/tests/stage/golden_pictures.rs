@@ -1,147 +1,111 @@
-//! One picture of every layout and number of members, to be looked at: flat colours in the order of joining.
+//! One sheet for every layout, to be looked at: 1, 2, 3, 5, 9, 17 and 50 members, then three members of whom the second
+//! shares its screen and the third speaks; and one picture of all layouts for the
+//! documentation, with nine members; where screens have a place, the first of the nine is a screen.
 //!
-//! `UPDATE_GOLDEN=1` records them anew.
+//! `UPDATE_GOLDEN=1 cargo nextest run --workspace --test stage golden` draws them anew.
 
-use crate::room::{CANVAS, Room};
-use layouts::{Layer, PixelRect};
+use crate::room::Room;
+use layouts::{Drawing, Layer, LayoutId, Position, Size, SourceKey, with_members};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BACKGROUND: [u8; 3] = [24, 26, 32];
-const EMPTY_SLOT: [u8; 3] = [48, 52, 62];
-const COLOURS: [[u8; 3]; 10] = [
-    [230, 60, 60],
-    [60, 120, 230],
-    [60, 180, 90],
-    [240, 190, 50],
-    [160, 80, 200],
-    [240, 130, 50],
-    [60, 190, 200],
-    [230, 110, 170],
-    [140, 100, 70],
-    [180, 200, 90],
-];
+const CANVAS: Size = Size { width: 320, height: 180 };
+const UPRIGHT: Size = Size { width: 180, height: 320 };
+const GAP: u32 = 8;
+const HEAD: u32 = 24;
 
 #[test]
-fn grid_responsive() {
-    for n in [0, 1, 2, 3, 4, 5, 9, 10, 17, 26, 37, 65, 101] {
-        check("grid-responsive", n);
+fn golden_sheets() {
+    for layout in LayoutId::available() {
+        check(&layout, CANVAS, layout.name());
     }
+    let mobile = LayoutId::by_name("grid-responsive-mobile").unwrap();
+    check(&mobile, UPRIGHT, "grid-responsive-mobile-portrait");
 }
 
 #[test]
-fn small_layouts() {
-    for (layout, slots) in [("1x1", 1), ("2x1", 2), ("1x1+2x1", 3), ("2x2", 4), ("5up", 5)] {
-        for n in 1..=slots {
-            check(layout, n);
+fn golden_overview() {
+    let mut sheet = Sheet::new("All layouts, with nine sources", 5);
+    for layout in LayoutId::available() {
+        let mut layers = with_members(&layout, CANVAS, 9);
+        if layers.iter().any(|layer| layer.position == Position::Screen) {
+            layers = screen_shared(&layout, CANVAS, 9);
         }
+        sheet.add(layout.name(), CANVAS, &layers);
     }
+    sheet.compare(&root().join("../docs/layouts.svg"));
 }
 
-#[test]
-fn large_grids() {
-    for (layout, n) in
-        [("3x3", 7), ("4x4", 13), ("5x5", 20), ("6x6", 30), ("8x8", 60), ("10x10", 90), ("15x15", 200)]
-    {
-        check(layout, n);
+fn check(layout: &LayoutId, canvas: Size, name: &str) {
+    let mut sheet = Sheet::new(name, 4);
+    for members in [1, 2, 3, 5, 9, 17, 50] {
+        sheet.add(&members.to_string(), canvas, &with_members(layout, canvas, members));
     }
+    sheet.add("screen 1 of 2, 3 speaks", canvas, &screen_shared(layout, canvas, 3));
+    sheet.compare(&root().join(format!("tests/golden/{name}.svg")));
 }
 
-#[test]
-fn highlights() {
-    for n in [1, 2, 6, 7, 9, 11, 18, 29, 49] {
-        check("highlight-1-responsive", n);
+/// The first is a screen of the second, and the third speaks.
+fn screen_shared(layout: &LayoutId, canvas: Size, sources: u32) -> Vec<Layer> {
+    let mut room = Room::on(layout.name(), canvas);
+    room.share(1, 2);
+    for member in 2..=sources {
+        room.join(member);
     }
+    room.speak(3);
+    room.rest();
+    room.placed.layers
 }
 
-#[test]
-fn two_or_three_large() {
-    for layout in
-        ["2up_top+8", "2up_middle+8", "2up_bottom+8", "3up+4", "3up+9", "2x1-presenter-zoom", "overlaps"]
-    {
-        check(layout, 8);
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Pictures side by side.
+struct Sheet {
+    title: String,
+    columns: u32,
+    count: u32,
+    tile: Size,
+    pictures: String,
+}
+
+impl Sheet {
+    fn new(title: &str, columns: u32) -> Self {
+        Self { title: title.to_owned(), columns, count: 0, tile: CANVAS, pictures: String::new() }
     }
-}
 
-#[test]
-fn zooms() {
-    for n in 1..=9 {
-        check("grid-zoom", n);
+    fn add(&mut self, caption: &str, canvas: Size, layers: &[Layer]) {
+        self.tile = canvas;
+        let x = GAP + self.count % self.columns * (canvas.width + GAP);
+        let y = GAP + self.count / self.columns * (canvas.height + HEAD + GAP);
+        let (middle, base) = (canvas.width / 2, canvas.height + 17);
+        let _ = writeln!(
+            self.pictures,
+            "<g transform=\"translate({x} {y})\"><text x=\"{middle}\" y=\"{base}\" font-size=\"14\">{caption}</text>"
+        );
+        let drawing = Drawing { canvas, background: None, layers, with_positions: false };
+        drawing.draw(&mut self.pictures, |source: SourceKey| source.0.to_string());
+        self.pictures.push_str("</g>\n");
+        self.count += 1;
     }
-}
 
-/// The screen is red, its sharer blue, the speaker green.
-#[test]
-fn screens() {
-    for layout in [
-        "screen-share",
-        "presenter-dual-horizontal",
-        "presenter-dual-vertical",
-        "presenter-overlap-small-top-right",
-        "presenter-overlap-small-bot-right",
-        "presenter-overlap-large-top-right",
-        "presenter-overlap-large-bot-right",
-        "highlight-1-responsive",
-        "grid-responsive",
-    ] {
-        let mut room = Room::new(layout);
-        room.share(1, 2);
-        room.join(2);
-        room.join(3);
-        room.speak(3);
-        room.rest();
-        check_room(&room, layout, "screen");
+    fn compare(self, path: &Path) {
+        let (columns, rows) = (self.columns.min(self.count), self.count.div_ceil(self.columns));
+        let width = GAP + columns * (self.tile.width + GAP);
+        let height = GAP + rows * (self.tile.height + HEAD + GAP);
+        let drawn = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+             font-family=\"sans-serif\" text-anchor=\"middle\"><title>{}</title>\n\
+             <path fill=\"#fff\" d=\"M0 0h{width}v{height}h-{width}z\"/>\n{}</svg>\n",
+            self.title, self.pictures
+        );
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, &drawn).unwrap();
+        }
+        let kept = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(kept == drawn, "{} does not look like {}", self.title, path.display());
     }
-}
-
-fn check(layout: &str, n: u32) {
-    check_room(&Room::with_members(layout, n), layout, &n.to_string());
-}
-
-fn check_room(room: &Room, layout: &str, case: &str) {
-    let pixels = paint(&room.placed.layers);
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{layout}/{case}.png"));
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        record(&path, &pixels);
-    }
-    assert!(read(&path) == pixels, "{layout}, {case}, does not look like {}", path.display());
-}
-
-/// In drawing order. What lies over others is not drawn when empty.
-fn paint(layers: &[Layer]) -> Vec<u8> {
-    let mut pixels = BACKGROUND.repeat((CANVAS.width * CANVAS.height) as usize);
-    let (slots, above) = layers.split_at(layers.len() - 2);
-    let lowest = layers.iter().map(|layer| layer.z).min().unwrap();
-    let lies_flat = slots.iter().all(|layer| layer.z == i16::try_from(layer.index).unwrap());
-    let shows = |layer: &&Layer| layer.source.is_some() || lies_flat || layer.z == lowest;
-    let mut slots: Vec<&Layer> = slots.iter().filter(shows).collect();
-    slots.sort_by_key(|layer| layer.z);
-    for layer in slots.into_iter().chain(above.iter().filter(|layer| layer.source.is_some())) {
-        let colour = layer.source.map_or(EMPTY_SLOT, |s| COLOURS[(s.0 as usize - 1) % COLOURS.len()]);
-        fill(&mut pixels, layer.pixels(CANVAS), colour);
-    }
-    pixels
-}
-
-fn fill(pixels: &mut [u8], rect: PixelRect, colour: [u8; 3]) {
-    for y in rect.y..rect.y + rect.height {
-        let start = 3 * (y * CANVAS.width + rect.x) as usize;
-        let row = &mut pixels[start..start + 3 * rect.width as usize];
-        row.as_chunks_mut::<3>().0.fill(colour);
-    }
-}
-
-fn record(path: &Path, pixels: &[u8]) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), CANVAS.width, CANVAS.height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(pixels).unwrap();
-}
-
-fn read(path: &Path) -> Vec<u8> {
-    let file = fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().unwrap();
-    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    reader.next_frame(&mut pixels).unwrap();
-    pixels
 }

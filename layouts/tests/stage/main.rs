@@ -11,6 +11,7 @@ mod any_history_ends_like_a_fresh_room;
 mod changes_come_together;
 mod crowds_show_who_matters;
 mod golden_pictures;
+mod layouts_as_written;
 mod positions_are_honoured;
 mod responsive_grid_holds_everybody;
 mod seats_stay;

@@ -1,7 +1,7 @@
 //! A room in virtual time around one `Stage`.
 
 use layouts::{
-    Layer, LayoutId, Millis, Placed, Position, Showing, Size, Source, SourceKey, SourceKind, Stage,
+    Layer, LayoutId, Millis, Options, Placed, Position, Showing, Size, Source, SourceKey, SourceKind, Stage,
     StageInput,
 };
 
@@ -16,22 +16,33 @@ pub(crate) struct Room {
     pub(crate) hide_video_muted: bool,
     pub(crate) video_required: bool,
     pub(crate) prioritize_handraise: bool,
+    pub(crate) options: Options,
+    pub(crate) canvas: Size,
     pub(crate) placed: Placed,
     counter: u64,
 }
 
 impl Room {
     pub(crate) fn new(layout: &str) -> Self {
-        let layout = LayoutId::by_name(layout).unwrap();
+        Self::on(layout, CANVAS)
+    }
+
+    pub(crate) fn on(layout: &str, canvas: Size) -> Self {
+        Self::of(LayoutId::by_name(layout).unwrap(), canvas)
+    }
+
+    pub(crate) fn of(layout: LayoutId, canvas: Size) -> Self {
         let mut room = Self {
             stage: Stage::default(),
             now: 1_000_000,
-            layout,
+            layout: layout.clone(),
             sources: Vec::new(),
             floor: None,
             hide_video_muted: false,
             video_required: false,
             prioritize_handraise: false,
+            options: Options::default(),
+            canvas,
             placed: Placed { version: 0, layout, layers: Vec::new() },
             counter: 0,
         };
@@ -66,6 +77,8 @@ impl Room {
             on_hold: false,
             hand_raised: None,
             last_spoke: None,
+            reservation: None,
+            role: None,
         });
     }
 
@@ -109,13 +122,14 @@ impl Room {
     /// Asks the stage once; whether the picture changed.
     pub(crate) fn update(&mut self) -> bool {
         let input = StageInput {
-            layout: self.layout,
-            canvas: CANVAS,
+            layout: self.layout.clone(),
+            canvas: self.canvas,
             sources: &self.sources,
             floor: self.floor,
             hide_video_muted: self.hide_video_muted,
             video_required: self.video_required,
             prioritize_handraise: self.prioritize_handraise,
+            options: self.options,
         };
         let placed = self.stage.update(Millis(self.now), &input);
         assert!(self.stage.deadline().is_none_or(|then| then.0 > self.now), "a deadline lies ahead");

@@ -55,8 +55,8 @@ proptest! {
         there in 0_u32..30,
         steps in proptest::collection::vec((any::<bool>(), 0_usize..64), 1..20),
     ) {
-        let name = LayoutId::available().nth(layout).unwrap().name();
-        let mut room = Room::with_members(name, there);
+        let layout = LayoutId::available().nth(layout).unwrap();
+        let mut room = Room::with_members(layout.name(), there);
         let mut next = 1000;
         for (joins, who) in steps {
             let before = seats(&room);

@@ -48,7 +48,7 @@ fn speakers_who_alternate_at_half_a_second_move_nothing() {
     let mut room = Room::with_members("1up-top-left-5", 4);
     for turn in 0..60 {
         room.speak(if turn % 2 == 0 { 3 } else { 4 });
-        assert_eq!(room.pass(500), []);
+        assert!(room.pass(500).is_empty());
     }
 }
 
@@ -240,7 +240,7 @@ fn slots_with_a_tag_stay_empty_unless_asked_for() {
     let mut room = Room::with_members("3up+4", 9);
     assert_eq!(room.slots(), [1, 0, 0, 2, 3, 4, 5]);
     let tags: Vec<_> = room.placed.layers.iter().filter_map(|layer| layer.reservation).collect();
-    assert_eq!(tags, ["secondary", "third"]);
+    assert_eq!(tags, ["secondary", "third"].map(|tag| tag.parse().unwrap()));
     room.ask(7, "reserved-2");
     room.rest();
     assert_eq!(room.slots(), [1, 7, 0, 2, 3, 4, 5]);

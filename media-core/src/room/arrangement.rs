@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use layouts::{Layer, LayoutId, Millis, Placed, Size, Source, SourceKey, Stage, StageInput};
+use layouts::{Layer, LayoutId, Millis, Options, Placed, Size, Source, SourceKey, Stage, StageInput};
 
 use crate::codec::Rgb;
 use crate::mix::video::{Scene, SceneLayer};
@@ -114,13 +114,14 @@ impl Arrangement {
         self.stale = false;
         let sources = sources();
         let input = StageInput {
-            layout: self.layout,
+            layout: self.layout.clone(),
             canvas,
             sources: &sources,
             floor: self.floor.map(|key| SourceKey(key.0)),
             hide_video_muted: self.hide_video_muted,
             video_required: false,
             prioritize_handraise: self.prioritize_handraise,
+            options: Options::default(),
         };
         let placed = self.stage.update(self.millis(now), &input)?;
         self.version = placed.version;
@@ -184,6 +185,8 @@ mod tests {
             on_hold: false,
             hand_raised: None,
             last_spoke: None,
+            reservation: None,
+            role: None,
         };
         keys.iter().map(source).collect()
     }

@@ -174,6 +174,8 @@ impl Member {
             on_hold: false,
             hand_raised: self.hand_raised,
             last_spoke: self.last_spoke,
+            reservation: None,
+            role: None,
         })
     }
 }

@@ -156,7 +156,8 @@ impl Settings {
     /// What the room session needs to know.
     pub(crate) fn act(&self) -> RoomSettings {
         RoomSettings {
-            layout: self.layout,
+            layout: self.layout.clone(),
+            layouts: Vec::new(),
             max_members: self.max_members as usize,
             meta: self.meta.clone(),
             join_from: self.join_from.map(seconds),
@@ -216,7 +217,6 @@ mod layout_name {
     use layouts::LayoutId;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     pub(super) fn serialize<S: Serializer>(layout: &LayoutId, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(layout.name())
     }

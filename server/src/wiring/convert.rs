@@ -127,7 +127,7 @@ impl Keys {
             },
             MediaInstruction::PlayTone { tone } => Action::PlayTone { tone: sounded(*tone) },
             MediaInstruction::SetLayout { layout, positions } => {
-                Action::SetLayout { layout: *layout, positions: self.positions(positions) }
+                Action::SetLayout { layout: layout.clone(), positions: self.positions(positions) }
             }
             MediaInstruction::SetPositions { positions } => {
                 Action::SetPositions { positions: self.positions(positions) }
@@ -450,6 +450,8 @@ mod tests {
             source,
             fit: Fit::Cover,
             reservation: None,
+            border: None,
+            pan: None,
             playing_file: false,
             visible: true,
         };

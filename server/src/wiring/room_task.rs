@@ -161,7 +161,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
     let config = media_core::room::RoomConfig {
         canvas: plan.canvas,
         fps: plan.opening.settings.fps,
-        layout: plan.settings.layout,
+        layout: plan.settings.layout.clone(),
     };
     let codecs = plan.opening.settings.video_codecs;
     // The route first: the engine may speak as soon as it knows the room.

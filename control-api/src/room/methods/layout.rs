@@ -22,8 +22,9 @@ impl Method for ListAvailableLayouts {
     const NEEDS: Needs = Needs::Room(&[RoomAction::ListAvailableLayouts]);
     type Params = NoParams;
     type Result = LayoutsResult;
-    fn run(_: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<LayoutsResult, Reply> {
-        Ok(LayoutsResult { layouts: LayoutId::available().map(LayoutId::name).collect() })
+    fn run(room: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<LayoutsResult, Reply> {
+        let offered = LayoutId::available().chain(room.config.settings.layouts.iter().cloned());
+        Ok(LayoutsResult { layouts: offered.map(|layout| layout.name().to_owned()).collect() })
     }
 }
 
@@ -38,7 +39,7 @@ impl Method for SetLayout {
         if !wanted.is_empty() && !room.allows_room(call.from, RoomAction::SetPosition) {
             return Err(Reply::unauthorized());
         }
-        let layout = LayoutId::by_name(&params.name).ok_or_else(|| Reply::invalid("unknown layout"))?;
+        let layout = room.read_layout(&params.name)?;
         let wanted = room.read_positions(call.from.session, &wanted)?;
         room.arrange(call.now, Some(layout), &wanted);
         Ok(Done {})
@@ -86,7 +87,9 @@ impl RoomSession {
     ) {
         let Requested { positions, changed } = self.request_positions(wanted);
         match layout {
-            Some(layout) => self.instruct(MediaInstruction::SetLayout { layout, positions }),
+            Some(ref layout) => {
+                self.instruct(MediaInstruction::SetLayout { layout: layout.clone(), positions });
+            }
             None if positions.is_empty() => {}
             None => self.instruct(MediaInstruction::SetPositions { positions }),
         }
@@ -95,6 +98,11 @@ impl RoomSession {
             self.emit_room_updated(now, "layout_name");
         }
         self.emit_requested(now, &changed);
+    }
+
+    /// One of this build, of the room or of its project.
+    pub(in crate::room) fn read_layout(&self, name: &str) -> Result<LayoutId, Reply> {
+        LayoutId::find(name, &self.config.settings.layouts).ok_or_else(|| Reply::invalid("unknown layout"))
     }
 
     /// Reads a map of positions; `self` is the caller. Nothing changes unless all of it is right.

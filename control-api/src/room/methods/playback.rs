@@ -1,7 +1,5 @@
 //! Files and streams played into the room. None can be yet: what would begin one says so, everything else finds none.
 
-use layouts::LayoutId;
-
 use super::layout::read_position;
 use super::url::{self, Scheme};
 use super::{Call, Method, Needs};
@@ -39,7 +37,7 @@ impl Method for PlaybackStart {
     fn run(room: &mut RoomSession, _: &Call<'_>, params: PlaybackStartParams) -> Result<Done, Reply> {
         url::check(&params.url, SCHEMES)?;
         if let Some(layout) = &params.layout {
-            LayoutId::by_name(layout).ok_or_else(|| Reply::invalid("unknown layout"))?;
+            room.read_layout(layout)?;
         }
         for (id, position) in params.positions.iter().flatten() {
             read_position(position)?;

@@ -107,7 +107,10 @@ pub(super) fn one_of<T: Copy>(
 }
 
 pub(super) fn layout(value: Value) -> Result<LayoutId, String> {
-    one_of(LayoutId::available(), LayoutId::name)(value)
+    value.as_str().and_then(LayoutId::by_name).ok_or_else(|| {
+        let offered: Vec<String> = LayoutId::available().map(|layout| layout.name().to_owned()).collect();
+        format!("must be one of {}", offered.join(", "))
+    })
 }
 
 /// The application's data.
