@@ -24,7 +24,7 @@ use media_core::forward::{
     EncodedPicture, MediaPacket, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig, Start,
 };
 use media_core::receive::TwccRecorder;
-use media_core::rtp::{ExtId, RtpView};
+use media_core::rtp::{ExtId, OnwardIds, RtpView};
 use media_core::srtp::{Inbound, Outbound, Profile};
 use media_core::transport::Received;
 use media_core::units::{ClockRate, MediaKind, MediaTime, Mid, Pt, SeqNo, Ssrc, VideoCodec};
@@ -154,6 +154,8 @@ fn sender() -> RtpSender {
         rtx_ssrc: Some(Ssrc(2)),
         payload: PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) },
         transport_cc: Some(ExtId(3)),
+        abs_send_time: None,
+        onward: OnwardIds::default(),
         mid: Some((ExtId(4), Mid("1".into()))),
         cname: "signalbox".into(),
         start: Start { seq: 1000, rtx_seq: 5, timestamp: 77, picture_id: 3 },

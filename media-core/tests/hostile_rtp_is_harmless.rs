@@ -49,6 +49,8 @@ impl Victim {
             rtx_ssrc: Some(Ssrc(2)),
             payload: PayloadTypes { pt: Pt(111), rtx: Some(Pt(112)) },
             transport_cc: Some(ExtId(3)),
+            abs_send_time: None,
+            onward: media_core::rtp::OnwardIds::default(),
             mid: None,
             cname: "x".into(),
             start: Start { seq: 65_500, rtx_seq: 0, timestamp: 0, picture_id: 0 },

@@ -42,6 +42,18 @@ pub enum Rotation {
 }
 
 impl Rotation {
+    /// Out of the extension's byte: the last two bits. A picture that is mirrored as well is shown as it is, as the camera
+    /// of a telephone that faces its holder shows it.
+    #[must_use]
+    pub const fn of_orientation(byte: u8) -> Self {
+        match byte & 3 {
+            0 => Self::None,
+            1 => Self::Quarter,
+            2 => Self::Half,
+            _ => Self::ThreeQuarters,
+        }
+    }
+
     /// The size of a picture after the turn.
     #[must_use]
     pub fn turned(self, size: Size) -> Size {

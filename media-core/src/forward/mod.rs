@@ -12,6 +12,7 @@
 //! ```
 //! use std::time::{Duration, Instant};
 //! use media_core::forward::{EncodedPicture, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig, Start};
+//! use media_core::rtp::OnwardIds;
 //! use media_core::units::{ClockRate, MediaKind, MediaTime, Pt, Ssrc, VideoCodec};
 //!
 //! let now = Instant::now();
@@ -26,6 +27,8 @@
 //!     rtx_ssrc: Some(Ssrc(2)),
 //!     payload: PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) },
 //!     transport_cc: None,
+//!     abs_send_time: None,
+//!     onward: OnwardIds::default(),
 //!     mid: None,
 //!     cname: "signalbox".into(),
 //!     start: Start { seq: 1000, rtx_seq: 5, timestamp: 77, picture_id: 3 },

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::rtp::Onward;
 use crate::rtp::vp8::{Descriptor, PictureIdAt};
 use crate::units::{MediaTime, SeqNo};
 
@@ -42,6 +43,8 @@ pub struct MediaPacket {
     pub sync: bool,
     /// What a VP8 payload says of its place in the stream, and where.
     pub vp8: Option<Vp8Numbers>,
+    /// Header extensions that go on.
+    pub onward: Onward,
     /// Payload descriptor and data.
     pub payload: Bytes,
 }
@@ -71,6 +74,7 @@ impl MediaPacket {
             temporal: 0,
             sync: false,
             vp8: None,
+            onward: Onward::default(),
             payload,
         }
     }

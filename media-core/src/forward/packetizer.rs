@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{EncodedPicture, MediaPacket, Vp8Numbers};
 use crate::rtp::h264::nal;
-use crate::rtp::vp8;
+use crate::rtp::{Onward, vp8};
 use crate::units::{SeqNo, VideoCodec};
 
 /// Largest payload: a datagram of 1280 bytes, which every IPv6 path passes, less IP and UDP (48), RTP header (12),
@@ -65,6 +65,7 @@ impl Packetizer {
                 temporal: 0,
                 sync: false,
                 vp8: picture_id.map(Vp8Numbers::own),
+                onward: Onward::default(),
                 payload,
             }
         });

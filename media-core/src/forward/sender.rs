@@ -13,7 +13,7 @@ use super::retransmit::Repeats;
 use super::timeline::{Place, Timeline};
 use super::{MediaPacket, PacketCache, Start};
 use crate::rtcp::{self, NtpTime, ReportBlock, SenderInfo};
-use crate::rtp::{ExtId, RtpHeader, write_packet};
+use crate::rtp::{Elements, ExtId, Onward, OnwardIds, RtpHeader, write_packet};
 use crate::units::{ClockRate, MediaKind, Mid, Pt, SeqNo, Ssrc};
 
 /// Sender reports are this far apart on average: a viewer needs two for lip sync, and round trips come from them.
@@ -21,6 +21,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The P bit, RFC 3550 §5.1.
 const PADDED: u8 = 0x20;
+/// No turn, 3GPP TS 26.114 §7.4.5.
+const UPRIGHT: u8 = 0;
 /// A longer round trip (10 s, in 1/65536 s) is not one.
 const MAX_RTT: i32 = 10 << 16;
 
@@ -39,6 +41,10 @@ pub struct SenderConfig {
     pub payload: PayloadTypes,
     /// Extension for the transport-wide sequence number.
     pub transport_cc: Option<ExtId>,
+    /// Extension for the time of sending, and the moment that it counts from: one for all streams of a transport.
+    pub abs_send_time: Option<(ExtId, Instant)>,
+    /// Extensions that are passed on.
+    pub onward: OnwardIds,
     /// Extension and value of the m-section's name, sent until the viewer reports on the stream (RFC 8843 §9.2).
     pub mid: Option<(ExtId, Mid)>,
     /// Canonical name; the same for sound and picture of a leg.
@@ -91,6 +97,8 @@ pub struct RtpSender {
     delay: Duration,
     /// The viewer has reported on the stream, so it knows which m-section it belongs to.
     known: bool,
+    /// How the picture is turned, as the viewer was told last.
+    orientation: Option<u8>,
     stats: SenderStats,
 }
 
@@ -106,6 +114,7 @@ impl RtpSender {
             spread: config.ssrc.0,
             delay: Duration::ZERO,
             known: false,
+            orientation: None,
             stats: SenderStats::default(),
             config,
         }
@@ -140,6 +149,8 @@ impl RtpSender {
     pub fn switch_to(&mut self, payload: PayloadTypes) {
         self.config.payload = payload;
         self.timeline.switch();
+        // Whoever comes next stands upright until it says otherwise, and the viewer has to be told.
+        self.orientation = self.orientation.map(|_| UPRIGHT);
     }
 
     /// The stream belongs to sound that is held back for so long: reports say so, and the viewer holds it back as well.
@@ -179,7 +190,8 @@ impl RtpSender {
             timestamp: place.timestamp.wire(),
             ssrc: self.config.ssrc,
         };
-        self.append(out, &header, transport_cc, None, packet, place);
+        self.orientation = packet.onward.orientation.or(self.orientation);
+        self.append(now, out, &header, transport_cc, None, packet, place);
         self.stats.packets += 1;
         self.stats.octets += packet.payload.len() as u64;
         self.repeats.get_or_insert_with(|| Repeats::new(now)).on_media(packet.payload.len());
@@ -212,7 +224,7 @@ impl RtpSender {
             ssrc,
         };
         self.rtx_seq = self.rtx_seq.wrapping_add(1);
-        self.append(out, &header, transport_cc, Some(place.seq), packet, place);
+        self.append(now, out, &header, transport_cc, Some(place.seq), packet, place);
         self.stats.repeats += 1;
         self.stats.repeat_octets += packet.payload.len() as u64;
         true
@@ -233,14 +245,11 @@ impl RtpSender {
         self.rtx_seq = seq.wrapping_add(1);
         let count = u8::try_from(bytes.max(1)).unwrap_or(u8::MAX);
         let header = RtpHeader { marker: false, pt, seq, timestamp: timestamp.wire(), ssrc };
-        let transport_cc = transport_cc.map(u16::to_be_bytes);
-        let feedback = self.config.transport_cc.zip(transport_cc.as_ref());
-        let exts: &[(ExtId, &[u8])] = match feedback {
-            Some((id, number)) => &[(id, number)],
-            None => &[],
-        };
+        let departure = self.departure(now, transport_cc);
+        let mut elements = Elements::default();
+        departure.write(&self.config, &mut elements);
         let start = out.len();
-        write_packet(out, &header, exts, &[]);
+        write_packet(out, &header, elements.as_slice(), &[]);
         out.resize(out.len() + usize::from(count) - 1, 0);
         out.push(count);
         if let Some(first) = out.get_mut(start) {
@@ -301,9 +310,16 @@ impl RtpSender {
         Some((packet, self.timeline.place(packet)?))
     }
 
+    fn departure(&self, now: Instant, transport_cc: Option<u16>) -> Departure {
+        let since = self.config.abs_send_time.map(|(_, epoch)| now.saturating_duration_since(epoch));
+        Departure { number: transport_cc.map(u16::to_be_bytes), time: since.map(abs_send_time) }
+    }
+
     /// `original` makes it a retransmission: its number goes before the payload.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one packet")]
     fn append(
         &self,
+        now: Instant,
         out: &mut Vec<u8>,
         header: &RtpHeader,
         transport_cc: Option<u16>,
@@ -311,18 +327,20 @@ impl RtpSender {
         packet: &MediaPacket,
         place: Place,
     ) {
-        let transport_cc = transport_cc.map(u16::to_be_bytes);
-        let feedback = self.config.transport_cc.zip(transport_cc.as_ref());
-        let mid = self.config.mid.as_ref().filter(|_| !self.known);
-        let exts: &[(ExtId, &[u8])] = match (feedback, mid) {
-            (Some((id, seq)), Some((mid_id, mid))) => &[(id, seq), (*mid_id, mid.0.as_bytes())],
-            (Some((id, seq)), None) => &[(id, seq)],
-            (None, Some((mid_id, mid))) => &[(*mid_id, mid.0.as_bytes())],
-            (None, None) => &[],
+        let departure = self.departure(now, transport_cc);
+        let onward = Onward {
+            // Once told it is told with every picture: the packet that turned it back may have been lost.
+            orientation: packet.onward.orientation.or(self.orientation.filter(|_| packet.marker)),
+            ..packet.onward
         };
+        let mut elements = Elements::default();
+        departure.write(&self.config, &mut elements);
+        onward.write(&self.config.onward, None, &mut elements);
+        let mid = self.config.mid.as_ref().filter(|_| !self.known);
+        elements.push(mid.map(|(id, _)| *id), mid.map(|(_, mid)| mid.0.as_bytes()));
         let original = original.map(|seq| seq.wire().to_be_bytes());
         let prefix = original.as_ref().map_or(&[][..], |bytes| &bytes[..]);
-        write_packet(out, header, exts, &[prefix, &packet.payload]);
+        write_packet(out, header, elements.as_slice(), &[prefix, &packet.payload]);
         if let Some(numbers) = &packet.vp8 {
             let payload_at = out.len().saturating_sub(packet.payload.len());
             if let Some(payload) = out.get_mut(payload_at..) {
@@ -337,6 +355,26 @@ impl RtpSender {
         self.spread = self.spread.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         REPORT_INTERVAL / 2 + REPORT_INTERVAL * (self.spread >> 16) / 0xffff
     }
+}
+
+/// What is said of a packet at the moment it leaves.
+struct Departure {
+    number: Option<[u8; 2]>,
+    time: Option<[u8; 3]>,
+}
+
+impl Departure {
+    fn write<'a>(&'a self, config: &SenderConfig, out: &mut Elements<'a>) {
+        out.push(config.transport_cc, self.number.as_ref().map(<[u8; 2]>::as_slice));
+        let id = config.abs_send_time.map(|(id, _)| id);
+        out.push(id, self.time.as_ref().map(<[u8; 3]>::as_slice));
+    }
+}
+
+/// Seconds in 6.18 fixed point: comes round every 64 s.
+fn abs_send_time(since: Duration) -> [u8; 3] {
+    let [.., a, b, c] = ((since.as_nanos() << 18) / 1_000_000_000).to_be_bytes();
+    [a, b, c]
 }
 
 /// RFC 3550 §6.4.1: now, less the time the report was sent, less how long the viewer held it.
@@ -378,6 +416,8 @@ mod tests {
             rtx_ssrc: Some(Ssrc(2)),
             payload: VP8,
             transport_cc: Some(ExtId(3)),
+            abs_send_time: None,
+            onward: OnwardIds::default(),
             mid: Some((ExtId(4), Mid("1".into()))),
             cname: "signalbox".into(),
             start: Start { seq: 65_534, rtx_seq: 9, timestamp: u32::MAX, picture_id: 0x7fff },

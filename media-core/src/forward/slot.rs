@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::forward::{SenderConfig, Start, Vp8Numbers};
-    use crate::rtp::{RtpView, vp8};
+    use crate::rtp::{OnwardIds, RtpView, vp8};
     use crate::units::{ClockRate, EncodingIndex, LegKey, MediaKind, MediaTime, Pt, Ssrc};
 
     const VP8: PayloadTypes = PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) };
@@ -212,6 +212,8 @@ mod tests {
             rtx_ssrc: Some(Ssrc(2)),
             payload: VP8,
             transport_cc: None,
+            abs_send_time: None,
+            onward: OnwardIds::default(),
             mid: None,
             cname: "signalbox".into(),
             start: Start { seq: 65_534, rtx_seq: 9, timestamp: 7, picture_id: 0x7ffe },

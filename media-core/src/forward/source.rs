@@ -11,7 +11,7 @@ use layouts::Size;
 
 use super::pool::Pool;
 use super::{MediaPacket, PacketCache, Vp8Numbers};
-use crate::rtp::{PayloadInfo, vp8};
+use crate::rtp::{Onward, PayloadInfo, vp8};
 use crate::units::{Bitrate, EncodingIndex, LegKey, MediaTime, SeqNo, VideoCodec};
 
 /// A key frame this young is shown to a newcomer instead of asking for another.
@@ -50,6 +50,10 @@ pub struct Arrival<'a> {
     pub marker: bool,
     /// What the payload is; `None` for padding, which only takes a number.
     pub codec: Option<VideoCodec>,
+    /// Header extensions that go on.
+    pub onward: Onward,
+    /// Its dependency descriptor, as it came.
+    pub dependency: Option<&'a [u8]>,
     /// Descriptor and data.
     pub payload: &'a [u8],
 }
@@ -78,6 +82,8 @@ pub struct Source {
     codec: Option<VideoCodec>,
     size: Option<Size>,
     last: Option<Instant>,
+    /// How its camera is turned, when it says so.
+    orientation: Option<u8>,
 }
 
 impl Source {
@@ -104,10 +110,18 @@ impl Source {
             temporal: info.temporal_id,
             sync: info.is_switching_point,
             vp8: numbers(codec, arrival.payload),
+            onward: self.turned(arrival),
             payload: self.pool.share(arrival.payload),
         };
         self.cache.insert(now, packet.clone());
         Some(Taken::Packet { codec, packet })
+    }
+
+    /// A camera that turns says so at the end of key frames and when it has turned (3GPP TS 26.114 §7.4.5). Here it is said
+    /// at the end of every picture, so that whoever begins with any of them knows it too.
+    fn turned(&mut self, arrival: &Arrival<'_>) -> Onward {
+        self.orientation = arrival.onward.orientation.or(self.orientation);
+        Onward { orientation: self.orientation.filter(|_| arrival.marker), ..arrival.onward }
     }
 
     /// Who gets its packets.
@@ -236,7 +250,17 @@ mod tests {
 
     fn arrival(seq: u64, codec: Option<VideoCodec>, payload: &[u8], now: Instant) -> Arrival<'_> {
         let timestamp = MediaTime { ticks: seq * 3000, rate: ClockRate::VIDEO };
-        Arrival { seq: SeqNo(seq), timestamp, captured: now, marker: true, codec, payload }
+        let (onward, dependency) = (Onward::default(), None);
+        Arrival {
+            seq: SeqNo(seq),
+            timestamp,
+            captured: now,
+            marker: true,
+            codec,
+            onward,
+            dependency,
+            payload,
+        }
     }
 
     #[test]

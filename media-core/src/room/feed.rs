@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::job::{DecoderSlot, FeedKey, Job};
-use crate::codec::{CodecError, Picture};
+use crate::codec::{CodecError, Picture, Rotation};
 use crate::receive::{ReceivedFrame, SenderClock};
 use crate::units::{MediaKind, MediaTime};
 
@@ -28,6 +28,8 @@ const DELAY_MAX: Duration = Duration::from_millis(500);
 const FOLLOW: f64 = 0.2;
 /// A picture due later than this has a timestamp from before its sender's clock leapt: it is not waited for.
 const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Turns of a camera that wait for their pictures: nobody turns faster than a hand.
+const TURNS_MAX: usize = 8;
 /// Audio that has not been played for this long does not hold the picture back.
 const AUDIO_FORGOTTEN: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,9 @@ pub(crate) struct Feed {
     wants_key: bool,
     pictures: VecDeque<(MediaTime, Arc<Picture>)>,
     current: Option<Arc<Picture>>,
+    /// How the current picture is to be turned, and from which picture on another way.
+    rotation: Rotation,
+    turns: VecDeque<(MediaTime, Rotation)>,
     delay: Duration,
     audio_seen: Option<Instant>,
 }
@@ -64,6 +69,8 @@ impl Feed {
             wants_key: false,
             pictures: VecDeque::new(),
             current: None,
+            rotation: Rotation::None,
+            turns: VecDeque::new(),
             delay: DELAY_MIN,
             audio_seen: None,
         }
@@ -96,7 +103,7 @@ impl Feed {
             _ if matches!(before, Decoder::Away { obsolete: true }) => {}
             Ok(Some(picture)) => {
                 if self.pictures.len() >= PICTURES_MAX {
-                    self.current = self.pictures.pop_front().map(|(_, picture)| picture);
+                    self.show_next();
                 }
                 self.pictures.push_back((timestamp, picture));
             }
@@ -151,8 +158,20 @@ impl Feed {
         self.delay = Duration::from_secs_f64(delay + (target - delay) * FOLLOW);
     }
 
-    /// The picture due at `now`; the last one stays when none has come.
-    pub(crate) fn picture(&mut self, now: Instant, clock: &SenderClock) -> Option<Arc<Picture>> {
+    /// The camera is held that way from the picture of this time on.
+    pub(crate) fn on_turn(&mut self, timestamp: MediaTime, rotation: Rotation) {
+        let latest = self.turns.back().map_or(self.rotation, |(_, rotation)| *rotation);
+        if rotation == latest {
+            return;
+        }
+        if self.turns.len() >= TURNS_MAX {
+            self.turns.pop_front();
+        }
+        self.turns.push_back((timestamp, rotation));
+    }
+
+    /// The picture due at `now`, and how it is to be turned; the last one stays when none has come.
+    pub(crate) fn picture(&mut self, now: Instant, clock: &SenderClock) -> Option<(Arc<Picture>, Rotation)> {
         if self.audio_seen.is_some_and(|seen| now.saturating_duration_since(seen) > AUDIO_FORGOTTEN) {
             self.follow(DELAY_MIN);
         }
@@ -161,9 +180,17 @@ impl Feed {
             if due.is_some_and(|due| due > now && due <= now + WAIT_MAX) {
                 break;
             }
-            self.current = self.pictures.pop_front().map(|(_, picture)| picture);
+            self.show_next();
         }
-        self.current.clone()
+        Some((self.current.clone()?, self.rotation))
+    }
+
+    fn show_next(&mut self) {
+        let Some((timestamp, picture)) = self.pictures.pop_front() else { return };
+        while let Some((_, rotation)) = self.turns.pop_front_if(|(from, _)| from.ticks <= timestamp.ticks) {
+            self.rotation = rotation;
+        }
+        self.current = Some(picture);
     }
 
     /// What waits is shown now, the latest last: what comes next is on another clock.
@@ -172,6 +199,10 @@ impl Feed {
             self.current = Some(picture);
         }
         self.pictures.clear();
+        if let Some((_, rotation)) = self.turns.pop_back() {
+            self.rotation = rotation;
+        }
+        self.turns.clear();
     }
 
     /// How much later than over the fastest path pictures are shown.
@@ -269,7 +300,7 @@ mod tests {
         }
         let shows = |feed: &mut Feed, ms: u32| {
             let shown = feed.picture(start + MS * ms, &clock)?;
-            pictures.iter().position(|picture| Arc::ptr_eq(picture, &shown))
+            pictures.iter().position(|picture| Arc::ptr_eq(picture, &shown.0))
         };
         // Frame n is due at n × 33.3 ms and 20 ms.
         assert_eq!([19, 21, 53, 54].map(|ms| shows(&mut feed, ms)), [None, Some(0), Some(0), Some(1)]);
@@ -372,6 +403,6 @@ mod tests {
         assert!(!feed.has_picture());
         let new = picture();
         assert!(finish(&mut feed, next, Ok(Some(Arc::clone(&new)))).is_none());
-        assert!(Arc::ptr_eq(&feed.picture(start + MS * 500, &clock).unwrap(), &new));
+        assert!(Arc::ptr_eq(&feed.picture(start + MS * 500, &clock).unwrap().0, &new));
     }
 }

@@ -51,7 +51,6 @@ pub use self::recorded::{Recorded, RecordedMedia};
 use self::sources::Sources;
 use self::tiles::TileViews;
 use self::watching::Gate;
-use crate::codec::Rotation;
 use crate::mix::audio::{AudioInput, AudioOutput};
 use crate::mix::video::{Content, SceneLayer};
 use crate::shard::Reach;
@@ -441,10 +440,7 @@ fn draw(
     // A newer leg is seen as soon as it has something to show, and the older one until then.
     let picture = member.legs().iter().rev().find_map(|leg| legs.get_mut(leg)?.picture(now));
     let (content, banner) = match (member.showing(picture.is_some()), picture) {
-        (Showing::Video, Some(picture)) => {
-            // Without the orientation extension in the answer browsers send upright pictures.
-            (Content::Picture { picture, rotation: Rotation::None }, Some(name))
-        }
+        (Showing::Video, Some((picture, rotation))) => (Content::Picture { picture, rotation }, Some(name)),
         (Showing::MuteImage, _) => (Content::MuteImage { name }, None),
         (Showing::Video | Showing::Avatar, _) => (Content::Avatar { name }, None),
     };

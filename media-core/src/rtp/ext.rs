@@ -11,21 +11,6 @@ use super::header::{Extension, RtpView};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExtId(pub u8);
 
-/// The extensions one m-section negotiated. Numbers differ per offer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExtensionIds {
-    /// `urn:ietf:params:rtp-hdrext:sdes:mid`, RFC 8843.
-    pub mid: Option<ExtId>,
-    /// `http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01`.
-    pub transport_cc: Option<ExtId>,
-    /// `http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time`.
-    pub abs_send_time: Option<ExtId>,
-    /// `urn:ietf:params:rtp-hdrext:ssrc-audio-level`, RFC 6464.
-    pub audio_level: Option<ExtId>,
-    /// `http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time`.
-    pub abs_capture_time: Option<ExtId>,
-}
-
 /// How loud a packet is, without decoding it. RFC 6464 §3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioLevel {
@@ -41,10 +26,15 @@ pub(super) const ONE_BYTE: u16 = 0xbede;
 pub(super) const TWO_BYTE: u16 = 0x1000;
 
 impl<'a> RtpView<'a> {
+    /// All elements, in their order.
+    pub(super) fn elements(&self) -> Elements<'a> {
+        Elements::of(self.extension)
+    }
+
     /// The element with this id.
     #[must_use]
     pub fn ext(&self, id: ExtId) -> Option<&'a [u8]> {
-        self.extension.and_then(|block| find(block, id))
+        self.elements().find(|(at, _)| *at == id).map(|(_, value)| value)
     }
 
     /// Media identification, at most 32 bytes as in RFC 8843 practice, for streams not announced by SSRC.
@@ -82,34 +72,56 @@ impl<'a> RtpView<'a> {
     }
 }
 
-fn find(block: Extension<'_>, wanted: ExtId) -> Option<&[u8]> {
-    let mut rest = block.body;
-    let two_byte = match block.profile {
-        ONE_BYTE => false,
-        profile if profile & 0xfff0 == TWO_BYTE => true,
-        _ => return None,
-    };
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        if first == 0 {
-            continue; // padding between elements
+/// The elements of a block, in their order.
+pub(super) struct Elements<'a> {
+    rest: &'a [u8],
+    two_byte: bool,
+}
+
+impl<'a> Elements<'a> {
+    pub(super) fn of(block: Option<Extension<'a>>) -> Self {
+        match block {
+            Some(Extension { profile: ONE_BYTE, body }) => Self { rest: body, two_byte: false },
+            Some(Extension { profile, body }) if profile & 0xfff0 == TWO_BYTE => {
+                Self { rest: body, two_byte: true }
+            }
+            Some(_) | None => Self { rest: &[], two_byte: false },
         }
-        let (id, len) = if two_byte {
-            let (&len, after) = rest.split_first()?;
-            rest = after;
-            (first, usize::from(len))
-        } else if first >> 4 == 15 {
-            return None; // RFC 8285 §4.2: stop here
-        } else {
-            (first >> 4, usize::from(first & 0x0f) + 1)
-        };
-        let (value, after) = rest.split_at_checked(len)?;
-        if id == wanted.0 {
-            return Some(value);
-        }
-        rest = after;
     }
-    None
+
+    fn read(&mut self) -> Option<(ExtId, &'a [u8])> {
+        loop {
+            let (&first, after) = self.rest.split_first()?;
+            self.rest = after;
+            if first == 0 {
+                continue; // padding between elements
+            }
+            let (id, len) = if self.two_byte {
+                let (&len, after) = self.rest.split_first()?;
+                self.rest = after;
+                (first, usize::from(len))
+            } else if first >> 4 == 15 {
+                return None; // RFC 8285 §4.2: stop here
+            } else {
+                (first >> 4, usize::from(first & 0x0f) + 1)
+            };
+            let (value, after) = self.rest.split_at_checked(len)?;
+            self.rest = after;
+            return Some((ExtId(id), value));
+        }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = (ExtId, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let element = self.read();
+        if element.is_none() {
+            self.rest = &[];
+        }
+        element
+    }
 }
 
 #[cfg(test)]

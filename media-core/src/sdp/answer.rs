@@ -154,6 +154,9 @@ fn section(sdp: &mut Text, answer: &Answer<'_>, media: &NegotiatedMedia, local: 
     head(sdp, answer, media.kind.sdp_name(), &media.protocol, &formats.join(" "));
     sdp.line(format_args!("a=mid:{}", media.mid));
     transport(sdp, answer, &local.ice);
+    if media.extensions.is_mixed {
+        sdp.line(format_args!("a=extmap-allow-mixed"));
+    }
     for (id, extension) in media.extensions.iter() {
         sdp.line(format_args!("a=extmap:{id} {}", extension.uri()));
     }

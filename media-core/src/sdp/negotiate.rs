@@ -11,6 +11,7 @@ use super::offer::{
     Red, Rejected, SectionOrder,
 };
 use super::roles::{Role, roles};
+use crate::rtp::{ExtId, OnwardIds};
 use crate::transport::{Fingerprint, RemoteIce};
 use crate::units::{MediaKind, Mid, Pt, Rid, VideoCodec};
 
@@ -182,8 +183,12 @@ pub struct Extensions {
     pub playout_delay: Option<u8>,
     /// Time of capture.
     pub abs_capture_time: Option<u8>,
+    /// How the camera is turned; only of and to those who draw cameras themselves.
+    pub orientation: Option<u8>,
     /// Which pictures need which others; only with codecs that need it.
     pub dependency_descriptor: Option<u8>,
+    /// Both forms of extensions may stand in one stream: a descriptor with its structure does not fit the one-byte form.
+    pub is_mixed: bool,
 }
 
 impl Extensions {
@@ -198,10 +203,23 @@ impl Extensions {
             (self.repaired_rid, ExtensionUri::RepairedRid),
             (self.playout_delay, ExtensionUri::PlayoutDelay),
             (self.abs_capture_time, ExtensionUri::AbsCaptureTime),
+            (self.orientation, ExtensionUri::Orientation),
             (self.dependency_descriptor, ExtensionUri::DependencyDescriptor),
         ];
         all.sort_by_key(|(id, _)| *id);
         all.into_iter().filter_map(|(id, uri)| Some((id?, uri)))
+    }
+
+    /// Those that a forwarder passes on.
+    #[must_use]
+    pub fn onward(&self) -> OnwardIds {
+        OnwardIds {
+            audio_level: self.audio_level.map(ExtId),
+            orientation: self.orientation.map(ExtId),
+            playout_delay: self.playout_delay.map(ExtId),
+            abs_capture_time: self.abs_capture_time.map(ExtId),
+            dependency: self.dependency_descriptor.map(ExtId),
+        }
     }
 }
 
@@ -332,7 +350,9 @@ fn section(
         return Err(SdpError::NoCommonCodec { kind, offered: shortened(&offered.codec_names.join(", ")) });
     };
     let rids = if policy.simulcast && direction.receives() { offered.rids.clone() } else { Vec::new() };
-    let extensions = extensions(offered, &receive, &rids);
+    // Slots show cameras as they are held, and so does the canvas; SDK legs send upright pictures, which suit everybody.
+    let turns = role.is_slot() || policy.slots.is_some();
+    let extensions = extensions(offered, &receive, &rids, turns);
     Ok(NegotiatedMedia {
         kind,
         is_stopped: false,
@@ -378,14 +398,19 @@ fn payload(offered: &OfferedMedia, codec: Codec, role: Role) -> Option<Payload> 
 }
 
 /// What would be ballast is left out: transport-wide numbers without the feedback that reports them, names of encodings
-/// where there is one. Orientation is never taken, so that browsers turn pictures before they encode them.
-fn extensions(offered: &OfferedMedia, receive: &[Payload], rids: &[Rid]) -> Extensions {
+/// where there is one. Without `turns` browsers turn pictures before they encode them.
+fn extensions(offered: &OfferedMedia, receive: &[Payload], rids: &[Rid], turns: bool) -> Extensions {
     let id = |uri, is_used: bool| {
         let known = offered.extensions.iter().find(|(_, known)| *known == uri && is_used);
         known.map(|(id, _)| *id)
     };
     let is_video = offered.kind == MediaKind::Video;
+    let dependency_descriptor = id(
+        ExtensionUri::DependencyDescriptor,
+        receive.iter().any(|payload| payload.codec.needs_descriptor()),
+    );
     Extensions {
+        is_mixed: offered.extmap_allow_mixed && dependency_descriptor.is_some(),
         mid: id(ExtensionUri::Mid, true),
         transport_cc: id(ExtensionUri::TransportCc, receive.iter().any(|p| p.feedback.transport_cc)),
         abs_send_time: id(ExtensionUri::AbsSendTime, true),
@@ -394,9 +419,7 @@ fn extensions(offered: &OfferedMedia, receive: &[Payload], rids: &[Rid]) -> Exte
         repaired_rid: id(ExtensionUri::RepairedRid, !rids.is_empty()),
         playout_delay: id(ExtensionUri::PlayoutDelay, is_video),
         abs_capture_time: id(ExtensionUri::AbsCaptureTime, true),
-        dependency_descriptor: id(
-            ExtensionUri::DependencyDescriptor,
-            receive.iter().any(|payload| payload.codec.needs_descriptor()),
-        ),
+        orientation: id(ExtensionUri::Orientation, is_video && turns),
+        dependency_descriptor,
     }
 }

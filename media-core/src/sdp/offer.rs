@@ -96,6 +96,8 @@ pub struct OfferedMedia {
     pub codec_names: Vec<String>,
     /// Known header extensions.
     pub extensions: Vec<(u8, ExtensionUri)>,
+    /// Extensions may come in the one-byte and in the two-byte form in one stream, RFC 8285 §4.1.2.
+    pub extmap_allow_mixed: bool,
     /// Announced streams; empty when the offerer sends nothing yet or does not announce.
     pub ssrcs: Vec<OfferedSsrc>,
     /// Encodings that the offerer would send side by side, in its order (RFC 8853 §5.1); empty when it offers only one.
@@ -257,12 +259,14 @@ pub enum ExtensionUri {
     PlayoutDelay,
     /// When it was captured, on the clock of the one who did.
     AbsCaptureTime,
+    /// 3GPP TS 26.114 §7.4.5: how the camera is turned.
+    Orientation,
     /// Which pictures need which others, for the codecs that do not say so in their payload.
     DependencyDescriptor,
 }
 
 impl ExtensionUri {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Mid,
         Self::TransportCc,
         Self::AbsSendTime,
@@ -271,6 +275,7 @@ impl ExtensionUri {
         Self::RepairedRid,
         Self::PlayoutDelay,
         Self::AbsCaptureTime,
+        Self::Orientation,
         Self::DependencyDescriptor,
     ];
 
@@ -286,6 +291,7 @@ impl ExtensionUri {
             Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
             Self::PlayoutDelay => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
             Self::AbsCaptureTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+            Self::Orientation => "urn:3gpp:video-orientation",
             Self::DependencyDescriptor => {
                 "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
             }

@@ -116,6 +116,7 @@ impl<'a> Section<'a> {
             codecs: formats.known(kind),
             codec_names: formats.names(),
             extensions: self.extensions()?,
+            extmap_allow_mixed: self.inherited("extmap-allow-mixed").is_some(),
             ssrcs: self.ssrcs()?,
             rids: self.rids(),
             rtcp_rsize: self.has("rtcp-rsize"),

@@ -200,18 +200,24 @@ fn encodings_are_taken_as_listed() {
 }
 
 #[test]
-fn extensions_of_forwarding_are_answered_and_orientation_is_not() {
+fn extensions_of_forwarding_are_answered_and_orientation_where_cameras_are_drawn() {
     let n = many(TILES, &tiles(9, 0));
     let camera = n.video.as_ref().unwrap().extensions;
     assert_eq!((camera.rid, camera.repaired_rid, camera.playout_delay), (Some(10), Some(11), Some(5)));
     assert_eq!((n.video_slots[0].extensions.rid, n.video_slots[0].extensions.playout_delay), (None, Some(5)));
     assert_eq!(camera.dependency_descriptor, None, "of no use with VP8 and H.264");
+    assert!(!answered(&n).contains("extmap-allow-mixed"));
     let with_av1 = Policy { video: vec![VideoCodec::Vp8, VideoCodec::Av1], ..tiles(9, 0) };
     let n = many(TILES, &with_av1);
     assert_eq!(n.video.as_ref().unwrap().extensions.dependency_descriptor, Some(12));
     assert_eq!(n.video_slots[8].extensions.dependency_descriptor, Some(12));
     let text = answered(&n);
-    assert!(TILES.contains("video-orientation") && !text.contains("video-orientation"));
+    let turns =
+        n.video_slots.iter().chain(&n.video).filter(|section| section.extensions.orientation.is_some());
+    assert_eq!((turns.count(), text.matches("video-orientation").count()), (10, 10));
+    let canvas = many(TILES, &plain());
+    assert_eq!(canvas.video.as_ref().unwrap().extensions.orientation, None, "pictures come upright");
+    assert!(!answered(&canvas).contains("video-orientation"));
     let timed = TILES.replace(
         "a=extmap:14 urn:ietf:params:rtp-hdrext:toffset",
         &format!("a=extmap:14 {}", ExtensionUri::AbsCaptureTime.uri()),

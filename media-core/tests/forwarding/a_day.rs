@@ -11,11 +11,12 @@ use media_core::forward::{
     Watcher,
 };
 use media_core::receive::{Format, Verdict, VideoConfig, VideoReceiver};
-use media_core::rtp::RtpView;
+use media_core::rtp::{Onward, OnwardIds, RtpView};
 use media_core::srtp::{Inbound, Outbound, Profile};
 use media_core::units::{ClockRate, EncodingIndex, LegKey, MediaKind, Ssrc, VideoCodec};
 
 use crate::camera::{Encoding, RTX, VP8};
+use crate::extensions::Ids;
 use crate::sim::link::Random;
 use crate::viewer::SlotView;
 
@@ -66,6 +67,8 @@ fn slot() -> Slot {
         rtx_ssrc: Some(Ssrc(901)),
         payload: PayloadTypes { pt: VP8, rtx: Some(RTX) },
         transport_cc: None,
+        abs_send_time: None,
+        onward: OnwardIds::default(),
         mid: None,
         cname: "slot".into(),
         start: Start { seq: 65_500, rtx_seq: 1, timestamp: u32::MAX - 1000, picture_id: 0x7ffe },
@@ -86,7 +89,7 @@ fn a_day_passes_without_a_gap() {
             source: Source::default(),
         })
         .collect();
-    let (mut down, mut slot, mut view) = (Wire::new(), slot(), SlotView::new(Ssrc(900)));
+    let (mut down, mut slot, mut view) = (Wire::new(), slot(), SlotView::new(Ssrc(900), Ids::of(0)));
     let payload = PayloadTypes { pt: VP8, rtx: Some(RTX) };
     let id = |index: usize| SourceId { leg: LEG, encoding: EncodingIndex(u8::try_from(index).unwrap()) };
     let watcher = Watcher { leg: LegKey(2), slot: 0 };
@@ -118,6 +121,8 @@ fn a_day_passes_without_a_gap() {
                 while from.receiver.poll_frame().is_some() {}
                 while from.receiver.poll_feedback(now).is_some() {}
                 let arrival = Arrival {
+                    onward: Onward::default(),
+                    dependency: None,
                     seq: numbered.seq,
                     timestamp: numbered.timestamp,
                     captured: now,

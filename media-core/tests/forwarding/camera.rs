@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use media_core::rtp::{ExtId, RtpHeader, write_packet};
 use media_core::units::{Pt, Ssrc};
 
+use crate::extensions::Ids;
 use crate::page::{MID, REPAIRED_RID, RID, TRANSPORT_CC};
 
 pub const VP8: Pt = Pt(96);
@@ -42,7 +43,10 @@ impl Value {
 
 pub struct Camera {
     member: u8,
+    ids: Ids,
     started: Instant,
+    /// Quarter turns, when the camera says so.
+    pub orientation: Option<u8>,
     pub encodings: Vec<Encoding>,
 }
 
@@ -61,14 +65,20 @@ pub struct Encoding {
     force_key: bool,
     /// The peer has reported on it: names are needed no more.
     known: bool,
-    sent: VecDeque<(u16, u32, bool, Vec<u8>)>,
+    sent: VecDeque<Sent>,
+    /// What it said last of how it is turned.
+    turn: Option<u8>,
     pub keyframes: usize,
 }
+
+/// Number, timestamp, marker, payload and extensions of a packet that may be repeated.
+type Sent = (u16, u32, bool, Vec<u8>, Vec<(u8, Vec<u8>)>);
 
 /// A packet that waits for its transport-wide number.
 pub struct Outgoing {
     header: RtpHeader,
     rid: Option<(u8, &'static str)>,
+    more: Vec<(u8, Vec<u8>)>,
     payload: Vec<u8>,
 }
 
@@ -80,6 +90,7 @@ impl Outgoing {
             extensions.push((ExtId(MID), b"1"));
             extensions.push((ExtId(id), rid.as_bytes()));
         }
+        extensions.extend(self.more.iter().map(|(id, value)| (ExtId(*id), &value[..])));
         let mut out = Vec::new();
         write_packet(&mut out, &self.header, &extensions, &[&self.payload]);
         out
@@ -87,9 +98,10 @@ impl Outgoing {
 }
 
 impl Camera {
-    pub fn new(now: Instant, member: u8, ssrc: u32, encodings: u8) -> Self {
+    pub fn new(now: Instant, member: u8, ssrc: u32, encodings: u8, ids: Ids) -> Self {
         let encoding = |index: u8| Encoding::new(Ssrc(ssrc + u32::from(index) * 2), index);
-        Self { member, started: now, encodings: (0..encodings).map(encoding).collect() }
+        let orientation = Some(0);
+        Self { member, ids, started: now, orientation, encodings: (0..encodings).map(encoding).collect() }
     }
 
     pub fn due(&self) -> Instant {
@@ -106,7 +118,9 @@ impl Camera {
         for encoding in &mut self.encodings {
             encoding.next = number + 1;
             if encoding.active {
-                out.extend(encoding.picture(member, number, several));
+                let mut packets = encoding.picture(member, number, several);
+                encoding.say(&mut packets, number, self.orientation, &self.ids);
+                out.extend(packets);
             }
         }
         out
@@ -137,7 +151,8 @@ impl Camera {
     pub fn repeat(&mut self, media: Ssrc, seq: u16) -> Option<Outgoing> {
         let several = self.encodings.len() > 1;
         let encoding = self.encodings.iter_mut().find(|encoding| encoding.ssrc == media)?;
-        let (_, timestamp, marker, payload) = encoding.sent.iter().find(|(number, ..)| *number == seq)?;
+        let (_, timestamp, marker, payload, more) =
+            encoding.sent.iter().find(|(number, ..)| *number == seq)?;
         let payload = [&seq.to_be_bytes()[..], payload].concat();
         let header = RtpHeader {
             marker: *marker,
@@ -148,7 +163,7 @@ impl Camera {
         };
         encoding.rtx_seq += 1;
         let rid = several.then_some((REPAIRED_RID, RIDS[usize::from(encoding.index)]));
-        Some(Outgoing { header, rid, payload })
+        Some(Outgoing { header, rid, more: more.clone(), payload })
     }
 }
 
@@ -169,7 +184,28 @@ impl Encoding {
             force_key: true,
             known: false,
             sent: VecDeque::new(),
+            turn: None,
             keyframes: 0,
+        }
+    }
+
+    /// Says beside a picture what browsers say: how it is turned, at the end of key frames and when it has turned; how long
+    /// it may wait, and when it was captured, with its first packet.
+    fn say(&mut self, packets: &mut [Outgoing], number: u32, orientation: Option<u8>, ids: &Ids) {
+        let keyframe = packets[0].payload.get(6).is_some_and(|first| first & 1 == 0);
+        if keyframe {
+            packets[0].more.push((ids.playout_delay, vec![0, 0x10, 0x20]));
+            let time = [u64::from(number).to_be_bytes(), [9; 8]].concat();
+            packets[0].more.push((ids.capture_time, time));
+        }
+        let last = packets.last_mut().unwrap();
+        if let Some(turn) = orientation.filter(|_| keyframe || self.turn != orientation) {
+            last.more.push((ids.orientation, vec![turn]));
+        }
+        self.turn = orientation;
+        let count = packets.len();
+        for (sent, packet) in self.sent.iter_mut().rev().take(count).zip(packets.iter().rev()) {
+            sent.4.clone_from(&packet.more);
         }
     }
 
@@ -221,13 +257,13 @@ impl Encoding {
             payload.resize(700, 7);
             let header =
                 RtpHeader { marker: n + 1 == packets, pt: VP8, seq: self.seq, timestamp, ssrc: self.ssrc };
-            self.sent.push_back((self.seq, timestamp, header.marker, payload.clone()));
+            self.sent.push_back((self.seq, timestamp, header.marker, payload.clone(), Vec::new()));
             if self.sent.len() > 600 {
                 self.sent.pop_front();
             }
             self.seq = self.seq.wrapping_add(1);
             let rid = (several && !self.known).then_some((RID, RIDS[usize::from(self.index)]));
-            out.push(Outgoing { header, rid, payload });
+            out.push(Outgoing { header, rid, more: Vec::new(), payload });
         }
         out
     }

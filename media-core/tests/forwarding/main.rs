@@ -14,6 +14,7 @@
 
 mod a_day;
 mod camera;
+mod extensions;
 mod hall;
 mod microphone;
 mod network;

@@ -10,7 +10,6 @@ use media_core::units::{Pt, Ssrc};
 
 pub const OPUS: Pt = Pt(111);
 pub const RED: Pt = Pt(63);
-pub const LEVEL: u8 = 1;
 const FRAME: Duration = Duration::from_millis(20);
 
 /// What a page does with sound.
@@ -32,6 +31,8 @@ pub struct Microphone {
     redundant: bool,
     /// −dBov.
     pub level: u8,
+    /// Id under which it says so.
+    level_id: u8,
     /// Numbers of packets that the network loses.
     pub lost: BTreeSet<u16>,
 }
@@ -45,12 +46,14 @@ pub struct Heard {
     pub member: u8,
     /// Which of the member's packets it is.
     pub number: u16,
+    /// What it says of its loudness.
+    pub level: Option<u8>,
 }
 
 impl Microphone {
-    pub fn new(now: Instant, member: u8, number: u32, redundant: bool) -> Self {
+    pub fn new(now: Instant, member: u8, number: u32, redundant: bool, level_id: u8) -> Self {
         let (ssrc, lost) = (Ssrc(number + 500_000), BTreeSet::new());
-        Self { member, ssrc, next: now, number: 0, redundant, level: 90, lost }
+        Self { member, ssrc, next: now, number: 0, redundant, level: 90, level_id, lost }
     }
 
     pub fn due(&self) -> Instant {
@@ -86,7 +89,7 @@ impl Microphone {
             ssrc: self.ssrc,
         };
         let mut packet = Vec::new();
-        write_packet(&mut packet, &header, &[(ExtId(LEVEL), &[0x80 | self.level])], &[&payload]);
+        write_packet(&mut packet, &header, &[(ExtId(self.level_id), &[0x80 | self.level])], &[&payload]);
         (!self.lost.contains(&self.number)).then_some(packet)
     }
 
@@ -98,7 +101,7 @@ impl Microphone {
 }
 
 impl Heard {
-    pub fn read(now: Instant, packet: &RtpView<'_>) -> Self {
+    pub fn read(now: Instant, packet: &RtpView<'_>, level_id: u8) -> Self {
         let value = packet.payload();
         assert_eq!((packet.pt(), &value[..2]), (OPUS, &[0x03, 0x00][..]));
         Self {
@@ -107,6 +110,7 @@ impl Heard {
             timestamp: packet.timestamp(),
             member: value[2],
             number: u16::from_be_bytes([value[3], value[4]]),
+            level: packet.ext(ExtId(level_id)).map(|value| value[0]),
         }
     }
 }

@@ -10,7 +10,8 @@ use media_core::transport::{Fingerprint, LocalIce};
 use media_core::units::{Ssrc, TransportKey};
 
 use crate::camera::{Camera, RIDS, RTX, VP8};
-use crate::microphone::{Heard, LEVEL, Microphone, OPUS, RED, Sound};
+use crate::extensions::Ids;
+use crate::microphone::{Heard, Microphone, OPUS, RED, Sound};
 use crate::sim::browser::Browser;
 use crate::viewer::SlotView;
 
@@ -34,6 +35,7 @@ pub struct Page {
     /// By the SSRC of the slot, in the order of its sections.
     pub voices: Vec<(Ssrc, Vec<Heard>)>,
     pub browser: Browser,
+    pub ids: Ids,
     number: u32,
     member: u8,
     pub camera: Option<Camera>,
@@ -59,6 +61,7 @@ impl Page {
         let address = format!("198.51.100.{}:{}", number % 250 + 1, 5000 + number / 250);
         Self {
             browser: Browser::chromium(&format!("uf{number:05}"), &[&address]),
+            ids: Ids::of(number),
             number,
             member,
             camera: None,
@@ -115,7 +118,7 @@ impl Page {
         let formats = if redundant { format!("{red} {opus}") } else { opus.to_string() };
         let mut sdp = format!("m=audio 9 UDP/TLS/RTP/SAVPF {formats}\r\n");
         sdp += &self.section(mid, direction);
-        sdp += &format!("a=extmap:{LEVEL} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
+        sdp += &self.ids.of_audio();
         sdp += &format!("a=rtpmap:{opus} opus/48000/2\r\na=rtcp-fb:{opus} transport-cc\r\n");
         if redundant {
             sdp += &format!("a=rtpmap:{red} red/48000/2\r\na=fmtp:{red} {opus}/{opus}\r\n");
@@ -129,6 +132,7 @@ impl Page {
         sdp += &self.section(mid, direction);
         sdp += &format!("a=extmap:{RID} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n");
         sdp += &format!("a=extmap:{REPAIRED_RID} urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n");
+        sdp += &self.ids.of_video();
         sdp += &format!("a=rtpmap:{vp8} VP8/90000\r\n");
         for feedback in ["transport-cc", "ccm fir", "nack", "nack pli"] {
             sdp += &format!("a=rtcp-fb:{vp8} {feedback}\r\n");
@@ -172,18 +176,20 @@ impl Page {
             self.voices.push((Ssrc(ssrc), Vec::new()));
         }
         if self.sound.speaks {
-            self.microphone = Some(Microphone::new(now, self.member, self.number, self.sound.redundant));
+            let level = self.ids.audio_level;
+            self.microphone =
+                Some(Microphone::new(now, self.member, self.number, self.sound.redundant, level));
         }
         for section in slots().filter(|section| section.starts_with("video")) {
             let group = value(section, "a=ssrc-group:FID ");
             let mut ssrcs = group.split(' ').map(|ssrc| Ssrc(ssrc.parse().unwrap()));
             let (media, rtx) = (ssrcs.next().unwrap(), ssrcs.next().unwrap());
-            self.slots.push((media, rtx, SlotView::new(media)));
+            self.slots.push((media, rtx, SlotView::new(media, self.ids)));
         }
         assert_eq!(self.slots.len(), usize::from(self.setup.slots), "{sdp}");
         if self.setup.encodings > 0 {
             let ssrc = self.number * 100 + 10_000;
-            self.camera = Some(Camera::new(now, self.member, ssrc, self.setup.encodings));
+            self.camera = Some(Camera::new(now, self.member, ssrc, self.setup.encodings, self.ids));
         }
     }
 
@@ -269,7 +275,7 @@ impl Page {
                 slot.take(now, &view);
             }
             if let Some((_, heard)) = self.voices.iter_mut().find(|(ssrc, _)| *ssrc == media) {
-                heard.push(Heard::read(now, &view));
+                heard.push(Heard::read(now, &view, self.ids.audio_level));
             }
         }
         for packet in std::mem::take(&mut self.browser.rtcp) {

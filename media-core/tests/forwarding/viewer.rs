@@ -11,6 +11,7 @@ use media_core::rtp::{RtpView, original, vp8};
 use media_core::units::{Ssrc, VideoCodec};
 
 use crate::camera::{RTX, VP8, Value};
+use crate::extensions::{Ids, Said};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
@@ -20,10 +21,15 @@ pub struct Shown {
 }
 
 pub struct SlotView {
+    ids: Ids,
+    /// What was said beside the pictures, in the order of coming …
+    pub said: Vec<Said>,
+    /// … and beside repeated ones.
+    pub repeats: Vec<Said>,
     pub receiver: VideoReceiver,
     pub shown: Vec<Shown>,
     /// Picture id and temporal base by extended picture number, of what came.
-    ids: BTreeMap<u32, u8>,
+    picture_ids: BTreeMap<u32, u8>,
     last_id: Option<u32>,
     /// Numbers of the stream that came, by themselves or repeated; extended.
     came: BTreeSet<u32>,
@@ -33,12 +39,15 @@ pub struct SlotView {
 }
 
 impl SlotView {
-    pub fn new(ssrc: Ssrc) -> Self {
+    pub fn new(ssrc: Ssrc, ids: Ids) -> Self {
         let formats = vec![(VP8, Format::Codec(VideoCodec::Vp8)), (RTX, Format::Rtx { of: VP8 })];
         Self {
+            ids,
+            said: Vec::new(),
+            repeats: Vec::new(),
             receiver: VideoReceiver::new(VideoConfig { ssrc, formats }),
             shown: Vec::new(),
-            ids: BTreeMap::new(),
+            picture_ids: BTreeMap::new(),
             last_id: None,
             came: BTreeSet::new(),
             highest: None,
@@ -47,6 +56,8 @@ impl SlotView {
     }
 
     pub fn take(&mut self, now: Instant, packet: &RtpView<'_>) {
+        let said = Said::read(packet, &self.ids);
+        if packet.pt() == VP8 { &mut self.said } else { &mut self.repeats }.push(said);
         if packet.pt() == VP8 {
             self.look_at_ids(packet.payload());
         }
@@ -93,9 +104,11 @@ impl SlotView {
 
     /// Looks at the numbers so far, and keeps the last of them.
     pub fn forget_old_ids(&mut self) {
-        assert!(self.ids_are_closed() && self.bases_are_closed(), "{:?}", self.ids);
-        while self.ids.len() > 1 {
-            self.ids.pop_first();
+        assert!(self.ids_are_closed() && self.bases_are_closed(), "{:?}", self.picture_ids);
+        self.said.clear();
+        self.repeats.clear();
+        while self.picture_ids.len() > 1 {
+            self.picture_ids.pop_first();
         }
         while self.came.len() > 1 {
             self.came.pop_first();
@@ -110,18 +123,18 @@ impl SlotView {
         let step = if ahead < 0x4000 { ahead } else { ahead - 0x8000 };
         let extended = last.checked_add_signed(step).unwrap();
         self.last_id = Some(last.max(extended));
-        self.ids.insert(extended, payload[4]);
+        self.picture_ids.insert(extended, payload[4]);
     }
 
     /// Numbers of pictures that came, from the first to the last: without a hole?
     pub fn ids_are_closed(&self) -> bool {
-        let ids: Vec<u32> = self.ids.keys().copied().collect();
+        let ids: Vec<u32> = self.picture_ids.keys().copied().collect();
         ids.windows(2).all(|pair| pair[1] - pair[0] == 1)
     }
 
     /// The temporal base grows by one with each picture of temporal id 0 and by nothing else.
     pub fn bases_are_closed(&self) -> bool {
-        let bases: Vec<u8> = self.ids.values().copied().collect();
+        let bases: Vec<u8> = self.picture_ids.values().copied().collect();
         bases.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) <= 1)
     }
 

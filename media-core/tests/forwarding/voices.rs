@@ -143,3 +143,14 @@ fn a_player_of_one_member_hears_that_one() {
         all.len()
     );
 }
+
+#[test]
+fn the_loudness_of_packets_goes_on_under_the_listeners_id() {
+    let mut hall = hall(2, SPEAKS);
+    assert_ne!(hall.seats[0].page.ids.audio_level, hall.seats[1].page.ids.audio_level);
+    speak(&mut hall, &[1]);
+    hall.run(2.0);
+    let slot = hall.tiles(0).audio.iter().position(|tile| tile.member == Some(hall.seats[1].key)).unwrap();
+    let levels: Vec<_> = heard(&hall, 0, slot).iter().rev().take(50).map(|packet| packet.level).collect();
+    assert_eq!(levels, [Some(0x80 | 25); 50]);
+}

@@ -187,6 +187,8 @@ impl Publisher {
             rtx_ssrc: Some(RTX),
             payload: PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) },
             transport_cc: None,
+            abs_send_time: None,
+            onward: media_core::rtp::OnwardIds::default(),
             mid: None,
             cname: "publisher".into(),
             start,

@@ -18,7 +18,7 @@ use crate::receive::{
     Feedback, Format, Numbered, ReceivedFrame, SenderClock, Verdict, VideoConfig, VideoReceiver,
 };
 use crate::rtcp::{self, ReportBlock, SenderInfo};
-use crate::rtp::{ExtId, RtpView, original};
+use crate::rtp::{ExtId, Onward, OnwardIds, RtpView, original};
 use crate::units::{EncodingIndex, MediaKind, Pt, Rid, Ssrc, VideoCodec};
 
 /// See the module.
@@ -27,6 +27,7 @@ pub(super) struct Camera {
     rids: Vec<Rid>,
     rid: Option<ExtId>,
     repaired_rid: Option<ExtId>,
+    onward: OnwardIds,
     streams: Vec<Stream>,
     /// Lost in streams that are over.
     lost_before: u64,
@@ -50,6 +51,8 @@ pub(super) struct Shape {
     pub(super) rids: Vec<Rid>,
     pub(super) rid: Option<ExtId>,
     pub(super) repaired_rid: Option<ExtId>,
+    /// Extensions that go on to those who watch.
+    pub(super) onward: OnwardIds,
 }
 
 /// Why a packet is for no stream.
@@ -57,8 +60,8 @@ pub(super) const UNKNOWN_STREAM: &str = "rtp_unknown_ssrc";
 
 impl Camera {
     pub(super) fn new(shape: Shape) -> Self {
-        let Shape { formats, rids, rid, repaired_rid } = shape;
-        Self { formats, rids, rid, repaired_rid, streams: Vec::new(), lost_before: 0 }
+        let Shape { formats, rids, rid, repaired_rid, onward } = shape;
+        Self { formats, rids, rid, repaired_rid, onward, streams: Vec::new(), lost_before: 0 }
     }
 
     /// It is still what it was.
@@ -67,6 +70,7 @@ impl Camera {
             && self.rids == shape.rids
             && self.rid == shape.rid
             && self.repaired_rid == shape.repaired_rid
+            && self.onward == shape.onward
     }
 
     /// How many encodings it may have.
@@ -100,7 +104,7 @@ impl Camera {
             return Err(UNKNOWN_STREAM);
         };
         let verdict = stream.receiver.handle_rtp(now, packet);
-        let arrival = stream.arrival(now, packet, verdict, codec);
+        let arrival = stream.arrival(now, packet, verdict, codec, &self.onward);
         Ok(arrival.map(|arrival| (stream.encoding, arrival)))
     }
 
@@ -244,6 +248,7 @@ impl Stream {
         packet: &RtpView<'a>,
         verdict: Verdict,
         codec: Option<VideoCodec>,
+        ids: &OnwardIds,
     ) -> Option<Arrival<'a>> {
         if let Some(timestamp) = verdict.on_time() {
             self.clock.handle_packet(now, MediaKind::Video, timestamp);
@@ -263,7 +268,17 @@ impl Stream {
         };
         let captured = self.clock.local(MediaKind::Video, numbered.timestamp).unwrap_or(now);
         let Numbered { seq, timestamp } = numbered;
-        Some(Arrival { seq, timestamp, captured, marker: packet.marker(), codec, payload })
+        let (onward, dependency) = Onward::read(packet, ids);
+        Some(Arrival {
+            seq,
+            timestamp,
+            captured,
+            marker: packet.marker(),
+            codec,
+            onward,
+            dependency,
+            payload,
+        })
     }
 
     /// Duplicates count against losses, so the figure can be below zero.

@@ -33,7 +33,7 @@ use super::command::Receive;
 use super::event::Liveness;
 use super::job::{DecoderSlot, FeedKey};
 use super::sources::Sources;
-use crate::codec::{CodecError, Picture};
+use crate::codec::{CodecError, Picture, Rotation};
 use crate::forward::{Gate, MediaPacket, PacketCache, Slot, SourceId};
 use crate::rtcp::{self, Packet, ReportBlock};
 use crate::sdp::{Offer, SdpError};
@@ -114,7 +114,7 @@ impl Leg {
             reach.routes.insert(link.transport, (key.room, key.leg));
         }
         let sdp = terms.write(reach);
-        let sending = Sending::new(reach.ids, &terms);
+        let sending = Sending::new(reach.ids, reach.epoch, &terms);
         let leg = Self {
             member,
             receiving: Receiving::new(reach.now, key, member, sending.own(), &terms.negotiated),
@@ -336,8 +336,8 @@ impl Leg {
         self.watch.now() == Liveness::Alive && self.receiving.has_shown()
     }
 
-    /// The camera's picture due at `now`.
-    pub(crate) fn picture(&mut self, now: Instant) -> Option<Arc<Picture>> {
+    /// The camera's picture due at `now`, and how it is to be turned.
+    pub(crate) fn picture(&mut self, now: Instant) -> Option<(Arc<Picture>, Rotation)> {
         match self.watch.now() {
             Liveness::Alive => self.receiving.picture(now),
             Liveness::Stale | Liveness::Silent | Liveness::Gone => None,

@@ -14,14 +14,14 @@ use bytes::Bytes;
 
 use super::camera::{Camera, Shape};
 use super::links::{Link, Links};
-use crate::codec::{CodecError, Picture};
+use crate::codec::{CodecError, Picture, Rotation};
 use crate::forward::{Arrival, MediaPacket};
 use crate::mix::audio::AudioInput;
 use crate::receive::{AudioReceiver, Format, ReceptionStats, SenderClock, Sound};
 use crate::room::feed::Feed;
 use crate::room::job::{DecoderSlot, FeedKey};
 use crate::rtcp::{ReportBlock, SenderInfo};
-use crate::rtp::{AudioLevel, ExtId, RtpView};
+use crate::rtp::{AudioLevel, ExtId, Onward, OnwardIds, RtpView};
 use crate::sdp::{Codec, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::Reach;
 use crate::units::{
@@ -93,7 +93,7 @@ struct Section<R> {
     /// Under which payload type redundant packets come, and what they have inside.
     red: Option<(Pt, Pt)>,
     transport_cc: Option<ExtId>,
-    audio_level: Option<ExtId>,
+    onward: OnwardIds,
 }
 
 impl<R> Section<R> {
@@ -104,7 +104,7 @@ impl<R> Section<R> {
             pts: media.receive.iter().flat_map(numbers).flatten().collect(),
             red: media.receive.iter().find_map(|payload| Some((payload.red?.pt, payload.pt))),
             transport_cc: media.extensions.transport_cc.map(ExtId),
-            audio_level: media.extensions.audio_level.map(ExtId),
+            onward: media.extensions.onward(),
         }
     }
 }
@@ -231,26 +231,29 @@ impl Receiving {
         (seq, timestamp): (SeqNo, MediaTime),
     ) -> Heard {
         let mut heard = Heard { level: None, repaired: Vec::new(), own: None };
-        let Some(Section { receiver: Some(receiver), red, audio_level, .. }) = &mut self.audio else {
+        let Some(Section { receiver: Some(receiver), red, onward: ids, .. }) = &mut self.audio else {
             return heard;
         };
-        heard.level = audio_level.and_then(|id| packet.audio_level(id));
+        heard.level = ids.audio_level.and_then(|id| packet.audio_level(id));
+        let (own, _) = Onward::read(packet, ids);
         let (room, member, arrived) = (self.key.room, self.member, reach.now);
         let clock = &self.clock;
-        let mut hear = |Sound { seq, timestamp, payload }: Sound<'_>| {
+        let mut hear = |Sound { seq, timestamp, payload }: Sound<'_>, onward: Onward| {
             let payload = Bytes::copy_from_slice(payload);
             let captured = clock.local(MediaKind::Audio, timestamp).unwrap_or(arrived);
-            let packet = MediaPacket::audio(seq, timestamp, captured, payload.clone());
+            let packet =
+                MediaPacket { onward, ..MediaPacket::audio(seq, timestamp, captured, payload.clone()) };
             reach.audio(AudioInput::Packet { room, member, seq, timestamp, payload, arrived });
             packet
         };
         let Some((_, of)) = red.filter(|(red, _)| *red == packet.pt()) else {
-            heard.own = Some(hear(Sound { seq, timestamp, payload: packet.payload() }));
+            heard.own = Some(hear(Sound { seq, timestamp, payload: packet.payload() }, own));
             return heard;
         };
         for sound in receiver.unfold((seq, timestamp), packet.payload(), of) {
             let is_own = sound.seq == seq;
-            let packet = hear(sound);
+            // Copies come without what was said of them.
+            let packet = hear(sound, if is_own { own } else { Onward::default() });
             if is_own {
                 heard.own = Some(packet);
             } else {
@@ -284,6 +287,12 @@ impl Receiving {
             } else if self.decode.wanted.is_none() && frame.keyframe {
                 appeared |= !std::mem::replace(&mut self.seen, true) && !self.feed.has_picture();
             }
+        }
+        if let Some((encoding, arrival)) = &video
+            && self.decode.current == Some(*encoding)
+            && let Some(orientation) = arrival.onward.orientation
+        {
+            self.feed.on_turn(arrival.timestamp, Rotation::of_orientation(orientation));
         }
         Ingest { video: video.filter(|_| self.camera == Attention::Taken), appeared, sound: None }
     }
@@ -423,7 +432,7 @@ impl Receiving {
         self.seen = false;
     }
 
-    pub(crate) fn picture(&mut self, now: Instant) -> Option<Arc<Picture>> {
+    pub(crate) fn picture(&mut self, now: Instant) -> Option<(Arc<Picture>, Rotation)> {
         let camera = self.video.as_ref().map(|section| &section.receiver);
         let clock = self.decode.current.and_then(|encoding| camera?.clock(encoding));
         self.feed.picture(now, clock.unwrap_or(&self.clock))
@@ -501,6 +510,7 @@ fn shape(media: &NegotiatedMedia) -> Shape {
         rids: media.rids.clone(),
         rid: extensions.rid.map(ExtId),
         repaired_rid: extensions.repaired_rid.map(ExtId),
+        onward: extensions.onward(),
     }
 }
 

@@ -14,7 +14,7 @@ mod streams;
 mod voices;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::slots::VideoSlots;
 use self::streams::Streams;
@@ -43,6 +43,7 @@ pub(crate) struct Sending {
     pub(super) voices: VoiceSlots,
     own: Ssrc,
     cname: Arc<str>,
+    epoch: Instant,
 }
 
 /// What a report or request of the peer is about.
@@ -55,7 +56,8 @@ pub(crate) enum Subject {
 }
 
 impl Sending {
-    pub(crate) fn new(ids: &mut Ids, terms: &Terms) -> Self {
+    /// `epoch`: the moment that times of sending count from.
+    pub(crate) fn new(ids: &mut Ids, epoch: Instant, terms: &Terms) -> Self {
         let own = terms.locals().map(|local| local.ssrc).next();
         let mut sending = Self {
             streams: Streams::default(),
@@ -63,6 +65,7 @@ impl Sending {
             voices: VoiceSlots::default(),
             own: own.unwrap_or(Ssrc(1)),
             cname: terms.cname(),
+            epoch,
         };
         sending.renew(ids, terms);
         sending
@@ -70,9 +73,10 @@ impl Sending {
 
     /// Takes what was negotiated anew. Streams that stay go on.
     pub(crate) fn renew(&mut self, ids: &mut Ids, terms: &Terms) {
-        self.streams.renew(ids, terms);
-        self.slots.renew(ids, terms);
-        self.voices.renew(ids, terms);
+        let mut birth = Birth { ids, epoch: self.epoch, cname: terms.cname() };
+        self.streams.renew(&mut birth, terms);
+        self.slots.renew(&mut birth, terms);
+        self.voices.renew(&mut birth, terms);
     }
 
     /// Whom a request for `media` is about.
@@ -176,28 +180,34 @@ fn payload(section: &NegotiatedMedia) -> PayloadTypes {
     PayloadTypes { pt: section.send.pt, rtx: section.send.rtx }
 }
 
-fn sender(
-    ids: &mut Ids,
-    section: &NegotiatedMedia,
-    local: &LocalMedia,
-    rate: ClockRate,
+/// What a stream begins with besides what was negotiated of it.
+struct Birth<'a> {
+    ids: &'a mut Ids,
+    /// Times of sending count from here.
+    epoch: Instant,
     cname: Arc<str>,
-) -> RtpSender {
-    let extensions = section.extensions;
-    RtpSender::new(SenderConfig {
-        kind: section.kind,
-        rate,
-        ssrc: local.ssrc,
-        rtx_ssrc: local.rtx,
-        payload: payload(section),
-        transport_cc: extensions.transport_cc.map(ExtId),
-        mid: extensions.mid.map(|id| (ExtId(id), section.mid.clone())),
-        cname,
-        start: Start {
-            seq: ids.first_number(),
-            rtx_seq: ids.first_number(),
-            timestamp: ids.ssrc().0,
-            picture_id: ids.first_number(),
-        },
-    })
+}
+
+impl Birth<'_> {
+    fn sender(&mut self, section: &NegotiatedMedia, local: &LocalMedia, rate: ClockRate) -> RtpSender {
+        let extensions = section.extensions;
+        RtpSender::new(SenderConfig {
+            kind: section.kind,
+            rate,
+            ssrc: local.ssrc,
+            rtx_ssrc: local.rtx,
+            payload: payload(section),
+            transport_cc: extensions.transport_cc.map(ExtId),
+            abs_send_time: extensions.abs_send_time.map(|id| (ExtId(id), self.epoch)),
+            onward: extensions.onward(),
+            mid: extensions.mid.map(|id| (ExtId(id), section.mid.clone())),
+            cname: Arc::clone(&self.cname),
+            start: Start {
+                seq: self.ids.first_number(),
+                rtx_seq: self.ids.first_number(),
+                timestamp: self.ids.ssrc().0,
+                picture_id: self.ids.first_number(),
+            },
+        })
+    }
 }

@@ -10,10 +10,10 @@ use crate::room::leg::links::Links;
 use crate::room::leg::outflow::Outflow;
 use crate::rtcp::Lost;
 use crate::sdp::{Codec, NegotiatedMedia, Payload};
-use crate::shard::{Ids, Reach};
+use crate::shard::Reach;
 use crate::units::{ClockRate, Ssrc, VideoCodec};
 
-use super::sender;
+use super::Birth;
 
 /// The slots, by number.
 #[derive(Default)]
@@ -28,7 +28,7 @@ struct VideoSlot {
 
 impl VideoSlots {
     /// Slots that are there go on; a section that no longer receives keeps its number, and shows nothing.
-    pub(super) fn renew(&mut self, ids: &mut Ids, terms: &Terms) {
+    pub(super) fn renew(&mut self, birth: &mut Birth<'_>, terms: &Terms) {
         for (at, section) in terms.negotiated.video_slots.iter().enumerate() {
             let Some(local) = terms.video_slots.get(at) else { break };
             let (active, payloads) = (section.direction.sends(), payloads(section));
@@ -38,7 +38,7 @@ impl VideoSlots {
                     slot.active = active;
                 }
                 None => {
-                    let sender = sender(ids, section, local, ClockRate::VIDEO, terms.cname());
+                    let sender = birth.sender(section, local, ClockRate::VIDEO);
                     self.0.push(VideoSlot { slot: Slot::new(sender), payloads, active });
                 }
             }

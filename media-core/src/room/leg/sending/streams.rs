@@ -15,10 +15,10 @@ use crate::room::leg::links::Links;
 use crate::room::leg::outflow::{Outflow, Waiting};
 use crate::rtcp::Lost;
 use crate::sdp::{Codec, LocalMedia, Negotiated, NegotiatedMedia};
-use crate::shard::{Ids, Reach};
+use crate::shard::Reach;
 use crate::units::{ClockRate, MediaKind, MediaTime, SeqNo, Ssrc, VideoCodec};
 
-use super::{payload, sender};
+use super::{Birth, payload};
 
 /// Numbers remembered as missed; a viewer who misses more is helped by a key frame only.
 const MISSED: usize = 64;
@@ -55,7 +55,7 @@ impl Default for Streams {
 
 impl Streams {
     /// Takes what was negotiated anew. Streams that stay go on.
-    pub(super) fn renew(&mut self, ids: &mut Ids, terms: &Terms) {
+    pub(super) fn renew(&mut self, birth: &mut Birth<'_>, terms: &Terms) {
         let Negotiated { audio, video, .. } = &terms.negotiated;
         let mut stream = |former: Option<Stream>, section: &Option<NegotiatedMedia>, local, rate| {
             let (section, local): (_, &LocalMedia) = section.as_ref().zip(local)?;
@@ -63,7 +63,7 @@ impl Streams {
             match former.filter(|stream| stream.sender.ssrc() == local.ssrc) {
                 Some(stream) => Some(stream.renewed(section, active)),
                 None => active.then(|| {
-                    let sender = sender(ids, section, local, rate, terms.cname());
+                    let sender = birth.sender(section, local, rate);
                     Stream { codec: section.send.codec, payload: payload(section), sender, active }
                 }),
             }

@@ -6,10 +6,10 @@
 use crate::forward::{MediaPacket, RtpSender};
 use crate::room::leg::answer::Terms;
 use crate::room::leg::links::Links;
-use crate::shard::{Ids, Reach};
+use crate::shard::Reach;
 use crate::units::{ClockRate, LegKey};
 
-use super::sender;
+use super::Birth;
 
 /// The slots, by number.
 #[derive(Default)]
@@ -25,14 +25,14 @@ struct VoiceSlot {
 
 impl VoiceSlots {
     /// Slots that are there go on; a section that no longer receives keeps its number, and carries nothing.
-    pub(super) fn renew(&mut self, ids: &mut Ids, terms: &Terms) {
+    pub(super) fn renew(&mut self, birth: &mut Birth<'_>, terms: &Terms) {
         for (at, section) in terms.negotiated.audio_slots.iter().enumerate() {
             let Some(local) = terms.audio_slots.get(at) else { break };
             let active = section.direction.sends();
             match self.0.get_mut(at) {
                 Some(voice) => voice.active = active,
                 None => {
-                    let sender = sender(ids, section, local, ClockRate::OPUS, terms.cname());
+                    let sender = birth.sender(section, local, ClockRate::OPUS);
                     self.0.push(VoiceSlot { sender, from: None, active });
                 }
             }
