@@ -60,7 +60,16 @@ pub struct Vp8Numbers {
     pub tl0: Option<(u8, u8)>,
 }
 
+/// What of a payload may be one receiver's own: no descriptor that is rewritten is longer. A whole block of AES, so that
+/// what follows is encrypted from a block's beginning.
+const OWN: usize = 16;
+
 impl MediaPacket {
+    /// How much of the payload belongs to a receiver's head; the rest is the same for all.
+    pub(crate) fn own_len(&self) -> usize {
+        self.payload.len().min(OWN)
+    }
+
     /// A frame of sound: a packet of its own.
     #[must_use]
     pub fn audio(seq: SeqNo, timestamp: MediaTime, captured: Instant, payload: Bytes) -> Self {

@@ -179,6 +179,29 @@ impl RtpSender {
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> bool {
+        self.write_until(now, packet, packet.payload.len(), transport_cc, out)
+    }
+
+    /// Appends what of the packet is this viewer's own, likewise: the header, and the first
+    /// [`MediaPacket::own_len`] bytes of the payload. What follows is the same for all and is read where it lies.
+    pub(crate) fn write_head(
+        &mut self,
+        now: Instant,
+        packet: &MediaPacket,
+        transport_cc: Option<u16>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.write_until(now, packet, packet.own_len(), transport_cc, out)
+    }
+
+    fn write_until(
+        &mut self,
+        now: Instant,
+        packet: &MediaPacket,
+        end: usize,
+        transport_cc: Option<u16>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         if self.awaits_keyframe() && !(packet.begins && packet.keyframe) {
             return false;
         }
@@ -191,7 +214,7 @@ impl RtpSender {
             ssrc: self.config.ssrc,
         };
         self.orientation = packet.onward.orientation.or(self.orientation);
-        self.append(now, out, &header, transport_cc, None, packet, place);
+        self.append(now, out, &header, transport_cc, None, (packet, end), place);
         self.stats.packets += 1;
         self.stats.octets += packet.payload.len() as u64;
         self.repeats.get_or_insert_with(|| Repeats::new(now)).on_media(packet.payload.len());
@@ -224,7 +247,8 @@ impl RtpSender {
             ssrc,
         };
         self.rtx_seq = self.rtx_seq.wrapping_add(1);
-        self.append(now, out, &header, transport_cc, Some(place.seq), packet, place);
+        let whole = (packet, packet.payload.len());
+        self.append(now, out, &header, transport_cc, Some(place.seq), whole, place);
         self.stats.repeats += 1;
         self.stats.repeat_octets += packet.payload.len() as u64;
         true
@@ -315,7 +339,7 @@ impl RtpSender {
         Departure { number: transport_cc.map(u16::to_be_bytes), time: since.map(abs_send_time) }
     }
 
-    /// `original` makes it a retransmission: its number goes before the payload.
+    /// The packet up to `end` of its payload. `original` makes it a retransmission: its number goes before the payload.
     #[allow(clippy::too_many_arguments, reason = "the parts of one packet")]
     fn append(
         &self,
@@ -324,9 +348,10 @@ impl RtpSender {
         header: &RtpHeader,
         transport_cc: Option<u16>,
         original: Option<SeqNo>,
-        packet: &MediaPacket,
+        (packet, end): (&MediaPacket, usize),
         place: Place,
     ) {
+        let own = packet.payload.get(..end).unwrap_or_default();
         let departure = self.departure(now, transport_cc);
         let onward = Onward {
             // Once told it is told with every picture: the packet that turned it back may have been lost.
@@ -340,9 +365,9 @@ impl RtpSender {
         elements.push(mid.map(|(id, _)| *id), mid.map(|(_, mid)| mid.0.as_bytes()));
         let original = original.map(|seq| seq.wire().to_be_bytes());
         let prefix = original.as_ref().map_or(&[][..], |bytes| &bytes[..]);
-        write_packet(out, header, elements.as_slice(), &[prefix, &packet.payload]);
+        write_packet(out, header, elements.as_slice(), &[prefix, own]);
         if let Some(numbers) = &packet.vp8 {
-            let payload_at = out.len().saturating_sub(packet.payload.len());
+            let payload_at = out.len().saturating_sub(own.len());
             if let Some(payload) = out.get_mut(payload_at..) {
                 numbers.rewrite(payload, place.picture_id, place.tl0);
             }
@@ -490,6 +515,24 @@ mod tests {
             (1, 5399, Pt(102), true),
         ];
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_head_is_the_beginning_of_the_packet() {
+        let now = Instant::now();
+        let (mut whole, mut parts) = (RtpSender::new(config()), RtpSender::new(config()));
+        let mut vp8 = Rendition::new(VideoCodec::Vp8, 500);
+        for len in [2000, 5, 900] {
+            for packet in vp8.picture(now, true, len) {
+                let bytes = written(&mut whole, now, &packet).unwrap();
+                let mut head = Vec::new();
+                assert!(parts.write_head(now, &packet, Some(7), &mut head));
+                assert!(len > 1000 || head.len() <= 12 + 16 + 16, "{}", head.len());
+                let shared = packet.payload.get(packet.own_len()..).unwrap();
+                assert_eq!([&head, shared].concat(), bytes);
+            }
+        }
+        assert_eq!(parts.stats(), whole.stats());
     }
 
     #[test]

@@ -123,7 +123,8 @@ impl Slot {
         self.temporal_wanted = max;
     }
 
-    /// Takes a packet of an encoding it watches; appends it as the viewer gets it, or nothing.
+    /// Takes a packet of an encoding it watches; appends what of it is the viewer's own, or nothing: the header, and the
+    /// beginning of the payload. The rest is the same for all viewers.
     pub fn take(
         &mut self,
         now: Instant,
@@ -137,7 +138,7 @@ impl Slot {
             self.state = State::Showing { current: from };
             self.temporal_max = self.temporal_wanted;
             self.sender.switch_to(payload);
-            return if self.sender.write(now, packet, transport_cc, out) {
+            return if self.sender.write_head(now, packet, transport_cc, out) {
                 Gate::Began
             } else {
                 Gate::Dropped
@@ -154,7 +155,7 @@ impl Slot {
             self.sender.leave_out(packet.seq, packet.vp8.map(|vp8| vp8.picture_id));
             return Gate::Dropped;
         }
-        if self.sender.write(now, packet, transport_cc, out) { Gate::Sent } else { Gate::Dropped }
+        if self.sender.write_head(now, packet, transport_cc, out) { Gate::Sent } else { Gate::Dropped }
     }
 
     /// A number of an encoding that carries nothing.

@@ -3,21 +3,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use super::Output;
 use super::ids::Ids;
 use super::outbox::Outbox;
+use crate::forward::MediaPacket;
 use crate::mix::audio::AudioInput;
 use crate::room::{Counters, Event, Job};
 use crate::rtcp::{NtpClock, NtpTime};
 use crate::transport::{Candidate, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
-
-/// What of a payload may be one receiver's own: no descriptor that is rewritten is longer. A whole block of AES, so that
-/// what follows is encrypted from a block's beginning.
-const OWN: usize = 16;
 
 /// Borrowed for the time of one input.
 pub(crate) struct Reach<'a> {
@@ -70,14 +66,13 @@ impl Reach<'_> {
         Some(size)
     }
 
-    /// Sends the RTP packet in `scratch`, which ends with `payload` but for what the receiver has of its own in the first
-    /// bytes. Until it is sealed the rest waits where it lies, once for all receivers. Likewise.
-    pub(crate) fn send_shared_rtp(&mut self, transport: TransportKey, payload: &Bytes) -> Option<usize> {
+    /// Sends the RTP packet whose head is in `scratch`: the header, and what the receiver has of its own of the payload.
+    /// Until it is sealed the rest waits where it lies, once for all receivers. Likewise.
+    pub(crate) fn send_shared_rtp(&mut self, transport: TransportKey, packet: &MediaPacket) -> Option<usize> {
         let (_, outbound) = self.transports.way_out(transport)?;
-        let size = self.scratch.len() + outbound.rtp_overhead();
-        let own = payload.len().min(OWN);
-        self.scratch.truncate(self.scratch.len().saturating_sub(payload.len() - own));
-        self.outbox.push_rtp(transport, self.scratch, payload, own);
+        let own = packet.own_len();
+        let size = self.scratch.len() + packet.payload.len() - own + outbound.rtp_overhead();
+        self.outbox.push_rtp(transport, self.scratch, &packet.payload, own);
         Some(size)
     }
 

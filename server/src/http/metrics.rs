@@ -183,7 +183,8 @@ pub(super) async fn scrape(State(app): State<Arc<App>>) -> Response {
 }
 
 fn text(metrics: &Metrics, media: &Counters, shards: &[Counters]) -> prometheus::Result<Vec<u8>> {
-    let families = [metrics.registry.gather(), snapshot(media)?.gather(), by_shard(shards)?.gather()].concat();
+    let families =
+        [metrics.registry.gather(), snapshot(media)?.gather(), by_shard(shards)?.gather()].concat();
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(text)

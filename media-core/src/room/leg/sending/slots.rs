@@ -86,7 +86,7 @@ impl VideoSlots {
         let transport_cc = links.next_out(slot.sender());
         let gate = slot.take(reach.now, from, packet, payload, transport_cc, reach.scratch);
         if gate != Gate::Dropped
-            && let Some(size) = reach.send_shared_rtp(transport, &packet.payload)
+            && let Some(size) = reach.send_shared_rtp(transport, packet)
         {
             links.sent(transport_cc);
             outflow.admits(reach.now, Kind::Video, size);

@@ -173,8 +173,8 @@ impl Streams {
         let Some(sender) = self.sender(kind) else { return };
         reach.scratch.clear();
         let number = links.next_out(sender);
-        if sender.write(reach.now, packet, number, reach.scratch)
-            && let Some(size) = reach.send_shared_rtp(transport, &packet.payload)
+        if sender.write_head(reach.now, packet, number, reach.scratch)
+            && let Some(size) = reach.send_shared_rtp(transport, packet)
         {
             links.sent(number);
             match kind {

@@ -59,11 +59,17 @@ impl VoiceSlots {
             sender.switch_to(sender.payload());
         }
         // RFC 3551 §4.1: a buffer may adapt where a talkspurt begins.
-        let packet = MediaPacket { marker: begins, ..packet.clone() };
+        let marked;
+        let packet = if packet.marker == begins {
+            packet
+        } else {
+            marked = MediaPacket { marker: begins, ..packet.clone() };
+            &marked
+        };
         reach.scratch.clear();
         let transport_cc = links.next_out(sender);
-        if sender.write(reach.now, &packet, transport_cc, reach.scratch)
-            && let Some(size) = reach.send_rtp(transport)
+        if sender.write_head(reach.now, packet, transport_cc, reach.scratch)
+            && let Some(size) = reach.send_shared_rtp(transport, packet)
         {
             links.sent(transport_cc);
             reach.counters.audio_out.count(size);
