@@ -1,24 +1,40 @@
-//! Another receiver of a packet costs no allocation, from the packet to its sealed datagrams.
+//! Another receiver of a packet costs no allocation, from the packet to its sealed datagrams; and a packet that is
+//! forwarded costs none at all, from the datagram that came to those that go.
 //!
-//! What is made once per picture (its packets) may be allocated; what is done per receiver may not. So a picture to
-//! forty receivers allocates exactly as often as one to two.
+//! What is made once per picture of a canvas (its packets) may be allocated; what is done per receiver may not. So a
+//! picture to forty receivers allocates exactly as often as one to two.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
+    clippy::cast_possible_truncation,
     reason = "a test fails by panic"
 )]
-#![allow(unreachable_pub, reason = "the helpers are modules of one test crate")]
+#![allow(dead_code, unreachable_pub, reason = "the helpers are modules of another test crate, too")]
 
 mod allocations;
+#[path = "forwarding/camera.rs"]
+mod camera;
 mod fan_out;
+#[path = "forwarding/hall.rs"]
+mod hall;
+#[path = "forwarding/microphone.rs"]
+mod microphone;
+#[path = "forwarding/page.rs"]
+mod page;
 mod sim;
+#[path = "forwarding/viewer.rs"]
+mod viewer;
 
+use media_core::room::{Receive, TileAudio, TileConfig};
 use media_core::shard::{Input, Sealed};
 
 use allocations::allocations;
 use fan_out::FanOut;
+use hall::{Cost, Hall};
+use microphone::Sound;
+use page::Setup;
 
 const PACKETS: usize = 5;
 
@@ -56,4 +72,48 @@ fn forty_receivers_allocate_as_little_as_two() {
     assert_eq!(forty.iter().max(), Some(&least), "{forty:?}");
     // The picture's list of packets, and for each its bytes and its shared place.
     assert!(least <= 2 + 4 * PACKETS as u64, "{least}");
+}
+
+/// Runs a hall until everything has been used before, then counts: of each datagram of media that came, allocations and
+/// datagrams that went out.
+fn in_a_hall(mut hall: Hall) -> Vec<(u64, usize)> {
+    hall.connect_all();
+    // Caches of packets and histories of numbers are as long as they get after some seconds.
+    hall.run(20.0);
+    hall.cost = Cost { counter: Some(allocations), each: Vec::new() };
+    hall.run(3.0);
+    hall.cost.each
+}
+
+fn assert_free(each: &[(u64, usize)], least_in: usize, least_out: usize) {
+    let (packets, out) = (each.len(), each.iter().map(|(_, out)| out).sum::<usize>());
+    assert!(packets >= least_in && out >= least_out, "{packets} in, {out} out");
+    let costly: Vec<_> = each.iter().filter(|(allocations, _)| *allocations > 0).collect();
+    assert!(costly.is_empty(), "{} of {packets}: {costly:?}", costly.len());
+}
+
+#[test]
+fn packets_of_simulcast_cameras_come_and_go_to_slots_without_an_allocation() {
+    for estimated in [false, true] {
+        let mut hall = Hall::new(11);
+        hall.estimated = estimated;
+        for _ in 0..4 {
+            hall.join(Setup { encodings: 3, slots: 3 });
+        }
+        // Three slots of each show about a packet or more in a thirtieth of a second.
+        assert_free(&in_a_hall(hall), 4 * 90, 4 * 3 * 80);
+    }
+}
+
+#[test]
+fn packets_of_microphones_come_and_go_to_slots_without_an_allocation() {
+    for redundant in [false, true] {
+        let mut hall = Hall::new(12);
+        let sound = Sound { speaks: true, redundant, slots: 2, first_is_slot: false };
+        for _ in 0..3 {
+            let receive = Receive::Tiles(TileConfig { video_slots: 1, audio: TileAudio::Slots(2) });
+            hall.join_with(Setup { encodings: 0, slots: 0 }, sound, receive);
+        }
+        assert_free(&in_a_hall(hall), 3 * 140, 3 * 2 * 140);
+    }
 }

@@ -70,6 +70,7 @@ pub use cache::PacketCache;
 pub use layers::Layers;
 pub use packet::{EncodedPicture, MediaPacket, Vp8Numbers};
 pub use packetizer::{MAX_PAYLOAD, Packetizer};
+pub(crate) use pool::Pool;
 pub use sender::{PayloadTypes, RtpSender, SenderConfig, SenderStats};
 pub use slot::{ALL_TEMPORAL, Gate, Slot};
 pub use source::{Arrival, Source, SourceId, Taken, Watcher};

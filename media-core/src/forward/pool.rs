@@ -17,15 +17,28 @@ const CHUNK: usize = 64 << 10;
 const MAX_CHUNKS: usize = 48;
 
 /// See the module.
-#[derive(Debug, Default)]
-pub(super) struct Pool {
+#[derive(Debug)]
+pub(crate) struct Pool {
+    chunk: usize,
     filling: BytesMut,
     full: VecDeque<BytesMut>,
     began: bool,
 }
 
+impl Default for Pool {
+    fn default() -> Self {
+        Self::of_chunks(CHUNK)
+    }
+}
+
 impl Pool {
-    pub(super) fn share(&mut self, payload: &[u8]) -> Bytes {
+    /// With chunks of this size.
+    pub(crate) fn of_chunks(chunk: usize) -> Self {
+        Self { chunk, filling: BytesMut::new(), full: VecDeque::new(), began: false }
+    }
+
+    /// The same bytes, shared.
+    pub(crate) fn share(&mut self, payload: &[u8]) -> Bytes {
         if self.filling.capacity() < payload.len() {
             let next = self.next_chunk(payload.len());
             let full = std::mem::replace(&mut self.filling, next);
@@ -40,7 +53,7 @@ impl Pool {
     }
 
     fn next_chunk(&mut self, len: usize) -> BytesMut {
-        let len = len.max(CHUNK);
+        let len = len.max(self.chunk);
         match self.full.front_mut().is_some_and(|oldest| oldest.try_reclaim(len)) {
             true => self.full.pop_front().unwrap_or_default(),
             false => BytesMut::with_capacity(len),

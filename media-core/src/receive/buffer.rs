@@ -224,6 +224,24 @@ impl PacketBuffer {
         assembled
     }
 
+    /// The same without its data, of which nobody asks whether it fits together.
+    pub(super) fn pass(&mut self, extent: Extent) -> Option<Assembled> {
+        let mut stored = self.slots.iter().take(extent.slots).filter_map(|slot| match slot {
+            Slot::Stored(meta, _) => Some(*meta),
+            Slot::Missing(_) | Slot::Void => None,
+        });
+        let first = stored.next();
+        let assembled = first.map(|Meta { codec, timestamp, arrived, .. }| Assembled {
+            codec,
+            timestamp,
+            arrived: stored.map(|meta| meta.arrived).fold(arrived, Instant::max),
+            data: Bytes::new(),
+        });
+        self.drop_front(extent.slots);
+        self.front_begins = true;
+        assembled
+    }
+
     /// Drops all slots before the first whole key frame and gives that. `None` when there is none.
     pub(super) fn skip_to_keyframe(&mut self) -> Option<Extent> {
         let mut begins = self.front_begins;

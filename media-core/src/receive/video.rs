@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::buffer::{Front, Inserted, Meta, PacketBuffer};
+use super::buffer::{Assembled, Extent, Front, Inserted, Meta, PacketBuffer};
 use super::reception::{Reception, ReceptionStats};
 use crate::rtcp::{ReportBlock, SenderInfo};
 use crate::rtp::{RtpView, SeqExtender, TimestampExtender, av1, h264, original, vp8, vp9};
@@ -305,6 +305,18 @@ impl VideoReceiver {
 
     /// The next frame that can be decoded.
     pub fn poll_frame(&mut self) -> Option<ReceivedFrame> {
+        self.next_frame(PacketBuffer::take)
+    }
+
+    /// The next frame, when nobody decodes the stream: it comes without its data, and nothing is allocated.
+    pub fn pass_frame(&mut self) -> Option<ReceivedFrame> {
+        self.next_frame(PacketBuffer::pass)
+    }
+
+    fn next_frame(
+        &mut self,
+        take: impl Fn(&mut PacketBuffer, Extent) -> Option<Assembled>,
+    ) -> Option<ReceivedFrame> {
         loop {
             let extent = match (self.continuity, self.buffer.front()) {
                 (Continuity::Intact, Front::Picture(extent)) => extent,
@@ -312,7 +324,7 @@ impl VideoReceiver {
                     self.buffer.skip_to_keyframe()?
                 }
             };
-            match self.buffer.take(extent) {
+            match take(&mut self.buffer, extent) {
                 Some(picture) => {
                     if extent.keyframe {
                         self.continuity = Continuity::Intact;

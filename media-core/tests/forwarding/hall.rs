@@ -39,6 +39,23 @@ pub struct Hall {
     pub dynacast: bool,
     /// Whether pages that join tell of packets' arrivals.
     pub estimated: bool,
+    /// What media costs the shard on its way in and out, as far as somebody counts.
+    pub cost: Cost,
+}
+
+/// Something that is counted while media is handled and while what waits is sealed.
+#[derive(Default)]
+pub struct Cost {
+    /// Gives the count so far.
+    pub counter: Option<fn() -> u64>,
+    /// Of each datagram of media that came: the count, and how many datagrams went out for it.
+    pub each: Vec<(u64, usize)>,
+}
+
+impl Cost {
+    fn now(&self) -> u64 {
+        self.counter.map_or(0, |counter| counter())
+    }
 }
 
 impl Hall {
@@ -59,6 +76,7 @@ impl Hall {
             events: Vec::new(),
             dynacast: true,
             estimated: false,
+            cost: Cost::default(),
         };
         let canvas = Size { width: 1280, height: 720 };
         hall.act(Action::OpenRoom(RoomConfig { canvas, fps: 30, layout: LayoutId::GRID_RESPONSIVE }));
@@ -168,7 +186,17 @@ impl Hall {
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, mut bytes: Vec<u8>) {
         if to == server_address() {
-            return self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
+            // RFC 7983, RFC 5761: RTP.
+            let is_media = bytes[0] >> 6 == 2 && !(192..224).contains(&bytes[1]);
+            if !is_media || self.cost.counter.is_none() {
+                return self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
+            }
+            self.settle();
+            let before = self.cost.now();
+            self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
+            let out = self.shard.outbox().len();
+            self.cost.each.push((self.cost.now() - before, out));
+            return self.settle();
         }
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.page.browser.has_address(to)) {
             seat.page.browser.receive(self.now, to, bytes);

@@ -108,9 +108,15 @@ impl Camera {
         Ok(arrival.map(|arrival| (stream.encoding, arrival)))
     }
 
-    /// The next whole frame of any encoding.
-    pub(super) fn poll_frame(&mut self) -> Option<(EncodingIndex, ReceivedFrame)> {
-        self.streams.iter_mut().find_map(|stream| Some((stream.encoding, stream.receiver.poll_frame()?)))
+    /// The next whole frame of any encoding; without its data when that is not `decoded`.
+    pub(super) fn poll_frame(
+        &mut self,
+        decoded: impl Fn(EncodingIndex) -> bool,
+    ) -> Option<(EncodingIndex, ReceivedFrame)> {
+        self.streams.iter_mut().find_map(|Stream { encoding, receiver, .. }| {
+            let frame = if decoded(*encoding) { receiver.poll_frame() } else { receiver.pass_frame() };
+            Some((*encoding, frame?))
+        })
     }
 
     fn format(&self, pt: Pt) -> Option<Format> {

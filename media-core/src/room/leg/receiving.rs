@@ -10,12 +10,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::camera::{Camera, Shape};
 use super::links::{Link, Links};
 use crate::codec::{CodecError, Picture, Rotation};
-use crate::forward::{Arrival, MediaPacket};
+use crate::forward::{Arrival, MediaPacket, Pool};
 use crate::mix::audio::AudioInput;
 use crate::receive::{AudioReceiver, Format, ReceptionStats, SenderClock, Sound};
 use crate::room::feed::Feed;
@@ -28,6 +26,9 @@ use crate::units::{
     ClockRate, EncodingIndex, MediaKind, MediaTime, MemberKey, Pt, Rid, SeqNo, Ssrc, TransportKey,
 };
 
+/// About a second of sound.
+const SOUND_CHUNK: usize = 4 << 10;
+
 /// The streams of a leg, as far as the peer sends them.
 pub(crate) struct Receiving {
     key: FeedKey,
@@ -38,6 +39,8 @@ pub(crate) struct Receiving {
     video: Option<Section<Camera>>,
     /// As far as the sound has told; each encoding of the camera begins with it.
     clock: SenderClock,
+    /// Payloads of the microphone, for the mix and for those who hear it by itself.
+    sounds: Pool,
     feed: Feed,
     decode: Decode,
     /// A key frame has come of a camera that was not decoded.
@@ -124,6 +127,7 @@ impl Receiving {
             audio: None,
             video: None,
             clock: SenderClock::new(now),
+            sounds: Pool::of_chunks(SOUND_CHUNK),
             feed: Feed::new(key),
             decode: Decode::default(),
             seen: false,
@@ -237,9 +241,9 @@ impl Receiving {
         heard.level = ids.audio_level.and_then(|id| packet.audio_level(id));
         let (own, _) = Onward::read(packet, ids);
         let (room, member, arrived) = (self.key.room, self.member, reach.now);
-        let clock = &self.clock;
+        let (clock, sounds) = (&self.clock, &mut self.sounds);
         let mut hear = |Sound { seq, timestamp, payload }: Sound<'_>, onward: Onward| {
-            let payload = Bytes::copy_from_slice(payload);
+            let payload = sounds.share(payload);
             let captured = clock.local(MediaKind::Audio, timestamp).unwrap_or(arrived);
             let packet =
                 MediaPacket { onward, ..MediaPacket::audio(seq, timestamp, captured, payload.clone()) };
@@ -272,7 +276,10 @@ impl Receiving {
             None
         });
         let mut appeared = false;
-        while let Some((encoding, frame)) = camera.poll_frame() {
+        let is_taken = self.camera == Attention::Taken;
+        while let Some((encoding, frame)) =
+            camera.poll_frame(|encoding| is_taken && self.decode.concerns(encoding))
+        {
             if self.camera == Attention::Ignored {
                 continue;
             }
@@ -493,6 +500,11 @@ fn lost(stats: ReceptionStats) -> u64 {
 }
 
 impl Decode {
+    /// Frames of this encoding are decoded, or may be from one of them on.
+    fn concerns(self, encoding: EncodingIndex) -> bool {
+        self.current == Some(encoding) || self.wanted == Some(encoding)
+    }
+
     /// A frame of this encoding is where decoding goes on from now, and did not until now.
     fn takes(&mut self, encoding: EncodingIndex, keyframe: bool) -> bool {
         let turns = keyframe && self.wanted == Some(encoding) && self.current != Some(encoding);
