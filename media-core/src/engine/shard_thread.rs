@@ -59,6 +59,7 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
         let mut way_out = WayOut { batch: SendBatch::new(self.neighbours.socket()), sealed: Sealed::batch() };
         let gro = ReceiveBatch::enable_gro(self.neighbours.socket());
         tracing::debug!(gso = way_out.batch.has_gso(), gro, "media socket");
+        self.shard.set_levels(way_out.batch.has_gso());
         let mut publish_at = Instant::now();
         loop {
             let began = Instant::now();

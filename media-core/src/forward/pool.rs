@@ -39,8 +39,14 @@ impl Pool {
 
     /// The same bytes, shared.
     pub(crate) fn share(&mut self, payload: &[u8]) -> Bytes {
-        if self.filling.capacity() < payload.len() {
-            let next = self.next_chunk(payload.len());
+        self.join(payload, &[])
+    }
+
+    /// The same bytes one behind the other, shared.
+    pub(crate) fn join(&mut self, payload: &[u8], more: &[u8]) -> Bytes {
+        let len = payload.len() + more.len();
+        if self.filling.capacity() < len {
+            let next = self.next_chunk(len);
             let full = std::mem::replace(&mut self.filling, next);
             // What the pool began with is no chunk: it could never be filled again, and all others wait behind it.
             if self.began && self.full.len() < MAX_CHUNKS {
@@ -49,6 +55,7 @@ impl Pool {
             self.began = true;
         }
         self.filling.extend_from_slice(payload);
+        self.filling.extend_from_slice(more);
         self.filling.split().freeze()
     }
 

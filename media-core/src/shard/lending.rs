@@ -196,7 +196,7 @@ mod tests {
             for (port, outbound) in (0..RECEIVERS).zip(&mut outbound) {
                 loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], port)), outbound);
                 for ((of, payload), seq) in payloads.iter().enumerate().zip(seqs.clone()) {
-                    assert!(loan.push(outbound, &head(seq), Some((of, payload, 4))));
+                    assert!(loan.push(outbound, &head(seq), Some((of, payload, 4..payload.len()))));
                 }
             }
             lender.give(loan);
@@ -232,7 +232,7 @@ mod tests {
         let mut loan = lender.take().unwrap();
         loan.begin(1);
         loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], 1)), &outbound);
-        assert!(loan.push(&mut outbound, &head(1), Some((0, &payload, 4))));
+        assert!(loan.push(&mut outbound, &head(1), Some((0, &payload, 4..1000))));
         lender.give(loan);
         drop(payload);
         assert!(!chunk.try_reclaim(1000), "the loan holds it");
@@ -246,7 +246,7 @@ mod tests {
         let mut loan = lender.take().unwrap();
         loan.begin(1);
         loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], 1)), &outbound);
-        assert!(loan.push(&mut outbound, &head(2), Some((0, &payload, 4))));
+        assert!(loan.push(&mut outbound, &head(2), Some((0, &payload, 4..1000))));
         lender.give(loan);
         drop((payload, lender, borrower));
         assert!(chunk.try_reclaim(1));

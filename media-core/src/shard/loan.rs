@@ -12,6 +12,7 @@
 //! A loan goes round: filled at home, emptied by a helper, filled again. Once it has grown nothing is allocated.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -44,8 +45,8 @@ struct Packet {
     number: Option<Numbered>,
     receiver: usize,
     head: (usize, usize),
-    /// Which payload follows, and from where on.
-    payload: Option<(usize, usize)>,
+    /// Which payload follows, and what of it.
+    payload: Option<(usize, Range<usize>)>,
 }
 
 #[derive(Debug)]
@@ -66,18 +67,18 @@ impl Loan {
         self.receivers.push(Receiver { to, sealer: outbound.sealer() });
     }
 
-    /// An RTP packet of the latest receiver; `rest`: number of its payload in the turn, the payload, and from where on it
-    /// follows the head. False when the association has no number for it.
+    /// An RTP packet of the latest receiver; `rest`: number of its payload in the turn, the payload, and what of it follows
+    /// the head. False when the association has no number for it.
     pub(crate) fn push(
         &mut self,
         outbound: &mut Outbound,
         head: &[u8],
-        rest: Option<(usize, &Bytes, usize)>,
+        rest: Option<(usize, &Bytes, Range<usize>)>,
     ) -> bool {
         let Ok(number) = outbound.number(head) else { return false };
         let start = self.heads.len();
         self.heads.extend_from_slice(head);
-        let payload = rest.map(|(of, payload, from)| (self.payload(of, payload), from));
+        let payload = rest.map(|(of, payload, what)| (self.payload(of, payload), what));
         self.packets.push(Packet {
             number: Some(number),
             receiver: self.receivers.len().saturating_sub(1),
@@ -101,7 +102,8 @@ impl Loan {
     pub(crate) fn seal(&mut self, sealed: &mut Sealed) -> bool {
         while let Some(packet) = self.packets.get_mut(self.next) {
             let head = self.heads.get(packet.head.0..packet.head.1).unwrap_or_default();
-            let rest = packet.payload.and_then(|(of, from)| self.payloads.get(of)?.get(from..));
+            let rest = packet.payload.as_ref();
+            let rest = rest.and_then(|(of, what)| self.payloads.get(*of)?.get(what.clone()));
             let rest = rest.unwrap_or_default();
             if let Some(Receiver { to, sealer }) = self.receivers.get(packet.receiver) {
                 let to = (*to).into();
@@ -134,13 +136,14 @@ impl Loan {
         self.next = 0;
     }
 
-    /// Here of a payload that has this number in the turn.
+    /// Place here of a payload that has this number in the turn. With padding and without, it is two.
     fn payload(&mut self, of: usize, payload: &Bytes) -> usize {
         let new = self.payloads.len();
-        match self.known.get_mut(of) {
-            Some(known) if *known != NONE => return *known,
-            Some(known) => *known = new,
-            None => {}
+        if let Some(known) = self.known.get_mut(of) {
+            if self.payloads.get(*known).is_some_and(|known| known.as_ptr() == payload.as_ptr()) {
+                return *known;
+            }
+            *known = new;
         }
         self.payloads.push(payload.clone());
         new

@@ -8,6 +8,7 @@
 
 mod ids;
 mod lending;
+mod level;
 mod loan;
 mod outbox;
 mod reach;
@@ -175,6 +176,11 @@ impl Shard {
         let done = self.outbox.seal(&mut self.transports, sealed);
         self.counters.count_dropped("seal_refused", self.outbox.take_refused());
         done
+    }
+
+    /// Whether runs of equal packets leave as one message: then packets that differ by little are made equal.
+    pub fn set_levels(&mut self, levels: bool) {
+        self.outbox.set_levels(levels);
     }
 
     /// Hands over to those who help now what they are to seal and send of what waits.

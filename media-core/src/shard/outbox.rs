@@ -18,7 +18,9 @@
 use bytes::Bytes;
 
 use super::Sealed;
+use super::level::{Group, PADDING};
 use super::spread::{Spread, Way};
+use crate::forward::Pool;
 use crate::transport::{Path, Transports, place};
 use crate::units::TransportKey;
 
@@ -29,12 +31,19 @@ const FULL: usize = 32_768;
 const RECENT: usize = 8;
 /// Ends a chain.
 const END: usize = usize::MAX;
+/// The P bit, RFC 3550 §5.1.
+const PADDED: u8 = 0x20;
 
 /// Plaintext packets of one turn.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     heads: Vec<u8>,
     payloads: Vec<Bytes>,
+    /// Whether packets are made equally long, for runs of them leave as one message.
+    levels: bool,
+    /// By number of a payload: the same with padding behind it, once somebody needed that.
+    padded: Vec<Option<Bytes>>,
+    pool: Pool,
     waiting: Vec<Waiting>,
     destinations: Vec<Destination>,
     /// By place of a transport: where in `destinations` it was last.
@@ -56,10 +65,11 @@ struct Waiting {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// Goes on with `payloads[of]` from there on.
+    /// Goes on with `payloads[of]` from there on, and with so much padding.
     Rtp {
         of: usize,
         from: usize,
+        padding: usize,
     },
     /// Wholly in its head.
     WholeRtp,
@@ -73,6 +83,7 @@ struct Destination {
     to: To,
     first: usize,
     last: usize,
+    is_level: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +93,15 @@ enum To {
 }
 
 impl Outbox {
+    /// Runs of equal packets leave as one message: what differs by little is padded.
+    pub(crate) fn set_levels(&mut self, levels: bool) {
+        self.levels = levels;
+    }
+
     /// A datagram as it is.
     pub(crate) fn push(&mut self, to: Path, bytes: &[u8]) {
         let at = self.destinations.len();
-        self.destinations.push(Destination { to: To::Path(to), first: END, last: END });
+        self.destinations.push(Destination { to: To::Path(to), first: END, last: END, is_level: false });
         self.chain(at, bytes, What::Ready);
     }
 
@@ -99,7 +115,7 @@ impl Outbox {
     pub(crate) fn push_rtp(&mut self, to: TransportKey, head: &[u8], payload: &Bytes, from: usize) {
         let of = self.payload(payload);
         let at = self.destination(to);
-        self.chain(at, head, What::Rtp { of, from });
+        self.chain(at, head, What::Rtp { of, from, padding: 0 });
     }
 
     /// A compound RTCP packet.
@@ -145,11 +161,14 @@ impl Outbox {
                 spread.found_full(refused, bound);
                 continue;
             };
+            self.level(at);
             let (before, mut unnumbered) = (loan.len(), 0);
             loan.begin_receiver(to, outbound);
             self.keep_reports(at, |outbox, waiting| {
                 let rest = match waiting.what {
-                    What::Rtp { of, from } => outbox.payloads.get(of).map(|payload| (of, payload, from)),
+                    What::Rtp { of, from, padding } => {
+                        outbox.rest(of, padding).map(|(payload, end)| (of, payload, from..end))
+                    }
                     What::WholeRtp | What::Rtcp | What::Ready => None,
                 };
                 unnumbered += u64::from(!loan.push(outbound, outbox.head(waiting), rest));
@@ -188,7 +207,9 @@ impl Outbox {
 
     /// Seals what fits; false when some still waits.
     pub(crate) fn seal(&mut self, transports: &mut Transports, sealed: &mut Sealed) -> bool {
-        while let Some(destination) = self.destinations.get(self.next).copied() {
+        while self.next < self.destinations.len() {
+            self.level(self.next);
+            let Some(destination) = self.destinations.get(self.next).copied() else { break };
             let left = match destination.to {
                 To::Path(to) => self.copy_chain(to, destination.first, sealed),
                 To::Transport(key) => self.seal_chain(transports, key, destination.first, sealed),
@@ -203,6 +224,77 @@ impl Outbox {
         }
         self.clear();
         true
+    }
+
+    /// Pads what of a destination's packets differs by so little that they are one run then.
+    fn level(&mut self, destination: usize) {
+        let levels = self.levels;
+        let Some(it) = self.destinations.get_mut(destination) else { return };
+        if !levels || std::mem::replace(&mut it.is_level, true) || it.first == it.last {
+            return;
+        }
+        let mut first = it.first;
+        while let Some(waiting) = self.waiting.get(first) {
+            let (mut group, mut end) = (Group::default(), first);
+            while let Some(size) = self.size(end)
+                && group.takes(size)
+            {
+                end = self.waiting.get(end).map_or(END, |waiting| waiting.next);
+            }
+            if end == first {
+                // Not of a group: a report.
+                first = waiting.next;
+                continue;
+            }
+            if let Some(size) = group.size() {
+                self.pad(first, end, size);
+            }
+            first = end;
+        }
+    }
+
+    /// The size of a packet that may be padded.
+    fn size(&self, at: usize) -> Option<usize> {
+        let waiting = self.waiting.get(at)?;
+        match waiting.what {
+            What::Rtp { of, from, padding } => {
+                let payload = self.payloads.get(of)?.len().saturating_sub(from);
+                Some(waiting.head.1 - waiting.head.0 + payload + padding)
+            }
+            What::WholeRtp | What::Rtcp | What::Ready => None,
+        }
+    }
+
+    /// Pads packets of a chain up to `size`, but for the last one before `end`.
+    fn pad(&mut self, mut at: usize, end: usize, size: usize) {
+        while let Some(missing) = self.size(at).map(|it| size.saturating_sub(it)) {
+            let Some(Waiting { head, what, next }) = self.waiting.get_mut(at) else { return };
+            if *next == end {
+                return;
+            }
+            at = *next;
+            let What::Rtp { of, padding, .. } = what else { return };
+            if missing == 0 {
+                continue;
+            }
+            *padding = missing;
+            if let Some(byte) = self.heads.get_mut(head.0) {
+                *byte |= PADDED;
+            }
+            if self.padded.len() <= *of {
+                self.padded.resize(*of + 1, None);
+            }
+            if let (Some(place), Some(payload)) = (self.padded.get_mut(*of), self.payloads.get(*of)) {
+                place.get_or_insert_with(|| self.pool.join(payload, &PADDING));
+            }
+        }
+    }
+
+    /// A payload, and where it ends with so much padding.
+    fn rest(&self, of: usize, padding: usize) -> Option<(&Bytes, usize)> {
+        let payload = self.payloads.get(of)?;
+        let padded = if padding == 0 { Some(payload) } else { self.padded.get(of)?.as_ref() };
+        Some((padded?, payload.len() + padding))
     }
 
     fn copy_chain(&self, to: Path, mut at: usize, sealed: &mut Sealed) -> usize {
@@ -237,7 +329,10 @@ impl Outbox {
         while let Some(&waiting) = self.waiting.get(at) {
             let head = self.head(&waiting);
             let rest = match waiting.what {
-                What::Rtp { of, from } => self.payloads.get(of).and_then(|all| all.get(from..)),
+                What::Rtp { of, from, padding } => {
+                    let it = self.rest(of, padding);
+                    it.and_then(|(payload, end)| payload.get(from..end))
+                }
                 What::WholeRtp | What::Rtcp | What::Ready => None,
             };
             let rest = rest.unwrap_or_default();
@@ -308,7 +403,12 @@ impl Outbox {
         let is_of_this_turn = |it: &Destination| it.to == To::Transport(key);
         if *at < self.next || !self.destinations.get(*at).is_some_and(is_of_this_turn) {
             *at = new;
-            self.destinations.push(Destination { to: To::Transport(key), first: END, last: END });
+            self.destinations.push(Destination {
+                to: To::Transport(key),
+                first: END,
+                last: END,
+                is_level: false,
+            });
         }
         *at
     }
@@ -329,6 +429,7 @@ impl Outbox {
     fn clear(&mut self) {
         self.heads.clear();
         self.payloads.clear();
+        self.padded.clear();
         self.waiting.clear();
         self.destinations.clear();
         self.next = 0;
