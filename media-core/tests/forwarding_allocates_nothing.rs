@@ -16,6 +16,8 @@
 mod allocations;
 #[path = "forwarding/camera.rs"]
 mod camera;
+#[path = "forwarding/extensions.rs"]
+mod extensions;
 mod fan_out;
 #[path = "forwarding/hall.rs"]
 mod hall;

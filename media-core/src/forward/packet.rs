@@ -65,8 +65,9 @@ pub struct Vp8Numbers {
 const OWN: usize = 16;
 
 impl MediaPacket {
-    /// How much of the payload belongs to a receiver's head; the rest is the same for all.
-    pub(crate) fn own_len(&self) -> usize {
+    /// How much of the payload belongs to a receiver's head ([`super::Slot::take`]); the rest is the same for all.
+    #[must_use]
+    pub fn own_len(&self) -> usize {
         self.payload.len().min(OWN)
     }
 
