@@ -70,15 +70,23 @@ impl Acknowledged {
         Some(bytes as f64 * 8e6 / span as f64)
     }
 
-    /// What was sent in a time needed longer than that to come.
+    /// What was sent in a time needed longer than that to come: all along, not by one leap, which is another path's delay.
     pub(super) fn is_saturated(&self) -> bool {
-        let oldest = self.recent().min_by_key(|bucket| bucket.number);
-        let newest = self.recent().max_by_key(|bucket| bucket.number);
-        let Some((oldest, newest)) = oldest.zip(newest) else { return false };
-        let arriving = newest.last_arrived - oldest.first_arrived;
+        let from = self.latest.saturating_sub(WINDOW_US / BUCKET_US);
+        let mut ends: Option<(Bucket, Bucket)> = None;
+        let mut leap = 0;
+        for number in from.saturating_add(1)..=self.latest {
+            let bucket = self.buckets.get(place(number)).filter(|it| it.number == number && it.bytes > 0);
+            let Some(bucket) = bucket.copied() else { continue };
+            let before = ends.map_or(bucket, |(_, before)| before);
+            let later = (bucket.first_arrived - before.last_arrived) - (bucket.first_sent - before.last_sent);
+            leap = leap.max(later);
+            ends = Some((ends.map_or(bucket, |(oldest, _)| oldest), bucket));
+        }
+        let Some((oldest, newest)) = ends else { return false };
+        let arriving = newest.last_arrived - oldest.first_arrived - leap;
         let sending = newest.last_sent - oldest.first_sent;
-        let stretched = arriving as f64 > sending as f64 * STRETCHED;
-        stretched && arriving - sending > STRETCH_LEAST_US
+        arriving as f64 > sending as f64 * STRETCHED && arriving - sending > STRETCH_LEAST_US
     }
 
     fn recent(&self) -> impl Iterator<Item = &Bucket> {
@@ -112,6 +120,13 @@ mod tests {
         let rate = acknowledged.rate().unwrap();
         assert!((rate - 400_000.0).abs() < 40_000.0, "{rate}");
         assert!(acknowledged.is_saturated());
+        // One leap of the delay is not what a narrow path does.
+        let mut leapt = Acknowledged::default();
+        for n in 0..40 {
+            let delay = if n < 30 { 0 } else { 120_000 };
+            leapt.on_arrival(n * 10_000, n * 10_000 + delay, 1000);
+            assert!(!leapt.is_saturated(), "{n}");
+        }
         // A silence is not a low rate.
         acknowledged.on_arrival(60_000_000, 60_000_000, 1000);
         assert_eq!(acknowledged.rate(), None);

@@ -128,7 +128,10 @@ impl RateControl {
         }
         // A short queue may be a single burst, and what arrives then an average of it and of the calm before.
         let least = if signals.severe { 0.0 } else { self.rate * MILD };
-        let lowered = (capacity * DECREASE).max(least);
+        // … and what an idle leg gets through without filling it, it carries.
+        let idle = !signals.saturated && arriving < self.rate * DECREASE;
+        let carried = if idle { arriving } else { 0.0 };
+        let lowered = (capacity * DECREASE).max(least).max(carried);
         self.decreased_us = Some(now_us);
         if lowered < self.rate {
             self.rate = lowered;

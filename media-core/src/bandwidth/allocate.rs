@@ -12,8 +12,9 @@
 //!  3. the next encoding, first with half its pictures, then with all; the most important slot one round ahead
 //! ```
 //!
-//! [`Allocator`] adds time: down at once, up one encoding at a time, with headroom, and after a wait that grows when a step
-//! up had to be taken back soon.
+//! [`Allocator`] adds time: down at once, by one encoding a time; what would have to rest keeps the least of it for a while,
+//! for an estimate that dips comes back, and a picture that stops is worse than a queue; up one encoding at a time, with
+//! headroom, and after a wait that grows when a step up had to be taken back soon.
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,10 @@ const HEADROOM_PERCENT: u64 = 18;
 /// What was paused for want of budget comes back when this much is free: it begins with a key frame, which on a narrow link
 /// makes a queue that would pause it again.
 const BACK_PERCENT: u64 = 50;
+/// What does not fit even at its least is shown for this long nevertheless.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Steps down that follow each other within this time have one cause.
+const ONE_FALL: Duration = Duration::from_secs(1);
 /// Between two steps up, and at most after failures.
 const HOLD: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(20));
 /// With a budget this much above what failed before, in percent, the path is another one, and the failure does not count.
@@ -69,6 +74,12 @@ impl EncodingRates {
     #[must_use]
     pub fn top(&self) -> u8 {
         self.count.saturating_sub(1)
+    }
+
+    /// None of them less than this.
+    #[must_use]
+    pub fn at_least(self, least: Bitrate) -> Self {
+        Self { rates: self.rates.map(|rate| rate.max(least)), ..self }
     }
 
     fn rate(&self, temporal: u8) -> Bitrate {
@@ -153,6 +164,14 @@ impl Stairs {
     fn last(&self) -> Option<Rung> {
         self.rung(self.count.checked_sub(1)?)
     }
+
+    /// Down towards `goal`, but to the next smaller encoding only, and there to the least of it.
+    fn one_down(&self, current: Choice, goal: Choice) -> Choice {
+        let rungs = || self.rungs.iter().take(self.count).flatten().map(|rung| rung.choice);
+        let next = rungs().filter(|it| it.encoding < current.encoding).map(|it| it.encoding).max();
+        let least = rungs().find(|it| Some(it.encoding) == next);
+        least.map_or(goal, |least| least.max(goal))
+    }
 }
 
 /// How far each slot has come, and what the first step that did not fit would have cost in all.
@@ -214,6 +233,8 @@ pub struct Allocator {
     failed_at: Option<Instant>,
     /// What was too much then.
     failed: Bitrate,
+    /// Since then something does not fit at all.
+    short_since: Option<Instant>,
     hold: Duration,
     stairs: Vec<Stairs>,
     down: Walk,
@@ -227,6 +248,7 @@ impl Default for Allocator {
             raised_at: None,
             failed_at: None,
             failed: Bitrate(0),
+            short_since: None,
             hold: HOLD.0,
             stairs: Vec::new(),
             down: Walk::default(),
@@ -256,7 +278,8 @@ impl Allocator {
         let plenty = video >= self.failed.0 * (100 + PLENTY_PERCENT) / 100;
         let hold = if plenty { HOLD.0 } else { self.hold };
         let mut may_raise = self.raised_at.is_none_or(|at| now.saturating_duration_since(at) >= hold);
-        let (mut raised, mut lowered) = (false, false);
+        let (mut raised, mut lowered, mut falling) = (false, false, false);
+        let is_patient = self.is_patient(now, slots);
         out.clear();
         for (at, (slot, stairs)) in slots.iter().zip(&self.stairs).enumerate() {
             let (most, safe) = (self.down.choice(at, stairs), self.up.choice(at, stairs));
@@ -278,19 +301,20 @@ impl Allocator {
                     safe
                 }
                 (None, Some(_) | None) => None,
-                (Some(_), most) => {
-                    lowered = true;
-                    most
+                (Some(current), most) => {
+                    let least = stairs.rung(0).map(|rung| rung.choice).filter(|_| is_patient);
+                    let next = most.or(least).map(|goal| stairs.one_down(current, goal.min(current)));
+                    lowered |= next != slot.current;
+                    falling |= next != most;
+                    next
                 }
             };
             out.push(next);
         }
-        self.fit(Bitrate(video), slots, out);
-        if lowered {
-            let before = slots.iter().map(|slot| slot.rate(slot.current).0).sum();
-            self.failed = Bitrate(before);
+        if !falling {
+            self.fit(Bitrate(video), slots, out);
         }
-        self.learn(now, raised, lowered);
+        self.learn(now, raised, lowered.then(|| slots.iter().map(|slot| slot.rate(slot.current).0).sum()));
         let wanted = self.up.next?;
         Some(Bitrate(wanted.0 * (100 + HEADROOM_PERCENT) / 100 + audio.0))
     }
@@ -305,11 +329,26 @@ impl Allocator {
         }
     }
 
-    fn learn(&mut self, now: Instant, raised: bool, lowered: bool) {
+    /// What does not fit at all has not been so for long.
+    fn is_patient(&mut self, now: Instant, slots: &[Slot<'_>]) -> bool {
+        let mut each = slots.iter().zip(&self.stairs).enumerate();
+        let short =
+            each.any(|(at, (slot, stairs))| slot.current.is_some() && self.down.choice(at, stairs).is_none());
+        self.short_since = self.short_since.filter(|_| short).or(short.then_some(now));
+        self.short_since.is_none_or(|since| now.saturating_duration_since(since) < PATIENCE)
+    }
+
+    /// `lowered`: what all took before, when it was too much.
+    fn learn(&mut self, now: Instant, raised: bool, lowered: Option<u64>) {
         let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
-        if lowered {
-            if since(self.raised_at).is_some_and(|since| since < FAILED_WITHIN) {
-                self.hold = (self.hold * 2).min(HOLD.1);
+        if let Some(before) = lowered {
+            if since(self.failed_at).is_some_and(|since| since < ONE_FALL) {
+                self.failed.0 = self.failed.0.max(before);
+            } else {
+                self.failed.0 = before;
+                if since(self.raised_at).is_some_and(|since| since < FAILED_WITHIN) {
+                    self.hold = (self.hold * 2).min(HOLD.1);
+                }
             }
             self.failed_at = Some(now);
             self.raised_at = Some(now);
@@ -404,7 +443,8 @@ mod tests {
                 slots.iter().map(|current| Slot { current: *current, ..slot(encodings) }).collect();
             let budget = Bitrate::kbps(budget(ms));
             allocator.decide(start + MS * ms, budget, Bitrate::kbps(40), &offered, &mut out);
-            assert!(total(&offered, &out) + 40_000 <= budget.0.max(40_000));
+            let falls = out.iter().zip(&*slots).any(|(to, from)| to < from);
+            assert!(falls || total(&offered, &out) + 40_000 <= budget.0.max(40_000));
             if out != slots {
                 slots.copy_from_slice(&out);
                 changes.push((ms, out.clone()));
@@ -418,7 +458,7 @@ mod tests {
         let (camera, start) = (camera(), Instant::now());
         let (mut allocator, mut slots) = (Allocator::default(), vec![choice(2, 2)]);
         let down = run(&mut allocator, &camera, &mut slots, (0, 1000), start, |_| 330);
-        assert_eq!(down, [(0, vec![choice(0, 2)])]);
+        assert_eq!(down, [(0, vec![choice(1, 1)]), (100, vec![choice(0, 2)])]);
         // 400 fits into 500, but not with headroom.
         assert_eq!(run(&mut allocator, &camera, &mut slots, (1000, 9000), start, |_| 500), []);
         let up = run(&mut allocator, &camera, &mut slots, (9000, 12_000), start, |_| 4000);
@@ -428,13 +468,30 @@ mod tests {
         let mut held = Vec::new();
         let mut at = 12_000;
         for _ in 0..4 {
-            let fell = run(&mut allocator, &camera, &mut slots, (at, at + 100), start, |_| 330);
-            assert_eq!(fell.len(), 1);
-            let rose = run(&mut allocator, &camera, &mut slots, (at + 100, at + 20_000), start, |_| 2200);
+            let fell = run(&mut allocator, &camera, &mut slots, (at, at + 200), start, |_| 330);
+            assert_eq!(fell.len(), 2);
+            let rose = run(&mut allocator, &camera, &mut slots, (at + 200, at + 20_000), start, |_| 2200);
             held.push(rose[0].0 - at);
             at = rose.last().unwrap().0 + 100;
         }
         assert!(held.windows(2).all(|pair| pair[1] > pair[0]), "{held:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_at_all_is_kept_at_its_least_for_a_while() {
+        let (camera, start) = (camera(), Instant::now());
+        let (mut allocator, mut slots) = (Allocator::default(), vec![choice(0, 2)]);
+        let mut decide = |slots: &mut Vec<Option<Choice>>, ms: u32, kbps| {
+            let (mut out, offered) = (Vec::new(), [Slot { current: slots[0], ..slot(&camera) }]);
+            allocator.decide(start + MS * ms, Bitrate::kbps(kbps), Bitrate::kbps(40), &offered, &mut out);
+            slots.clone_from(&out);
+            out[0]
+        };
+        assert_eq!(decide(&mut slots, 0, 60), choice(0, 0));
+        assert_eq!(decide(&mut slots, 900, 60), choice(0, 0));
+        assert_eq!(decide(&mut slots, 950, 140), choice(0, 0), "a dip was all it was");
+        assert_eq!(decide(&mut slots, 1100, 60), choice(0, 0));
+        assert_eq!(decide(&mut slots, 2100, 60), None);
     }
 
     #[test]

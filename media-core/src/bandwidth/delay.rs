@@ -4,9 +4,11 @@
 //! out: [`Usage`] of the path, and how long its queue is now
 //!
 //! ```text
-//! packets ─► groups sent within 5 ms ─► Δarrival − Δsent ─► smoothed sum ─► slope of a line ─► compared with a threshold
-//!                                                                                          that follows its noise
+//! packets ─► groups sent within 5 ms ─► Δ of their least delay ─► smoothed sum ─► slope of a line ─► compared with a
+//!                                                                                threshold that follows its noise
 //! ```
+//!
+//! Of a group its quickest packet counts: one that others overtook on the way says nothing of a queue.
 //!
 //! draft-ietf-rmcat-gcc-02 §5, with a line fitted to the sum of gradients (as browsers do since 2016) where the draft has
 //! a Kalman filter: it needs no model of the noise, and finds a slow growth as well as a sudden one.
@@ -37,9 +39,10 @@ const FOLLOW_DOWN: f64 = 0.039;
 const SPIKE: f64 = 15.0;
 /// Overuse must last this long, milliseconds, and over more than one group.
 const OVERUSE_MS: f64 = 10.0;
-/// The shortest delay is sought over two windows of this length: long enough to see an empty queue, short enough to
-/// forget a path that has been left.
-const BASE_WINDOW_US: i64 = 10_000_000;
+/// The shortest delay is sought over so many seconds: enough to see an empty queue.
+const BASE_SECONDS: usize = 10;
+/// Who sends less than the path has shown to carry makes no queue: what delay stays then is the path's, which has changed.
+const BASE_SECONDS_QUIET: usize = 2;
 
 /// How the path is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub(super) struct DelayDetector {
     last_slope: f64,
     usage: Usage,
     base: Base,
+    is_quiet: bool,
     /// How much later than the quickest packets the latest ones came, smoothed, microseconds.
     queue_us: f64,
     /// Mean size of a gradient, microseconds.
@@ -77,6 +81,8 @@ struct Group {
     last_sent: i64,
     first_arrived: i64,
     last_arrived: i64,
+    /// Of its quickest packet; both clocks are in it.
+    least_delay: i64,
 }
 
 impl DelayDetector {
@@ -92,6 +98,7 @@ impl DelayDetector {
             last_slope: 0.0,
             usage: Usage::Normal,
             base: Base::default(),
+            is_quiet: false,
             queue_us: 0.0,
             noise_us: 0.0,
         }
@@ -111,12 +118,13 @@ impl DelayDetector {
         self.noise_us
     }
 
+    /// For a while less has been sent than the path carries.
+    pub(super) fn set_quiet(&mut self, is_quiet: bool) {
+        self.is_quiet = is_quiet;
+    }
+
     /// One packet, in the order of sending.
     pub(super) fn on_arrival(&mut self, sent: i64, arrived: i64) {
-        let one_way = arrived - sent;
-        let excess = one_way - self.base.update(arrived, one_way);
-        self.queue_us += (to_f64(excess) - self.queue_us) * 0.2;
-
         let Some(group) = &mut self.group else {
             self.group = Some(Group::of(sent, arrived));
             return;
@@ -127,6 +135,7 @@ impl DelayDetector {
         if group.takes(sent, arrived) {
             group.last_sent = group.last_sent.max(sent);
             group.last_arrived = group.last_arrived.max(arrived);
+            group.least_delay = group.least_delay.min(arrived - sent);
             return;
         }
         let whole = *group;
@@ -138,14 +147,16 @@ impl DelayDetector {
 
     fn on_groups(&mut self, before: Group, group: Group) {
         let sent = group.last_sent - before.last_sent;
-        let arrived = group.last_arrived - before.last_arrived;
-        if arrived < 0 || (arrived - sent).abs() > LEAP_US {
-            *self = Self::new();
+        let later = group.least_delay - before.least_delay;
+        if later.abs() > LEAP_US {
+            *self = Self { is_quiet: self.is_quiet, ..Self::new() };
             return;
         }
-        self.noise_us += (to_f64((arrived - sent).abs()) - self.noise_us) * 0.05;
-        let gradient = to_f64(arrived - sent) / 1000.0;
-        let slope = self.trend.update(to_f64(group.last_arrived) / 1000.0, gradient);
+        let seconds = if self.is_quiet { BASE_SECONDS_QUIET } else { BASE_SECONDS };
+        let excess = group.least_delay - self.base.update(group.last_arrived, group.least_delay, seconds);
+        self.queue_us += (to_f64(excess) - self.queue_us) * 0.4;
+        self.noise_us += (to_f64(later.abs()) - self.noise_us) * 0.05;
+        let slope = self.trend.update(to_f64(group.last_arrived) / 1000.0, to_f64(later) / 1000.0);
         self.detect(slope, to_f64(sent) / 1000.0, group.last_arrived);
     }
 
@@ -184,7 +195,13 @@ impl DelayDetector {
 
 impl Group {
     fn of(sent: i64, arrived: i64) -> Self {
-        Self { first_sent: sent, last_sent: sent, first_arrived: arrived, last_arrived: arrived }
+        Self {
+            first_sent: sent,
+            last_sent: sent,
+            first_arrived: arrived,
+            last_arrived: arrived,
+            least_delay: arrived - sent,
+        }
     }
 
     fn takes(&self, sent: i64, arrived: i64) -> bool {
@@ -192,7 +209,10 @@ impl Group {
             return true;
         }
         let after = arrived - self.last_arrived;
-        after <= BURST_US && after < sent - self.last_sent && arrived - self.first_arrived < BURST_MAX_US
+        // Packets that were overtaken make time run backwards a little; a leap does so for good.
+        (-BURST_MAX_US..=BURST_US).contains(&after)
+            && after < sent - self.last_sent
+            && arrived - self.first_arrived < BURST_MAX_US
     }
 }
 
@@ -252,22 +272,26 @@ impl Trend {
 /// The shortest one-way delay lately; both clocks are in it, so only differences count.
 #[derive(Debug, Default)]
 struct Base {
-    /// Since when the current window runs, and its least.
-    current: Option<(i64, i64)>,
-    former: Option<i64>,
+    /// Of each of the latest seconds, the newest first.
+    least: [Option<i64>; BASE_SECONDS],
+    /// Which second the newest is.
+    second: i64,
 }
 
 impl Base {
-    fn update(&mut self, at: i64, one_way: i64) -> i64 {
-        let (since, least) = self.current.unwrap_or((at, one_way));
-        self.current = if at - since > BASE_WINDOW_US {
-            self.former = Some(least);
-            Some((at, one_way))
-        } else {
-            Some((since, least.min(one_way)))
-        };
-        let least = self.current.map_or(one_way, |(_, least)| least);
-        self.former.map_or(least, |former| former.min(least))
+    /// Takes a delay in; gives the least of so many seconds.
+    fn update(&mut self, at: i64, delay: i64, seconds: usize) -> i64 {
+        let second = at.div_euclid(1_000_000);
+        let passed = usize::try_from(second - self.second).unwrap_or(0).min(BASE_SECONDS);
+        if passed > 0 {
+            self.least.rotate_right(passed);
+            self.least.iter_mut().take(passed).for_each(|least| *least = None);
+            self.second = second;
+        }
+        if let Some(newest) = self.least.first_mut() {
+            *newest = Some(newest.map_or(delay, |least| least.min(delay)));
+        }
+        self.least.iter().take(seconds).flatten().copied().min().unwrap_or(delay)
     }
 }
 

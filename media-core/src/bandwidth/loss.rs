@@ -5,7 +5,8 @@
 //!
 //! A full queue loses because of us, a radio link whatever we do. Losses up to a tenth while there is no queue are taken
 //! for the link's; larger ones are told apart by trying: when they stay after the rate was lowered three times, they are the
-//! link's too. Only what exceeds the link's own losses counts.
+//! link's too. Only what exceeds the link's own losses counts, and only as far as so few packets can tell: among a hundred,
+//! 5 % may as well be 2 or 8.
 
 /// Judged over at least this many packets, and this long.
 const LEAST_PACKETS: u32 = 20;
@@ -25,6 +26,14 @@ const BELOW_OVERFLOW: f64 = 0.9;
 const LEARN: f64 = 0.2;
 /// Losses that stay at this part of what they were after three decreases are the link's.
 const REMAINING: f64 = 0.7;
+/// One fall for a queue goes no further down than to this part; more losses than [`HIGH`] leave no doubt.
+const MILD: f64 = 0.7;
+/// A packet that is reported missing may still come in one of so many reports: then it was only late.
+const LATE_REPORTS: usize = 3;
+/// Deviations that an excess must have beyond its limit, and packets that the average is worth in that: each window
+/// leaves much of those before in it.
+const SURE: f64 = 1.65;
+const WORTH: f64 = 150.0;
 /// Growth of the limit per calm window.
 const RELEASE: f64 = 1.05;
 
@@ -45,6 +54,8 @@ pub(super) struct Seen {
 pub(super) struct LossControl {
     window_from: Option<i64>,
     lost: u32,
+    /// What the latest reports did not have.
+    missing: [u32; LATE_REPORTS],
     total: u32,
     average: Option<f64>,
     /// Of the latest window.
@@ -63,6 +74,7 @@ impl LossControl {
         Self {
             window_from: None,
             lost: 0,
+            missing: [0; LATE_REPORTS],
             total: 0,
             average: None,
             latest: 0.0,
@@ -93,14 +105,26 @@ impl LossControl {
         self.excess() > CALM
     }
 
-    /// A packet came, or did not; `late` when it was counted as lost before.
+    /// A packet came, or did not; `late` when it was reported missing before.
     pub(super) fn on_packet(&mut self, came: bool, late: bool) {
         if late {
-            self.lost = self.lost.saturating_sub(1);
+            if let Some(missing) = self.missing.iter_mut().find(|missing| **missing > 0) {
+                *missing -= 1;
+            } else {
+                self.lost = self.lost.saturating_sub(1);
+            }
             return;
         }
         self.total += 1;
-        self.lost += u32::from(!came);
+        let [newest, ..] = &mut self.missing;
+        *newest += u32::from(!came);
+    }
+
+    /// A report has ended: what was missing long enough is lost.
+    pub(super) fn on_report_end(&mut self) {
+        self.missing.rotate_right(1);
+        let [newest, ..] = &mut self.missing;
+        self.lost += std::mem::take(newest);
     }
 
     /// The losses of a whole report, for peers that tell no more: in 1/256.
@@ -130,9 +154,12 @@ impl LossControl {
             self.own = if is_first { believed } else { self.own + LEARN * (believed - self.own) };
         }
         let excess = average - self.own;
-        if queue && excess > OVERFLOW {
-            self.decrease(now_us, seen, seen.arriving.min(sending) * BELOW_OVERFLOW);
-        } else if average > HIGH && excess > CALM {
+        let unsure = SURE * (average * (1.0 - average) / WORTH).sqrt();
+        if queue && excess > OVERFLOW + unsure {
+            let before = self.limit.map_or(sending, |limit| limit.min(sending));
+            let least = if excess > HIGH + unsure { 0.0 } else { before * MILD };
+            self.decrease(now_us, seen, (seen.arriving.min(before) * BELOW_OVERFLOW).max(least));
+        } else if average > HIGH && excess > CALM.max(unsure) {
             let from = self.limit.map_or(sending, |limit| limit.min(sending));
             self.decrease(now_us, seen, from * (1.0 - 0.5 * excess));
         } else if excess < CALM {
@@ -180,6 +207,7 @@ mod tests {
             let lost = owed >= 1.0;
             owed -= f64::from(u8::from(lost));
             control.on_packet(!lost, false);
+            control.on_report_end();
             let seen = Seen { sending: rate, arriving: rate, rtt_us: 50_000, queue: false };
             control.update(n * 10_000, &seen);
             rate = control.limit().map_or(1e6, |limit| limit.min(1e6));
@@ -209,6 +237,7 @@ mod tests {
         let mut control = LossControl::new();
         for n in 0..100 {
             control.on_packet(false, false);
+            control.on_report_end();
             control.on_packet(true, true);
             control.update(n * 10_000, &SEEN);
         }

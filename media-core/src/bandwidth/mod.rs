@@ -57,6 +57,9 @@ const SEVERE_LOSS: f64 = 0.1;
 const DRAIN_LEAST: f64 = 0.3;
 /// A queue is ours to drain this long after the path forced the rate down.
 const DRAIN_US: i64 = 5_000_000;
+/// Less than this part of the rate, for so long, makes no queue.
+const QUIET: f64 = 0.75;
+const QUIET_US: i64 = 1_000_000;
 /// Packets sent and no report for this long beyond two round trips: the path is down, or too narrow for anything.
 const SILENCE_US: i64 = 600_000;
 const SILENCE_PACKETS: u32 = 10;
@@ -91,6 +94,7 @@ pub struct Bandwidth {
     sent: SentRate,
     clock_us: Option<i64>,
     reported_us: i64,
+    quiet_since_us: Option<i64>,
     unanswered: u32,
 }
 
@@ -121,6 +125,7 @@ impl Bandwidth {
             sent: SentRate::default(),
             clock_us: None,
             reported_us: 0,
+            quiet_since_us: None,
             unanswered: 0,
         }
     }
@@ -156,10 +161,12 @@ impl Bandwidth {
             newest_sent = newest_sent.max(Some(outcome.sent_us));
             self.acknowledged.on_arrival(outcome.sent_us, arrived, outcome.size);
             // A probe makes a queue of its own, which says nothing of the media.
-            if outcome.cluster.is_none() {
+            // What was overtaken is not what the queue held up.
+            if outcome.cluster.is_none() && !outcome.was_lost {
                 self.delay.on_arrival(outcome.sent_us, arrived);
             }
         }
+        self.loss.on_report_end();
         let Some(newest_sent) = newest_sent else { return };
         self.source = Source::TransportCc;
         self.reported_us = now_us;
@@ -182,9 +189,11 @@ impl Bandwidth {
     fn decide(&mut self, now_us: i64) {
         let acknowledged = self.acknowledged.rate();
         let rtt_us = self.rtt_us();
-        let queue = self.delay.usage() == Usage::Over
-            || self.delay.queue_ms() > QUEUE_MS / 2.0 + self.delay.noise_us() / 500.0;
+        let queue = self.delay.queue_ms() > QUEUE_MS / 2.0 + self.delay.noise_us() / 500.0;
         let arriving = acknowledged.unwrap_or(self.rate());
+        let is_quiet = self.delay.usage() != Usage::Over && arriving < self.rate() * QUIET;
+        self.quiet_since_us = self.quiet_since_us.filter(|_| is_quiet).or(is_quiet.then_some(now_us));
+        self.delay.set_quiet(self.quiet_since_us.is_some_and(|since| now_us - since > QUIET_US));
         // What little an idle leg sends is not what its path carries.
         let sending = self.rate().min((arriving * 1.5).max(self.rate() / 2.0));
         self.loss.update(now_us, &Seen { sending, arriving, rtt_us, queue });

@@ -3,7 +3,7 @@
 //! in:  packets on their way out, the estimate
 //! out: the same packets: at once while the bucket has room, else when it has drained
 //!
-//! A leaky bucket that drains at 2.5 times the estimate and holds ten milliseconds of that: on a wide path an ordinary
+//! A leaky bucket that drains at 5/3 of the estimate and holds ten milliseconds of that: on a wide path an ordinary
 //! picture passes as a whole and nothing ever waits. Sound never waits, it only fills the bucket. Repeats pass before
 //! pictures that wait, for they mend what was shown; padding only when nothing waits.
 //!
@@ -18,8 +18,9 @@ use crate::units::Bitrate;
 
 /// Waiting packets are looked after this often.
 pub const TICK: Duration = Duration::from_millis(5);
-/// Drain, relative to the estimate: the reserve lets a key frame through in time.
-const FACTOR: (u64, u64) = (5, 2);
+/// Drain, relative to the estimate: the reserve lets a key frame through in time, and makes a queue in front of a narrow
+/// link that is too short to be taken for congestion.
+const FACTOR: (u64, u64) = (5, 3);
 /// What the bucket holds.
 const BURST: Duration = Duration::from_millis(10);
 /// … and at least: two packets.
@@ -91,6 +92,7 @@ impl<P> Pacer<P> {
             Kind::Padding => self.video.is_empty(),
         };
         if passes {
+            self.drain(now);
             self.fill(size);
         }
         self.dropped += u64::from(kind == Kind::Repeat && !passes);
@@ -164,9 +166,15 @@ impl<P> Pacer<P> {
     }
 
     fn has_room(&mut self, now: Instant, depth: Duration) -> bool {
+        self.drain(now);
+        self.rate.is_none_or(|rate| self.level < rate.bytes_in(depth).max(BURST_LEAST))
+    }
+
+    /// What nobody measures does not fill the bucket.
+    fn drain(&mut self, now: Instant) {
         let Some(rate) = self.rate else {
             self.level = 0;
-            return true;
+            return;
         };
         let before = *self.drained_at.get_or_insert(now);
         let drained = rate.bytes_in(now.saturating_duration_since(before));
@@ -174,7 +182,6 @@ impl<P> Pacer<P> {
             self.level = self.level.saturating_sub(drained);
             self.drained_at = Some(now);
         }
-        self.level < rate.bytes_in(depth).max(BURST_LEAST)
     }
 }
 
@@ -214,7 +221,7 @@ mod tests {
     fn a_burst_is_spread_and_sound_and_repeats_pass_it() {
         let start = Instant::now();
         let mut pacer = Pacer::default();
-        pacer.set_estimate(Some(Bitrate::kbps(800)));
+        pacer.set_estimate(Some(Bitrate::kbps(1200)));
         assert_eq!(offer(&mut pacer, start, Kind::Video, 0..40), 3);
         assert_eq!(offer(&mut pacer, start, Kind::Repeat, 100..102), 2);
         assert_eq!(offer(&mut pacer, start, Kind::Audio, 200..201), 1, "sound never waits");
@@ -237,7 +244,7 @@ mod tests {
     fn when_full_pictures_are_given_up_to_the_next_key_frame() {
         let now = Instant::now();
         let mut pacer = Pacer::default();
-        pacer.set_estimate(Some(Bitrate::kbps(100)));
+        pacer.set_estimate(Some(Bitrate::kbps(150)));
         let offered: Vec<_> = (0..40).map(|n| pacer.offer(now, 1000, n == 0, || n)).collect();
         let first = offered.iter().position(|it| *it == Offered::Dropped).unwrap();
         assert!((20..30).contains(&first), "700 ms at 250 kbit/s are 22 packets: {first}");

@@ -55,6 +55,7 @@
 pub mod av1;
 mod cache;
 mod layers;
+mod meter;
 mod packet;
 mod packetizer;
 mod pool;

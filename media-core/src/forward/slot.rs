@@ -123,6 +123,12 @@ impl Slot {
         self.temporal_wanted = max;
     }
 
+    /// The highest temporal id that is let through.
+    #[must_use]
+    pub fn temporal_limit(&self) -> u8 {
+        self.temporal_wanted
+    }
+
     /// Takes a packet of an encoding it watches; appends what of it is the viewer's own, or nothing: the header, and the
     /// beginning of the payload. The rest is the same for all viewers.
     pub fn take(

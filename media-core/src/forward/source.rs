@@ -1,7 +1,7 @@
 //! A publisher's encoding, as all who watch it take it.
 //!
 //! in:  its packets as they came, repaired ones among them, in any order
-//! out: each as a [`MediaPacket`], kept for those who miss it; its bitrate and the size of its pictures
+//! out: each as a [`MediaPacket`], kept for those who miss it; its bit rates and the size of its pictures
 //!
 //! Nothing is kept while nobody watches: whoever comes first asks for a key frame.
 
@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use layouts::Size;
 
+use super::meter::Meter;
 use super::pool::Pool;
 use super::{MediaPacket, PacketCache, Vp8Numbers};
+use crate::bandwidth::allocate::EncodingRates;
 use crate::rtp::{Onward, PayloadInfo, vp8};
-use crate::units::{Bitrate, EncodingIndex, LegKey, MediaTime, SeqNo, VideoCodec};
+use crate::units::{EncodingIndex, LegKey, MediaTime, SeqNo, VideoCodec};
 
 /// A key frame this young is shown to a newcomer instead of asking for another.
 const KEY_FRAME_MAX_AGE: Duration = Duration::from_millis(500);
 /// Without a packet for this long an encoding has stopped: its publisher saves it, or its path is down.
-const FLOWS_FOR: Duration = Duration::from_millis(700);
+pub(super) const FLOWS_FOR: Duration = Duration::from_millis(700);
 
 /// Names an encoding of a leg's camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,11 +92,11 @@ impl Source {
     /// Takes a packet of the encoding. `None` when nobody watches, or when the payload is malformed.
     pub fn take(&mut self, now: Instant, arrival: &Arrival<'_>) -> Option<Taken> {
         self.last = Some(now);
-        self.meter.count(now, arrival.payload.len());
         let Some(codec) = arrival.codec else {
             return (!self.watchers.is_empty()).then_some(Taken::Padding(arrival.seq));
         };
         let info = PayloadInfo::of(codec, arrival.payload, arrival.marker, None)?;
+        self.meter.count(now, info.temporal_id, arrival.payload.len());
         self.codec = Some(codec);
         self.size = info.size.or(self.size);
         if self.watchers.is_empty() {
@@ -174,10 +176,10 @@ impl Source {
         self.size
     }
 
-    /// What it takes on the wire now, headers left out.
+    /// What it takes on the wire while it flows, by temporal id, headers left out; nothing before that is known.
     #[must_use]
-    pub fn bitrate(&self, now: Instant) -> Bitrate {
-        self.meter.rate(now)
+    pub fn rates(&self) -> EncodingRates {
+        self.meter.rates()
     }
 }
 
@@ -187,57 +189,6 @@ fn numbers(codec: VideoCodec, payload: &[u8]) -> Option<Vp8Numbers> {
         VideoCodec::Vp8 => vp8::parse(payload).and_then(|(descriptor, _)| Vp8Numbers::of(&descriptor)),
         VideoCodec::H264 | VideoCodec::Vp9 | VideoCodec::Av1 => None,
     }
-}
-
-/// Bytes of the last second, in steps of a quarter.
-#[derive(Debug, Default)]
-struct Meter {
-    began: Option<Instant>,
-    step: u64,
-    bytes: [u64; STEPS],
-}
-
-const STEPS: usize = 4;
-const STEP: Duration = Duration::from_millis(250);
-
-impl Meter {
-    fn count(&mut self, now: Instant, bytes: usize) {
-        let began = *self.began.get_or_insert(now);
-        self.advance(step_of(began, now));
-        if let Some(current) = self.bytes.get_mut(index(self.step)) {
-            *current += bytes as u64;
-        }
-    }
-
-    fn advance(&mut self, to: u64) {
-        let passed = to.saturating_sub(self.step).min(STEPS as u64);
-        for n in 0..passed {
-            if let Some(step) = self.bytes.get_mut(index(to - n)) {
-                *step = 0;
-            }
-        }
-        self.step = self.step.max(to);
-    }
-
-    fn rate(&self, now: Instant) -> Bitrate {
-        let Some(began) = self.began else { return Bitrate(0) };
-        let to = step_of(began, now);
-        // The step under way is as long as the time that has passed of it.
-        let oldest = to.saturating_sub(STEPS as u64 - 1);
-        let bytes: u64 = (oldest..=self.step.min(to)).filter_map(|step| self.bytes.get(index(step))).sum();
-        let since = STEP * u32::try_from(oldest).unwrap_or(u32::MAX);
-        let span = now.saturating_duration_since(began).saturating_sub(since).max(STEP);
-        Bitrate(u64::try_from(u128::from(bytes) * 8_000_000 / span.as_micros().max(1)).unwrap_or(u64::MAX))
-    }
-}
-
-fn step_of(began: Instant, now: Instant) -> u64 {
-    let passed = now.saturating_duration_since(began).as_millis() / STEP.as_millis();
-    u64::try_from(passed).unwrap_or(u64::MAX)
-}
-
-fn index(step: u64) -> usize {
-    usize::try_from(step % STEPS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -282,20 +233,5 @@ mod tests {
         assert!(source.flows(now + 699 * MS) && !source.flows(now + 700 * MS));
         source.unwatch(WATCHER);
         assert!(source.cache().find(SeqNo(2)).is_none());
-    }
-
-    #[test]
-    fn measures_what_flows() {
-        let start = Instant::now();
-        let mut source = Source::default();
-        let payload = [&[0x10, 0x01][..], &[7; 998]].concat();
-        assert_eq!(source.bitrate(start), Bitrate(0));
-        for n in 0..200 {
-            let now = start + 10 * MS * n;
-            source.take(now, &arrival(u64::from(n), Some(VideoCodec::Vp8), &payload, now));
-        }
-        let rate = source.bitrate(start + 2000 * MS).0;
-        assert!((600_000..=840_000).contains(&rate), "{rate}");
-        assert_eq!(source.bitrate(start + 3500 * MS), Bitrate(0), "silence");
     }
 }

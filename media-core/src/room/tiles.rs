@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use layouts::{Layer, Size};
 use rustc_hash::FxHashSet;
 
-use self::budget::{Budget, Offered, Want};
+use self::budget::{Budget, Most, Offered, Want};
 use self::choice::{Candidate, choose};
 pub(super) use self::dynacast::Dynacast;
 use self::seats::settle;
@@ -31,7 +31,7 @@ use super::event::{AudioTile, Tiles, VideoTile};
 use super::leg::Leg;
 use super::voices::Hearers;
 use super::{Event, Room};
-use crate::forward::{SourceId, SpeakerSlots, Watcher};
+use crate::forward::{ALL_TEMPORAL, Source, SourceId, SpeakerSlots, Watcher};
 use crate::shard::Reach;
 use crate::units::{EncodingIndex, LegKey, MemberKey};
 
@@ -113,6 +113,23 @@ impl TileViews {
     }
 }
 
+/// What a slot may be sent.
+#[derive(Clone, Debug, Default)]
+struct Allowed {
+    /// From the smallest on.
+    encodings: Vec<EncodingIndex>,
+    /// The largest of them, and how many of its pictures.
+    most: Option<Most>,
+}
+
+impl Allowed {
+    /// Up to which temporal id it may be sent of this one.
+    fn temporal(&self, shown: Option<SourceId>) -> u8 {
+        let most = self.most.filter(|most| shown.is_some_and(|shown| shown.encoding == most.encoding));
+        most.map_or(ALL_TEMPORAL, |most| most.temporal)
+    }
+}
+
 /// An occupied layer, as tile legs see it.
 #[derive(Clone, Copy)]
 struct Spot<'a> {
@@ -160,10 +177,14 @@ impl Room {
         settle(&mut view.seats, &seatable);
         let allowed = self.share(reach.now, leg, view, &seatable);
         for ((slot, seat), allowed) in (0_u8..).zip(&view.seats).zip(&allowed) {
-            let wish = seat.and_then(|member| self.wish(reach.now, leg, view, member, Some(allowed)));
+            let encodings = Some(&allowed.encodings[..]);
+            let wish = seat.and_then(|member| self.wish(reach.now, leg, view, member, encodings));
             wished.extend(wish.map(|(wished, _)| wished));
             let best = wish.map(|(_, best)| best);
             self.show(reach, Watcher { leg, slot }, best);
+            if let Some(viewer) = self.legs.get_mut(&leg) {
+                viewer.limit_temporal(slot, allowed.temporal(best));
+            }
             match view.hears {
                 Hears::Mix => self.keep_with_the_mix(leg, slot, best),
                 Hears::Speakers(_) | Hears::Member(_) => {}
@@ -174,13 +195,7 @@ impl Room {
     }
 
     /// Divides what the viewer may be sent among its slots: which encodings each may have.
-    fn share(
-        &mut self,
-        now: Instant,
-        leg: LegKey,
-        view: &mut View,
-        seatable: &[MemberKey],
-    ) -> Vec<Vec<EncodingIndex>> {
+    fn share(&mut self, now: Instant, leg: LegKey, view: &mut View, seatable: &[MemberKey]) -> Vec<Allowed> {
         let mut wants = Vec::new();
         let mut slots = Vec::new();
         // The most important first.
@@ -191,14 +206,16 @@ impl Room {
             let Some((wished, _)) = self.wish(now, leg, view, *member, None) else { continue };
             let Ok(number) = u8::try_from(slot) else { continue };
             let viewer = self.legs.get(&leg);
-            let shown = viewer.and_then(|viewer| viewer.slot(number)?.chosen());
+            let shown = viewer.and_then(|viewer| {
+                let slot = viewer.slot(number)?;
+                Some((slot.chosen()?, slot.temporal_limit()))
+            });
             let mut offered: Vec<(u32, Offered)> = self
                 .candidates(now, wished.leg, viewer)
                 .into_iter()
                 .map(|it| {
                     let id = SourceId { leg: wished.leg, encoding: it.encoding };
-                    let flowing = self.sources.get(&id).filter(|source| source.flows(now));
-                    let measured = flowing.map(|source| source.bitrate(now)).unwrap_or_default();
+                    let measured = self.sources.get(&id).map(Source::rates).unwrap_or_default();
                     (it.height.unwrap_or(0), Offered::new(it.encoding, it.height, measured))
                 })
                 .collect();
@@ -206,7 +223,9 @@ impl Room {
             let end =
                 offered.iter().position(|(_, it)| it.encoding == wished.encoding).map_or(0, |at| at + 1);
             let encodings = offered.into_iter().take(end).map(|(_, it)| it).collect();
-            let current = shown.filter(|shown| shown.leg == wished.leg).map(|shown| shown.encoding);
+            let current = shown
+                .filter(|(shown, _)| shown.leg == wished.leg)
+                .map(|(shown, temporal)| Most { encoding: shown.encoding, temporal });
             wants.push(Want { encodings, current });
             slots.push(slot);
         }
@@ -215,11 +234,15 @@ impl Room {
         if let Some(viewer) = self.legs.get_mut(&leg) {
             viewer.set_demand(share.wished, share.next);
         }
-        let mut allowed = vec![Vec::new(); view.seats.len()];
+        let mut allowed = vec![Allowed::default(); view.seats.len()];
         for ((slot, want), most) in slots.into_iter().zip(wants).zip(share.most) {
-            let Some(at) = want.encodings.iter().position(|it| Some(it.encoding) == most) else { continue };
+            let encoding = most.map(|most| most.encoding);
+            let Some(at) = want.encodings.iter().position(|it| Some(it.encoding) == encoding) else {
+                continue;
+            };
             if let Some(allowed) = allowed.get_mut(slot) {
-                allowed.extend(want.encodings.iter().take(at + 1).map(|it| it.encoding));
+                allowed.encodings.extend(want.encodings.iter().take(at + 1).map(|it| it.encoding));
+                allowed.most = most;
             }
         }
         allowed

@@ -75,7 +75,7 @@ impl Hall {
             seats: Vec::new(),
             events: Vec::new(),
             dynacast: true,
-            estimated: false,
+            estimated: true,
             cost: Cost::default(),
         };
         let canvas = Size { width: 1280, height: 720 };

@@ -70,7 +70,7 @@ impl Page {
             report_at: now,
             transport_wide: 0,
             arrivals: TwccRecorder::default(),
-            is_estimated: false,
+            is_estimated: true,
             ntp: NtpClock::new(now, Duration::from_secs(1_700_000_000)),
             queue: VecDeque::new(),
             plis_got: 0,

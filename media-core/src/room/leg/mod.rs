@@ -405,6 +405,13 @@ impl Leg {
         }
     }
 
+    /// Leaves out pictures of higher temporal ids in a slot.
+    pub(crate) fn limit_temporal(&mut self, slot: u8, max: u8) {
+        if let Some(slot) = self.sending.slots.active_mut(slot) {
+            slot.limit_temporal(max);
+        }
+    }
+
     /// A slot that its viewer wants filled.
     pub(crate) fn slot(&self, slot: u8) -> Option<&Slot> {
         self.sending.slots.active(slot)
