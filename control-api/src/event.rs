@@ -27,6 +27,12 @@ pub enum EventKind {
     LayoutChanged,
     /// More or fewer listen.
     AudienceCount,
+    /// A recording has begun.
+    RecordingStarted,
+    /// It was paused, or goes on.
+    RecordingUpdated,
+    /// It has ended.
+    RecordingEnded,
 }
 
 const KINDS: &[(EventKind, &str)] = &[
@@ -40,6 +46,9 @@ const KINDS: &[(EventKind, &str)] = &[
     (EventKind::MemberTalking, "video.member.talking"),
     (EventKind::LayoutChanged, "video.layout.changed"),
     (EventKind::AudienceCount, "video.room.audience_count"),
+    (EventKind::RecordingStarted, "video.recording.started"),
+    (EventKind::RecordingUpdated, "video.recording.updated"),
+    (EventKind::RecordingEnded, "video.recording.ended"),
 ];
 
 /// What SDKs call an event before they rename it.
@@ -61,6 +70,8 @@ impl EventKind {
     /// getting it twice does no harm.
     pub(crate) fn is_change_of_state(self) -> bool {
         match self {
+            // Servers wait for these: a recording's start and stop are done with them.
+            Self::RecordingStarted | Self::RecordingUpdated | Self::RecordingEnded => false,
             Self::RoomStarted | Self::RoomEnded | Self::RoomSubscribed => false,
             Self::RoomUpdated
             | Self::MemberJoined

@@ -52,6 +52,10 @@ text_id!(
     MemberId
 );
 text_id!(
+    /// A recording of a room session.
+    RecordingId
+);
+text_id!(
     /// A media leg as its client names it: `callID`. Chosen by the client, so only meaningful within its session.
     CallId
 );

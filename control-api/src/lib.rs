@@ -30,16 +30,16 @@ pub use clock::Now;
 pub use event::{Event, EventKind, EventSet, Recipients};
 pub use grant::{Authority, JoinAs, MediaAllowed, ProjectGrant, RoomGrant, Standing};
 pub use ids::{
-    CallId, IdSource, LegId, MemberId, ProjectId, Protocol, RequestKey, RoomId, RoomSessionId, SessionKey,
-    SocketId,
+    CallId, IdSource, LegId, MemberId, ProjectId, Protocol, RecordingId, RequestKey, RoomId, RoomSessionId,
+    SessionKey, SocketId,
 };
 pub use level::{Sensitivity, Volume};
 pub use permission::{MemberAction, Permission, PermissionSet, RoomAction};
 pub use receive::{LegReceive, TileAudio};
 pub use room::{
     LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement,
-    PlannedAudio, PlannedVideo, RoomConfig, RoomInput, RoomOutput, RoomSession, RoomSettings, TilePlan, Tone,
-    WantedEncoding,
+    PlannedAudio, PlannedVideo, RecordingEvent, RecordingInstruction, RoomConfig, RoomInput, RoomOutput,
+    RoomSession, RoomSettings, TilePlan, Tone, WantedEncoding,
 };
 pub use session::{
     Authenticated, ChildKind, Command, ConnectRefusal, ConnectRequest, Credentials, ExtraLeg, Invite,
@@ -47,3 +47,4 @@ pub use session::{
     Session, SessionConfig, SessionInput, SessionOutput, VertoMessage, Via, methods,
 };
 pub use wire::connect::IceServer;
+pub use wire::recording::RecordingEnd;

@@ -8,6 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{Config, PublicUrl};
 use crate::http::Metrics;
 use crate::identity::Identity;
+use crate::recording::Recordings;
 use crate::shutdown::Shutdown;
 use crate::storage::Storage;
 use crate::tls::Tls;
@@ -31,6 +32,7 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
+    pub(crate) recordings: Recordings,
     pub(crate) registry: Registry,
     pub(crate) http_calls: HttpCalls,
     pub(crate) metrics: Arc<Metrics>,
@@ -59,6 +61,7 @@ impl App {
         let media_routes = Arc::new(MediaRoutes::new(Arc::clone(&metrics)));
         let routes = Arc::clone(&media_routes);
         let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
+        let recordings = Recordings::open(&config.data_dir, config.recording.clone(), Arc::clone(&metrics))?;
         let webhooks = Webhooks::new(&config.webhooks)?;
         let shutdown = Shutdown::new();
         webhooks.start(&storage.outbox(), &config.egress, &metrics, &shutdown);
@@ -67,6 +70,7 @@ impl App {
             identity,
             catalogue: Catalogue::load(storage.clone()).await?,
             storage,
+            recordings,
             webhooks,
             registry: Registry::new(&config),
             http_calls: HttpCalls::new(config.max_connections as usize),

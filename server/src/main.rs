@@ -11,6 +11,7 @@ mod config;
 mod app;
 mod descriptors;
 mod http;
+mod recording;
 mod reload;
 mod shutdown;
 mod wiring;
@@ -54,6 +55,9 @@ const MAX_SCRAPERS: u32 = 64;
 
 /// How long tasks have after the last word of [`serve`].
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long recordings have to be finished.
+const RECORD_TIME: Duration = Duration::from_secs(10);
 
 /// How long the database has to take what happened last.
 const STORE_TIME: Duration = Duration::from_secs(5);
@@ -150,6 +154,9 @@ async fn serve(config: Config, dev: bool) -> Result<(), Box<dyn Error>> {
     let signals = app.shutdown.on_signals(|| app.registry.rooms_running());
     let ((), (), signalled, refreshed) =
         tokio::join!(main.serve(), serve_metrics(metrics), signals, reload::keep_fresh(&app));
+    let closing = Arc::clone(&app);
+    // Of recordings only the last moment's work is left; a thread that may wait is used to wait for it.
+    tokio::task::spawn_blocking(move || closing.recordings.close(RECORD_TIME)).await?;
     app.storage.close(STORE_TIME).await;
     tracing::info!("stopped");
     Ok(signalled.and(refreshed)?)

@@ -283,6 +283,7 @@ impl RoomSession {
     fn start(&mut self, now: Now) {
         if self.phase != Phase::Running {
             self.phase = Phase::Running;
+            self.record_from_start();
             let to = Recipients { sessions: Vec::new(), project: true };
             self.emit_room(now, to, EventKind::RoomStarted, None);
             self.audience.begin(now);

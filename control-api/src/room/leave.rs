@@ -6,6 +6,7 @@ use super::{Phase, RoomOutput, RoomSession};
 use crate::clock::Now;
 use crate::event::{EventKind, Recipients};
 use crate::ids::{CallId, MemberId};
+use crate::wire::recording::RecordingEnd;
 use crate::wire::room::MemberBody;
 use crate::wire::verto;
 
@@ -85,6 +86,7 @@ impl RoomSession {
             Phase::Over => return,
             Phase::Waiting { .. } => {}
             Phase::Running => {
+                self.end_recording(now, RecordingEnd::Stopped);
                 let to = Recipients { project: true, ..self.all() };
                 self.emit_room(now, to, EventKind::RoomEnded, None);
             }

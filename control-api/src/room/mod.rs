@@ -4,7 +4,8 @@
 //! out: replies, numbered events with their recipients, media instructions, the next deadline
 //!
 //! A participant's way through it: `join`, `children` → `methods`, `calls`, `roles` → `presence`, `leave`; `canvas` follows the
-//! media plane's placement, `tiles` tells the page of one leg about it, `audience` counts, `journal` writes what happened.
+//! media plane's placement, `tiles` tells the page of one leg about it, `audience` counts, `recordings` follows the recorder,
+//! `journal` writes what happened.
 
 mod leg;
 mod media;
@@ -21,6 +22,7 @@ mod journal;
 mod leave;
 mod methods;
 mod presence;
+mod recordings;
 mod roles;
 mod tiles;
 
@@ -35,6 +37,8 @@ pub(crate) use methods::{known as known_method, names as method_names};
 
 pub use settings::RoomSettings;
 
+pub use recordings::{RecordingEvent, RecordingInstruction};
+
 pub use media::{
     LegEnd, LegMedia, Liveness, MediaEvent, MediaInstruction, MemberSetup, PlacedLayer, Placement,
     PlannedAudio, PlannedVideo, TilePlan, Tone, WantedEncoding,
@@ -45,6 +49,7 @@ use self::canvas::Canvas;
 use self::journal::Journal;
 use self::leg::{Call, Leg};
 use self::participant::{Participant, Role};
+use self::recordings::Recordings;
 use crate::clock::Now;
 use crate::event::{Event, Recipients};
 use crate::grant::Authority;
@@ -94,6 +99,8 @@ pub enum RoomInput {
     },
     /// Of the media plane.
     Media(MediaEvent),
+    /// Of the recorder.
+    Recording(RecordingEvent),
     /// Put everybody out and end: the server stops.
     Close,
     /// The deadline has come.
@@ -119,6 +126,8 @@ pub enum RoomOutput {
     },
     /// For the media plane.
     Media(MediaInstruction),
+    /// For the recorder.
+    Recording(RecordingInstruction),
     /// This room session was over before the request came: find or make another one for it.
     Return(RoomRequest),
     /// Over; `video.room.ended` has gone out if `video.room.started` had.
@@ -148,6 +157,7 @@ pub struct RoomSession {
     meta: Map<String, Value>,
     canvas: Canvas,
     audience: AudienceCount,
+    recordings: Recordings,
     journal: Journal,
     next_leg: u64,
     outputs: VecDeque<RoomOutput>,
@@ -182,6 +192,7 @@ impl RoomSession {
             meta: config.settings.meta.clone(),
             canvas: Canvas::default(),
             audience: AudienceCount::default(),
+            recordings: Recordings::default(),
             journal: Journal::default(),
             next_leg: 0,
             outputs: prioritize.then_some(RoomOutput::Media(instruction)).into_iter().collect(),
@@ -213,6 +224,7 @@ impl RoomSession {
             RoomInput::Request(request) => self.on_request(now, request),
             RoomInput::Notice { session, notice } => self.on_notice(now, session, notice),
             RoomInput::Media(event) => self.on_media(now, event),
+            RoomInput::Recording(event) => self.on_recording(now, event),
             RoomInput::Close => self.remove_all(now),
             RoomInput::Timeout => {}
         }
@@ -251,7 +263,12 @@ impl RoomSession {
             Command::Hold { call, held } => self.on_hold(now, &from, &call, held),
             Command::Info { call } => self.on_info(&from, &call),
             Command::Bye { call } => self.on_bye(now, &from, call),
-            Command::Method { name, params } => methods::call(self, now, &from, name, params),
+            Command::Method { name, params } => {
+                match methods::call(self, now, &from, key, name, params) {
+                    Some(reply) => reply,
+                    None => return, // the answer comes with the recorder's
+                }
+            }
             Command::Watch { initial_state } => self.on_watch(now, &from, initial_state),
         };
         let message = RoomMessage::Reply { request: key, reply };

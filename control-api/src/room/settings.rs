@@ -32,6 +32,8 @@ pub struct RoomSettings {
     pub tone_on_entry_and_exit: bool,
     /// Raised hands come first from the beginning.
     pub prioritize_handraise: bool,
+    /// The session is recorded from its beginning.
+    pub record_on_start: bool,
 }
 
 impl Default for RoomSettings {
@@ -48,6 +50,7 @@ impl Default for RoomSettings {
             join_video_off: false,
             tone_on_entry_and_exit: false,
             prioritize_handraise: false,
+            record_on_start: false,
         }
     }
 }

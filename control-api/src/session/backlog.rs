@@ -122,7 +122,10 @@ fn fate(older: &Event, newer: &Event, crowded: bool) -> Fate {
                 | Kind::RoomEnded
                 | Kind::RoomSubscribed
                 | Kind::LayoutChanged
-                | Kind::AudienceCount => Fate::Stays,
+                | Kind::AudienceCount
+                | Kind::RecordingStarted
+                | Kind::RecordingUpdated
+                | Kind::RecordingEnded => Fate::Stays,
             }
         }
         Kind::RoomEnded if crowded && older.kind.is_change_of_state() => Fate::Goes,
@@ -135,7 +138,10 @@ fn fate(older: &Event, newer: &Event, crowded: bool) -> Fate {
         | Kind::MemberJoined
         | Kind::RoomEnded
         | Kind::RoomStarted
-        | Kind::RoomSubscribed => Fate::Stays,
+        | Kind::RoomSubscribed
+        | Kind::RecordingStarted
+        | Kind::RecordingUpdated
+        | Kind::RecordingEnded => Fate::Stays,
     }
 }
 

@@ -83,11 +83,16 @@ impl Subscriptions {
     pub(super) fn wants(&self, event: &Event) -> bool {
         let by_room = self.channels.get(&event.channel).is_some_and(|set| set.has(event.kind));
         let of_project = matches!(event.kind, EventKind::RoomStarted | EventKind::RoomEnded);
-        // Addressed to one connection, because it must have it.
-        event.kind == EventKind::RoomSubscribed
-            || by_room
-            || self.page.has(event.kind)
-            || (of_project && self.project.has(event.kind))
+        // Addressed to one connection, because it must have it; likewise what servers wait for that control a recording, and
+        // subscribe to nothing by themselves.
+        let is_needed = matches!(
+            event.kind,
+            EventKind::RoomSubscribed
+                | EventKind::RecordingStarted
+                | EventKind::RecordingUpdated
+                | EventKind::RecordingEnded
+        );
+        is_needed || by_room || self.page.has(event.kind) || (of_project && self.project.has(event.kind))
     }
 }
 

@@ -209,13 +209,6 @@ pub struct PrioritizeHandraiseResult {
     pub prioritize_handraise: bool,
 }
 
-/// `video.recording.list`.
-#[derive(Clone, Debug, Serialize)]
-pub struct RecordingsResult {
-    /// Running ones.
-    pub recordings: Vec<Value>,
-}
-
 /// `video.playback.list`.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlaybacksResult {

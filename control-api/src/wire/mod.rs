@@ -5,6 +5,7 @@ pub mod layout;
 pub mod member;
 pub mod method;
 pub mod number;
+pub mod recording;
 pub mod room;
 pub mod tiles;
 pub mod verto;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::connect::Authorization;
 use super::member::Member;
+use super::recording::Recording;
 use crate::ids::{MemberId, ProjectId, RoomId, RoomSessionId};
 
 /// A room session as clients see it. Booleans are never missing: SDKs compare with `true` and `false`.
@@ -43,7 +44,7 @@ pub struct RoomSession {
     /// Everybody.
     pub members: Vec<Member>,
     /// Running ones.
-    pub recordings: Vec<Value>,
+    pub recordings: Vec<Recording>,
     /// Running ones.
     pub playbacks: Vec<Value>,
     /// Running ones.

@@ -18,6 +18,9 @@ pub(crate) struct Row {
 /// Stands for the other member's id in params.
 pub(crate) const OTHER: &str = "<other>";
 
+/// Stands for the id of the recording that was begun last.
+pub(crate) const RECORDING: &str = "<recording>";
+
 /// Stands for the caller's call in params.
 pub(crate) const CALL: &str = "<call>";
 
@@ -148,15 +151,18 @@ fn room_rows() -> Vec<Row> {
     ]
 }
 
-/// What records, plays and streams: nothing does yet, and says so.
+/// What records, plays and streams. Nothing plays and streams yet, and says so.
 fn media_rows() -> Vec<Row> {
-    const RECORDING: Rule = Rule::Room(&["room.recording"]);
+    const RECORDS: Rule = Rule::Room(&["room.recording"]);
+    const START: &str = "video.recording.start";
     const PLAYBACK: Rule = Rule::Room(&["room.playback"]);
     const SEEK: Rule = Rule::Room(&["room.playback_seek"]);
     let none = |message| Outcome::Refused("404", message);
     let no = |message| Outcome::Refused("500", message);
-    let recording =
-        |method| row(method, RECORDING, json!({"recording_id": "r"}), none("Recording not found"));
+    let recording = |method, events| {
+        row(method, RECORDS, json!({"recording_id": RECORDING}), done(events)).after(START, json!({}))
+    };
+    let updated: &[Event] = &[("video.recording.updated", &[])];
     let playback = |method, rule, mut params: Value| {
         params["playback_id"] = json!("p");
         row(method, rule, params, none("Playback not found"))
@@ -164,11 +170,23 @@ fn media_rows() -> Vec<Row> {
     let play = json!({"url": "https://example.org/film.mp4", "volume": 10, "layout": "2x1",
         "positions": {"self": "reserved-1", OTHER: "standard-1"}, "seek_position": 5000});
     vec![
-        row("video.recording.list", RECORDING, json!({}), gives(&["recordings"])),
-        row("video.recording.start", RECORDING, json!({}), no("Recording is not available")),
-        recording("video.recording.pause"),
-        recording("video.recording.resume"),
-        recording("video.recording.stop"),
+        row("video.recording.list", RECORDS, json!({}), gives(&["recordings"])).after(START, json!({})),
+        row(
+            START,
+            RECORDS,
+            json!({}),
+            Outcome::Done(
+                &["recording", "recording_id"],
+                vec![("video.recording.started", &[]), ("video.room.updated", &["recording"])],
+            ),
+        ),
+        recording("video.recording.pause", updated),
+        recording("video.recording.resume", updated)
+            .after("video.recording.pause", json!({"recording_id": RECORDING})),
+        recording(
+            "video.recording.stop",
+            &[("video.recording.ended", &[]), ("video.room.updated", &["recording"])],
+        ),
         row("video.playback.list", PLAYBACK, json!({}), gives(&["playbacks"])),
         row("video.playback.start", PLAYBACK, play, no("Playback is not available")),
         playback("video.playback.pause", PLAYBACK, json!({})),

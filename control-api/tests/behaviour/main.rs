@@ -59,6 +59,7 @@ mod the_canvas_is_followed;
 mod hostile_json_is_an_error;
 
 #[cfg(test)]
+mod recordings_follow_the_recorder;
 mod refused_params_change_nothing;
 
 #[cfg(test)]

@@ -346,6 +346,12 @@ impl Story {
             EventKind::RoomSubscribed => assert!(params["room_session"]["members"].is_array()),
             EventKind::RoomUpdated => assert!(params["room"]["updated"].is_array()),
             EventKind::AudienceCount => assert!(params["total"].is_u64()),
+            EventKind::RecordingStarted | EventKind::RecordingUpdated | EventKind::RecordingEnded => {
+                let is_over = kind == EventKind::RecordingEnded;
+                let recording = &params["recording"];
+                assert_eq!(recording["state"] == "completed", is_over, "{recording}");
+                assert_eq!(recording["duration"].is_number(), is_over, "{recording}");
+            }
         }
     }
 }

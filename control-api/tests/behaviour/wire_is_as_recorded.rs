@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use control_api::{Authority, EventKind, LegEventKind, MediaEvent, ProjectId, RoomGrant};
 use serde_json::{Value, json};
 
-use crate::contract::{CALL, OTHER, Rule, rows};
+use crate::contract::{CALL, OTHER, RECORDING, Rule, rows};
 use crate::world::{Client, PROJECT, World, all_scopes, offer, secs};
 
 /// Alice and Bob are in, a server of the project watches everything.
@@ -203,6 +203,7 @@ fn every_method() {
         let filled = |scene: &Scene, params: &Value| {
             let call = format!("call-{}", caller.session.0);
             let text = params.to_string().replace(OTHER, &scene.other).replace(CALL, &call);
+            let text = text.replace(RECORDING, scene.world.recording());
             let mut params = room_params(scene, serde_json::from_str(&text).unwrap());
             if let Some(target) = &target {
                 params["member_id"] = json!(target);
@@ -239,7 +240,7 @@ fn refusals_of_methods() {
         "member missing": refused(&mut scene, alice, "video.member.deaf", json!({"member_id": "nobody"})),
         "member not named": refused(&mut scene, alice, "video.member.deaf", json!({})),
         "params wrong": refused(&mut scene, alice, "video.set_layout", json!({"name": "sofa"})),
-        "not available": refused(&mut scene, alice, "video.recording.start", json!({})),
+        "not available": refused(&mut scene, alice, "video.stream.start", json!({"url": "rtmp://example.org/live"})),
     });
     check("refused", &record);
 }
@@ -264,6 +265,9 @@ fn every_event() {
     world.media(MediaEvent::Talking { member: member.clone(), talking: true });
     world.method(alice, "video.member.audio_mute", json!({"member_id": member.as_str()}));
     world.method(alice, "video.lock", json!({}));
+    world.method(bot, "video.recording.start", json!({}));
+    let recording = json!({"recording_id": world.recording()});
+    world.method(bot, "video.recording.pause", recording);
     world.stay_awake(&[bot, alice, bob], secs(1));
     world.method(bot, "video.member.remove", json!({"member_id": "all"}));
     let mut events = world.events_of(alice);

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use control_api::{
     Authenticated, Authority, ConnectRequest, Event, EventKind, IceServer, IdSource, JoinAs, LegId, Liveness,
     MediaEvent, MediaInstruction, MemberId, Now, PlacedLayer, Placement, ProjectGrant, ProjectId, Protocol,
-    Recipients, RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage, RoomOutput, RoomSession,
-    RoomSessionId, RoomSettings, Route, Session, SessionConfig, SessionInput, SessionKey, SessionOutput,
-    SocketId,
+    Recipients, RecordingEvent, RecordingInstruction, RoomConfig, RoomGrant, RoomId, RoomInput, RoomMessage,
+    RoomOutput, RoomSession, RoomSessionId, RoomSettings, Route, Session, SessionConfig, SessionInput,
+    SessionKey, SessionOutput, SocketId,
 };
 use layouts::{Fit, GridRect, LayoutId, Position};
 use serde_json::{Value, json};
@@ -44,6 +44,10 @@ pub(crate) struct World {
     pub(crate) ended: Vec<RoomSessionId>,
     /// Credentials of `signalwire.reauthenticate` meet this.
     pub(crate) reauthentication: Option<Arc<Authority>>,
+    /// What rooms told their recorders.
+    pub(crate) recorder: Vec<RecordingInstruction>,
+    /// Recorders begin at once.
+    pub(crate) records: bool,
     /// The media plane answers offers at once.
     pub(crate) answers: bool,
     /// The media plane places everybody at once.
@@ -84,6 +88,8 @@ impl World {
             instructions: Vec::new(),
             ended: Vec::new(),
             reauthentication: None,
+            recorder: Vec::new(),
+            records: true,
             answers: true,
             places: true,
             shows_right_state: true,
@@ -482,6 +488,7 @@ impl World {
                     }
                 }
                 RoomOutput::Media(instruction) => self.on_instruction(id, instruction),
+                RoomOutput::Recording(instruction) => self.on_recording(id, instruction),
                 RoomOutput::Return(request) => {
                     self.rooms.remove(id);
                     self.route(request);
@@ -491,6 +498,31 @@ impl World {
                     self.ended.push(id.clone());
                 }
             }
+        }
+    }
+
+    /// The recording that was begun last.
+    pub(crate) fn recording(&self) -> &str {
+        let starts = self.recorder.iter().rev().find_map(|known| match known {
+            RecordingInstruction::Start { id } => Some(id.as_str()),
+            _ => None,
+        });
+        starts.unwrap_or("none")
+    }
+
+    /// What the recorder of the one room says.
+    pub(crate) fn recorder_says(&mut self, event: RecordingEvent) {
+        let room = self.room_id();
+        self.tell_room(&room, RoomInput::Recording(event));
+    }
+
+    /// Plays the recorder: it begins at once.
+    fn on_recording(&mut self, room: &RoomSessionId, instruction: RecordingInstruction) {
+        self.recorder.push(instruction.clone());
+        if let RecordingInstruction::Start { id } = instruction
+            && self.records
+        {
+            self.tell_room(room, RoomInput::Recording(RecordingEvent::Started { id }));
         }
     }
 

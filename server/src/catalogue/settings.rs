@@ -169,6 +169,7 @@ impl Settings {
             join_video_off: self.room_join_video_off || self.user_join_video_off,
             tone_on_entry_and_exit: self.tone_on_entry_and_exit,
             prioritize_handraise: self.prioritize_handraise,
+            record_on_start: self.record_on_start,
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) media: Media,
     pub(super) turn: Turn,
     pub(super) room: Room,
+    pub(super) recording: Recording,
     pub(super) session: Session,
     pub(super) limits: Limits,
     pub(super) egress: Egress,
@@ -112,6 +113,14 @@ pub(super) struct Room {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct Recording {
+    pub(super) ffmpeg: PathBuf,
+    pub(super) min_bitrate_kbps: u64,
+    pub(super) min_free_mb: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Session {
     pub(super) leave_after_s: u64,
 }
@@ -173,6 +182,7 @@ impl Default for File {
             media: Media::default(),
             turn: Turn::default(),
             room: Room::default(),
+            recording: Recording::default(),
             session: Session::default(),
             limits: Limits::default(),
             egress: Egress::default(),
@@ -224,6 +234,12 @@ impl Default for Room {
             max_members: 20,
             video_codecs: VideoCodecs::default().iter().map(|codec| codec.name().to_owned()).collect(),
         }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { ffmpeg: PathBuf::from("ffmpeg"), min_bitrate_kbps: 2000, min_free_mb: 1024 }
     }
 }
 

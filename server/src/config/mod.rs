@@ -19,10 +19,11 @@ use std::time::Duration;
 
 use layouts::Size;
 use media_core::engine::EngineConfig;
-use media_core::units::VideoCodecs;
+use media_core::units::{Bitrate, VideoCodecs};
 
 use file::File;
 
+use crate::recording::RecordingRules;
 use crate::storage::Place;
 use crate::turn::{Turn, check_urls};
 use crate::url_policy::{Allowed, UrlPolicy};
@@ -111,6 +112,7 @@ pub(crate) struct Config {
     /// Whether SDK legs are answered with BUNDLE.
     pub(crate) bundle: bool,
     pub(crate) room: RoomDefaults,
+    pub(crate) recording: RecordingRules,
     /// How long a member without a sign of life is kept.
     pub(crate) leave_after: Duration,
     pub(crate) max_connections: u32,
@@ -205,6 +207,7 @@ impl Config {
             webhooks: webhooks::webhooks(file.webhooks, &egress)?,
             egress,
             room: room(&file.room)?,
+            recording: recording(file.recording)?,
             leave_after: Duration::from_secs(within(
                 "session.leave_after_s",
                 file.session.leave_after_s,
@@ -391,6 +394,19 @@ fn room(room: &file::Room) -> Result<RoomDefaults, ConfigError> {
         max_members: within("room.max_members", room.max_members, 1, 300)?,
         video_codecs: crate::catalogue::video_codecs(room.video_codecs.iter().map(String::as_str))
             .map_err(|reason| ConfigError::new("room.video_codecs", reason))?,
+    })
+}
+
+fn recording(recording: file::Recording) -> Result<RecordingRules, ConfigError> {
+    if recording.ffmpeg.as_os_str().is_empty() {
+        return Err(ConfigError::new("recording.ffmpeg", "is needed"));
+    }
+    let kbps = within("recording.min_bitrate_kbps", recording.min_bitrate_kbps, 100, 20_000)?;
+    let free_mb = within("recording.min_free_mb", recording.min_free_mb, 0, 1_000_000_000)?;
+    Ok(RecordingRules {
+        ffmpeg: recording.ffmpeg,
+        min_bitrate: Bitrate::kbps(kbps),
+        min_free: free_mb * 1_000_000,
     })
 }
 

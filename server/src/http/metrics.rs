@@ -52,6 +52,16 @@ pub(crate) struct Metrics {
     pub(crate) tls_expiry: IntGauge,
     /// Messages refused because a mailbox was full, by mailbox.
     pub(crate) mailbox_full: IntCounterVec,
+    /// Recordings that run.
+    pub(crate) recordings_active: IntGauge,
+    /// What they have written.
+    pub(crate) recording_bytes: IntCounter,
+    /// What recorders were too slow to take, by kind.
+    pub(crate) recording_dropped: IntCounterVec,
+    /// Children that died while they recorded.
+    pub(crate) recording_restarts: IntCounter,
+    /// What went wrong with recordings, by reason.
+    pub(crate) recording_failures: IntCounterVec,
     /// Whether the database took the last rows.
     pub(crate) storage_up: IntGauge,
     /// What waits for the database.
@@ -117,6 +127,29 @@ impl Metrics {
                 Opts::new("signalbox_mailbox_full_total", "Messages refused because a mailbox was full."),
                 &["mailbox"],
             )?,
+            recordings_active: IntGauge::new("signalbox_recordings_active", "Recordings that run now.")?,
+            recording_bytes: IntCounter::new(
+                "signalbox_recording_bytes_total",
+                "Bytes of files that recordings have written.",
+            )?,
+            recording_dropped: IntCounterVec::new(
+                Opts::new(
+                    "signalbox_recording_dropped_total",
+                    "Pictures and 20 ms of sound that a recording missed because it was behind.",
+                ),
+                &["kind"],
+            )?,
+            recording_restarts: IntCounter::new(
+                "signalbox_recording_restarts_total",
+                "Programs that died while they wrote a recording, and were replaced.",
+            )?,
+            recording_failures: IntCounterVec::new(
+                Opts::new(
+                    "signalbox_recording_failures_total",
+                    "Recordings that did not `start`, ended by `disk_full`, `crash` or `error`, are `empty`, or stay as they were written (`remux`).",
+                ),
+                &["reason"],
+            )?,
             storage_up: IntGauge::new("signalbox_storage_up", "1 while the database can be written.")?,
             storage_queue: IntGauge::new("signalbox_storage_queue", "Entries that wait for the database.")?,
             storage_dropped: IntCounterVec::new(
@@ -162,6 +195,11 @@ impl Metrics {
             Box::new(new.tls_reloads.clone()),
             Box::new(new.tls_expiry.clone()),
             Box::new(new.mailbox_full.clone()),
+            Box::new(new.recordings_active.clone()),
+            Box::new(new.recording_bytes.clone()),
+            Box::new(new.recording_dropped.clone()),
+            Box::new(new.recording_restarts.clone()),
+            Box::new(new.recording_failures.clone()),
             Box::new(new.storage_up.clone()),
             Box::new(new.storage_queue.clone()),
             Box::new(new.storage_dropped.clone()),

@@ -201,6 +201,21 @@ pub(crate) async fn events(
     slice.page(in_order(query, slice, "number"), reader).await
 }
 
+/// What happened to one recording, in order; a cursor is the number.
+pub(crate) async fn events_of_recording(
+    reader: &AnyPool,
+    session: &str,
+    recording: &str,
+    slice: &Slice<i64>,
+) -> sqlx::Result<Page<StoredEvent>> {
+    let query = Query::new("SELECT * FROM room_session_events WHERE room_session_id = ")
+        .value(session)
+        .add(" AND name LIKE 'video.recording.%' AND REPLACE(payload, ")
+        .value(recording)
+        .add(", '') <> payload");
+    slice.page(in_order(query, slice, "number"), reader).await
+}
+
 /// The part of a list that is ordered by one column.
 fn in_order(query: Query, slice: &Slice<i64>, column: &'static str) -> Query {
     let (query, order) = match slice.turn {

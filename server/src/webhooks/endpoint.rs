@@ -27,6 +27,9 @@ const SENT: &[EventKind] = &[
     EventKind::MemberLeft,
     EventKind::MemberTalking,
     EventKind::LayoutChanged,
+    EventKind::RecordingStarted,
+    EventKind::RecordingUpdated,
+    EventKind::RecordingEnded,
 ];
 
 /// The event of that name, if it may be sent. The error lists those.

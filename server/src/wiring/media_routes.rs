@@ -1,7 +1,7 @@
 //! Events of the media engine, from its threads to the tasks of their rooms.
 //!
 //! in:  events on shard threads
-//! out: the same in the room's mailbox; an alarm when that is full
+//! out: the same in the room's mailbox; an alarm when that is full; what is recorded, to the recorder
 //!
 //! A shard thread never waits here. An event that finds no place is lost, and a room that lost one no longer knows
 //! which of its legs live: it is told to end.
@@ -14,6 +14,7 @@ use media_core::units::RoomKey;
 use tokio::sync::{Notify, mpsc};
 
 use crate::http::Metrics;
+use crate::recording::Feed;
 
 /// A room of 300 that all join at once has some 2000 events.
 const CAPACITY: usize = 4096;
@@ -33,12 +34,14 @@ struct MediaRoute {
 /// Where the events of each room go.
 pub(crate) struct MediaRoutes {
     routes: DashMap<RoomKey, MediaRoute>,
+    /// Of rooms that are recorded.
+    recorders: DashMap<RoomKey, Feed>,
     metrics: Arc<Metrics>,
 }
 
 impl MediaRoutes {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { routes: DashMap::new(), metrics }
+        Self { routes: DashMap::new(), recorders: DashMap::new(), metrics }
     }
 
     pub(super) fn open(&self, room: RoomKey) -> MediaInbox {
@@ -50,12 +53,28 @@ impl MediaRoutes {
 
     pub(super) fn close(&self, room: RoomKey) {
         self.routes.remove(&room);
+        self.unrecord(room);
+    }
+
+    /// What is recorded of a room goes there from now on.
+    pub(super) fn record(&self, room: RoomKey, feed: Feed) {
+        self.recorders.insert(room, feed);
+    }
+
+    pub(super) fn unrecord(&self, room: RoomKey) {
+        self.recorders.remove(&room);
     }
 
     /// Called on shard threads.
     pub(crate) fn deliver(&self, event: Event) {
         if let Event::LegConnected { took, .. } = &event {
             self.metrics.join_seconds.observe(took.as_secs_f64());
+        }
+        if let Event::Recorded { room, recorded } = event {
+            if let Some(mut feed) = self.recorders.get_mut(&room) {
+                feed.push(recorded);
+            }
+            return;
         }
         let Some(route) = self.routes.get(&room_of(&event)) else { return };
         if let Err(mpsc::error::TrySendError::Full(_)) = route.events.try_send(event) {

@@ -19,6 +19,7 @@
 //! | room | sessions | requests are answered *busy*, notices wait in the session |
 //! | room's media events | shard threads | the room ends: it no longer knows its legs |
 //! | socket | session | the socket is closed with 4008; its client resumes by `protocol` |
+//! | recorder | shard threads, rooms | pieces are dropped and counted, orders never; news wait for the room |
 //! | engine | rooms | the room tries again for a second, then ends |
 //!
 //! No reference into a map is held across an await.
@@ -28,6 +29,7 @@ mod convert;
 mod http_call;
 mod media_routes;
 mod outbox;
+mod recorder;
 mod registry;
 mod room_task;
 mod session_task;

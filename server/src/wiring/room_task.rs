@@ -23,11 +23,13 @@ use tokio::time::{Instant, sleep};
 
 use super::convert::{Keys, Unconvertible};
 use super::media_routes::MediaInbox;
+use super::recorder::RoomRecorder;
 use super::registry::{Begun, RoomHandle, SessionMail};
 use super::{now, sleep_until};
 use crate::app::{App, NODE};
 use crate::catalogue::{Named, Opening, Origin, Settings};
 use crate::random;
+use crate::recording::{PictureFormat, Subject};
 use crate::storage::{RoomHistory, SessionInfo, UnixMs};
 
 /// Requests and notices for one room: 300 members that all press a button at once, thrice.
@@ -163,6 +165,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         fps: plan.opening.settings.fps,
         layout: plan.settings.layout.clone(),
     };
+    let format = PictureFormat { width: config.canvas.width, height: config.canvas.height, fps: config.fps };
     let codecs = plan.opening.settings.video_codecs;
     // The route first: the engine may speak as soon as it knows the room.
     let media = app.media_routes.open(key);
@@ -190,6 +193,12 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         begun: Arc::new(begun),
         snapshot,
     };
+    let subject = Subject {
+        room_session_id: id.to_string(),
+        room_id: plan.room_id.to_string(),
+        room_name: grant.room_name.to_string(),
+        format,
+    };
     let config = RoomConfig {
         project: grant.project.clone(),
         room_id: plan.room_id,
@@ -211,6 +220,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         snapshots,
         shown: 0,
         returned: Vec::new(),
+        recorder: RoomRecorder::new(key, subject),
         history,
         handle: handle.clone(),
         is_out_of_step: false,
@@ -229,6 +239,7 @@ struct RoomTask {
     shown: u64,
     /// Requests that came after the end.
     returned: Vec<RoomRequest>,
+    recorder: RoomRecorder,
     history: RoomHistory,
     handle: RoomHandle,
     /// The engine did not take an instruction in time: what follows makes no sense to it, except the end.
@@ -248,6 +259,10 @@ impl RoomTask {
                     None => continue,
                 },
                 Some(input) = inbox.recv() => input,
+                Some(news) = self.recorder.news() => {
+                    self.recorder.on_news(&self.app, &news).await;
+                    RoomInput::Recording(news)
+                }
                 () = sleep_until(self.room.deadline()) => RoomInput::Timeout,
                 () = media.overrun.notified() => {
                     tracing::error!(key = self.key.0, "room ends: media events were lost");
@@ -276,6 +291,7 @@ impl RoomTask {
                     }
                 }
                 RoomOutput::Media(instruction) => self.instruct(&instruction).await,
+                RoomOutput::Recording(instruction) => self.recorder.instruct(&self.app, &instruction).await,
                 RoomOutput::Return(request) => self.returned.push(request),
                 RoomOutput::Ended => return false,
             }

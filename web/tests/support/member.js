@@ -43,6 +43,14 @@ const member = {
 
   call: (method, params) => outcome(() => member.session[method](params)),
 
+  /** Starts a recording; later the object that the SDK gives for it is told to `pause`, `resume` or `stop`. */
+  record: (action) =>
+    outcome(async () => {
+      if (action) return member.recording[action]();
+      member.recording = await member.session.startRecording();
+      return { id: member.recording.id, state: member.recording.state };
+    }),
+
   /** `startScreenShare`, `addCamera`, `addMicrophone` or `addDevice`, with what that source looks and sounds like. */
   add: (kind, { colour, tone, ...params } = {}) =>
     outcome(async () => {
@@ -163,7 +171,7 @@ const member = {
 const LOUDNESS = 0.25;
 const EVENTS = [
   ...['room.joined', 'room.subscribed', 'room.updated', 'room.left', 'room.audienceCount', 'layout.changed'],
-  ...['member.promoted', 'member.demoted'],
+  ...['member.promoted', 'member.demoted', 'recording.started', 'recording.updated', 'recording.ended'],
   ...['member.joined', 'member.updated', 'member.left', 'member.talking', 'memberList.updated'],
   ...['media.connected', 'media.reconnecting', 'media.disconnected'],
 ];

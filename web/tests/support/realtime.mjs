@@ -172,12 +172,23 @@ export function controlsRooms(name, connect, { lacks = [], isDeafTo, losesRefusa
       await changes(red, 'handraised', false, () => session.setRaisedHand({ memberId: red.memberId, raised: false }));
     });
 
-    test('what does not exist yet says so', async () => {
+    test('a recording is started, paused, resumed and stopped', async () => {
       assert.deepEqual((await session.getRecordings()).recordings, []);
+      const recording = await session.startRecording();
+      assert.equal(recording.state, 'recording');
+      await recording.pause();
+      await recording.resume();
+      await red.event('room.updated', ({ room_session }) => room_session.recording);
+      await recording.stop();
+      const [listed] = (await session.getRecordings()).recordings;
+      assert.equal(listed.id, recording.id);
+      assert.equal(listed.state, 'completed');
+    });
+
+    test('what does not exist yet says so', async () => {
       assert.deepEqual((await session.getPlaybacks()).playbacks, []);
       if (losesRefusals) return;
       const refused = async (promise, message) => assert.match(await promise.then(() => 'done', (error) => refusal(error).message), message);
-      await refused(session.startRecording(), /Recording is not available/);
       await refused(session.play({ url: 'https://media.example.com/a.mp4' }), /Playback is not available/);
       if (!has('startStream')) return;
       assert.deepEqual((await session.getStreams()).streams, []);

@@ -41,7 +41,7 @@ use super::RoomSession;
 use super::participant::Participant;
 use crate::clock::Now;
 use crate::grant::Authority;
-use crate::ids::{MemberId, SessionKey};
+use crate::ids::{MemberId, RequestKey, SessionKey};
 use crate::permission::{MemberAction, RoomAction};
 use crate::session::{Reply, Sender};
 use crate::wire;
@@ -54,6 +54,17 @@ trait Method {
     type Params: DeserializeOwned;
     type Result: Serialize;
     fn run(room: &mut RoomSession, call: &Call<'_>, params: Self::Params) -> Result<Self::Result, Reply>;
+}
+
+/// A method about the room whose answer may have to wait.
+trait LateMethod {
+    const NAME: &'static str;
+    /// Without which there is no use in asking.
+    const NEEDS: Needs;
+    type Params: DeserializeOwned;
+    type Result: Serialize;
+    /// `None`: the room replies to [`Call::request`] later.
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: Self::Params) -> Option<Self::Result>;
 }
 
 /// A method about one member, named by `member_id`.
@@ -88,15 +99,20 @@ enum Needs {
 struct Call<'a> {
     now: Now,
     from: &'a Sender,
+    request: RequestKey,
 }
 
 struct Row {
     name: &'static str,
-    run: fn(&mut RoomSession, &Call<'_>, Value) -> Result<Value, Reply>,
+    run: fn(&mut RoomSession, &Call<'_>, Value) -> Result<Option<Value>, Reply>,
 }
 
 const fn row<M: Method>() -> Row {
     Row { name: M::NAME, run: checked::<M> }
+}
+
+const fn late_row<M: LateMethod>() -> Row {
+    Row { name: M::NAME, run: checked_late::<M> }
 }
 
 const fn member_row<M: MemberMethod>() -> Row {
@@ -119,7 +135,7 @@ const TABLE: &[Row] = &[
     row::<SetHideVideoMuted<false>>(),
     row::<PrioritizeHandraise>(),
     row::<RecordingList>(),
-    row::<RecordingStart>(),
+    late_row::<RecordingStart>(),
     row::<RecordingPause>(),
     row::<RecordingResume>(),
     row::<RecordingStop>(),
@@ -166,30 +182,57 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.name)
 }
 
-pub(super) fn call(room: &mut RoomSession, now: Now, from: &Sender, name: &str, params: Value) -> Reply {
-    let Some(row) = TABLE.iter().find(|row| row.name == name) else { return Reply::UnknownMethod };
-    (row.run)(room, &Call { now, from }, params).map_or_else(|refusal| refusal, Reply::Done)
+/// `None`: the reply comes later.
+pub(super) fn call(
+    room: &mut RoomSession,
+    now: Now,
+    from: &Sender,
+    request: RequestKey,
+    name: &str,
+    params: Value,
+) -> Option<Reply> {
+    let Some(row) = TABLE.iter().find(|row| row.name == name) else { return Some(Reply::UnknownMethod) };
+    match (row.run)(room, &Call { now, from, request }, params) {
+        Ok(result) => result.map(Reply::Done),
+        Err(refusal) => Some(refusal),
+    }
 }
 
-fn checked<M: Method>(room: &mut RoomSession, call: &Call<'_>, params: Value) -> Result<Value, Reply> {
+fn checked<M: Method>(
+    room: &mut RoomSession,
+    call: &Call<'_>,
+    params: Value,
+) -> Result<Option<Value>, Reply> {
+    check(room, call, M::NEEDS)?;
+    M::run(room, call, read(params)?).map(|result| Some(wire::value(&result)))
+}
+
+fn checked_late<M: LateMethod>(
+    room: &mut RoomSession,
+    call: &Call<'_>,
+    params: Value,
+) -> Result<Option<Value>, Reply> {
+    check(room, call, M::NEEDS)?;
+    Ok(M::run(room, call, read(params)?).map(|result| wire::value(&result)))
+}
+
+/// Whether the sender may ask this.
+fn check(room: &RoomSession, call: &Call<'_>, needs: Needs) -> Result<(), Reply> {
     room.admit(call.from)?;
-    let allowed = match M::NEEDS {
+    let allowed = match needs {
         Needs::Presence => true,
         Needs::Project => matches!(*call.from.authority, Authority::Project(_)),
         Needs::Room(actions) => actions.iter().any(|action| room.allows_room(call.from, *action)),
         Needs::Others(action) => room.allows(call.from, action, false),
     };
-    if !allowed {
-        return Err(Reply::unauthorized());
-    }
-    M::run(room, call, read(params)?).map(|result| wire::value(&result))
+    if allowed { Ok(()) } else { Err(Reply::unauthorized()) }
 }
 
 fn checked_member<M: MemberMethod>(
     room: &mut RoomSession,
     call: &Call<'_>,
     params: Value,
-) -> Result<Value, Reply> {
+) -> Result<Option<Value>, Reply> {
     room.admit(call.from)?;
     let id = params.get("member_id").and_then(Value::as_str).map(str::to_owned);
     // Without a member it is wrong anyway; whoever may not do it even to itself learns only that.
@@ -203,7 +246,7 @@ fn checked_member<M: MemberMethod>(
         Some(_) => room.known_member(&id)?,
         None => room.known_participant(&id)?, // audience may look at itself
     };
-    M::run(room, call, &id, params).map(|result| wire::value(&result))
+    M::run(room, call, &id, params).map(|result| Some(wire::value(&result)))
 }
 
 fn read<P: DeserializeOwned>(params: Value) -> Result<P, Reply> {

@@ -1,10 +1,12 @@
-//! Recordings of the room. There are none yet: what would begin one says so, everything else finds none.
+//! Recordings of the room.
 
-use super::{Call, Method, Needs};
+use super::{Call, LateMethod, Method, Needs};
 use crate::permission::RoomAction;
 use crate::room::RoomSession;
+use crate::room::recordings::Change;
 use crate::session::Reply;
-use crate::wire::method::{Done, NoParams, RecordingParams, RecordingsResult};
+use crate::wire::method::{Done, NoParams, RecordingParams};
+use crate::wire::recording::{RecordingResult, RecordingsResult};
 
 const CONTROL: Needs = Needs::Room(&[RoomAction::Recording]);
 
@@ -14,19 +16,20 @@ impl Method for RecordingList {
     const NEEDS: Needs = CONTROL;
     type Params = NoParams;
     type Result = RecordingsResult;
-    fn run(_: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<RecordingsResult, Reply> {
-        Ok(RecordingsResult { recordings: Vec::new() })
+    fn run(room: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<RecordingsResult, Reply> {
+        Ok(RecordingsResult { recordings: room.all_recordings() })
     }
 }
 
 pub(super) struct RecordingStart;
-impl Method for RecordingStart {
+impl LateMethod for RecordingStart {
     const NAME: &'static str = "video.recording.start";
     const NEEDS: Needs = CONTROL;
     type Params = NoParams;
-    type Result = Done;
-    fn run(_: &mut RoomSession, _: &Call<'_>, _: NoParams) -> Result<Done, Reply> {
-        Err(Reply::failed("Recording is not available"))
+    type Result = RecordingResult;
+    fn run(room: &mut RoomSession, call: &Call<'_>, _: NoParams) -> Option<RecordingResult> {
+        room.follow_recordings(call.from);
+        room.start_recording(call.now, call.from, call.request)
     }
 }
 
@@ -36,8 +39,9 @@ impl Method for RecordingPause {
     const NEEDS: Needs = CONTROL;
     type Params = RecordingParams;
     type Result = Done;
-    fn run(_: &mut RoomSession, _: &Call<'_>, _: RecordingParams) -> Result<Done, Reply> {
-        Err(Reply::not_found("Recording"))
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: RecordingParams) -> Result<Done, Reply> {
+        room.follow_recordings(call.from);
+        room.change_recording(call.now, &params.recording_id, Change::Pause).map(|()| Done {})
     }
 }
 
@@ -47,8 +51,9 @@ impl Method for RecordingResume {
     const NEEDS: Needs = CONTROL;
     type Params = RecordingParams;
     type Result = Done;
-    fn run(_: &mut RoomSession, _: &Call<'_>, _: RecordingParams) -> Result<Done, Reply> {
-        Err(Reply::not_found("Recording"))
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: RecordingParams) -> Result<Done, Reply> {
+        room.follow_recordings(call.from);
+        room.change_recording(call.now, &params.recording_id, Change::Resume).map(|()| Done {})
     }
 }
 
@@ -58,7 +63,8 @@ impl Method for RecordingStop {
     const NEEDS: Needs = CONTROL;
     type Params = RecordingParams;
     type Result = Done;
-    fn run(_: &mut RoomSession, _: &Call<'_>, _: RecordingParams) -> Result<Done, Reply> {
-        Err(Reply::not_found("Recording"))
+    fn run(room: &mut RoomSession, call: &Call<'_>, params: RecordingParams) -> Result<Done, Reply> {
+        room.follow_recordings(call.from);
+        room.stop_recording(call.now, &params.recording_id).map(|()| Done {})
     }
 }

@@ -138,7 +138,7 @@ fn member_wire(session: &StoredSession, member: &StoredMember) -> Value {
     })
 }
 
-fn event_wire(project: &str, session: &StoredSession, event: &StoredEvent) -> Value {
+pub(super) fn event_wire(project: &str, session: &StoredSession, event: &StoredEvent) -> Value {
     let wire = json!({
         "id": event_id(&session.id, event.number),
         "project_id": project,
