@@ -34,7 +34,7 @@ use media_core::shard::{Input, Sealed};
 
 use allocations::allocations;
 use fan_out::FanOut;
-use hall::{Cost, Hall};
+use hall::{Burst, Cost, Hall};
 use microphone::Sound;
 use page::Setup;
 
@@ -76,21 +76,21 @@ fn forty_receivers_allocate_as_little_as_two() {
     assert!(least <= 2 + 4 * PACKETS as u64, "{least}");
 }
 
-/// Runs a hall until everything has been used before, then counts: of each datagram of media that came, allocations and
-/// datagrams that went out.
-fn in_a_hall(mut hall: Hall) -> Vec<(u64, usize)> {
+/// Runs a hall until everything has been used before, then counts allocations.
+fn in_a_hall(mut hall: Hall) -> Vec<Burst> {
     hall.connect_all();
     // Caches of packets and histories of numbers are as long as they get after some seconds.
     hall.run(20.0);
-    hall.cost = Cost { counter: Some(allocations), each: Vec::new() };
+    hall.cost = Cost::counting(allocations);
     hall.run(3.0);
     hall.cost.each
 }
 
-fn assert_free(each: &[(u64, usize)], least_in: usize, least_out: usize) {
-    let (packets, out) = (each.len(), each.iter().map(|(_, out)| out).sum::<usize>());
+fn assert_free(bursts: &[Burst], least_in: usize, least_out: usize) {
+    let packets: usize = bursts.iter().map(|burst| burst.packets).sum();
+    let out: usize = bursts.iter().map(|burst| burst.out).sum();
     assert!(packets >= least_in && out >= least_out, "{packets} in, {out} out");
-    let costly: Vec<_> = each.iter().filter(|(allocations, _)| *allocations > 0).collect();
+    let costly: Vec<_> = bursts.iter().filter(|burst| burst.count > 0).collect();
     assert!(costly.is_empty(), "{} of {packets}: {costly:?}", costly.len());
 }
 

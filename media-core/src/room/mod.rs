@@ -73,6 +73,7 @@ pub(crate) struct Room {
     tiles: TileViews,
     /// Slots and encodings are to be looked at.
     tiles_stale: bool,
+    held: sources::Held,
     /// Numbers joins and position requests.
     order: u64,
     service_at: Instant,
@@ -92,6 +93,7 @@ impl Room {
             sources: Sources::default(),
             tiles: TileViews::default(),
             tiles_stale: true,
+            held: sources::Held::default(),
             order: 0,
             service_at: now,
             flush_at: None,

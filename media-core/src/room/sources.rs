@@ -19,22 +19,52 @@ use crate::units::LegKey;
 /// By publisher's leg and encoding.
 pub(crate) type Sources = FxHashMap<SourceId, Source>;
 
+/// Packets of one encoding that have come and are still to be handed to those who watch it: a picture's burst is taken as a
+/// whole, for a viewer at a time, so that what a viewer is made of is fetched once for all of them.
+#[derive(Default)]
+pub(super) struct Held {
+    of: Option<SourceId>,
+    packets: Vec<Taken>,
+}
+
+/// No more than the outbox recognises as the same payloads.
+const HELD: usize = 8;
+
 impl Room {
-    /// A packet of an encoding: for all slots that watch it.
+    /// A packet of an encoding: for all slots that watch it, before anything else happens in the room.
     pub(super) fn forward(&mut self, reach: &mut Reach<'_>, id: SourceId, arrival: &Arrival<'_>) {
         let source = self.sources.entry(id).or_default();
         let Some(taken) = source.take(reach.now, arrival) else { return };
+        if self.held.of != Some(id) || self.held.packets.len() >= HELD {
+            self.release(reach);
+        }
+        self.held.of = Some(id);
+        self.held.packets.push(taken);
+    }
+
+    /// Something waits for [`Self::release`].
+    pub(crate) fn holds(&self) -> bool {
+        self.held.of.is_some()
+    }
+
+    /// Hands over what has come.
+    pub(crate) fn release(&mut self, reach: &mut Reach<'_>) {
+        let Some(id) = self.held.of.take() else { return };
         let mut began = false;
-        for &Watcher { leg, slot } in source.watchers() {
+        let watchers = self.sources.get(&id).map(Source::watchers).unwrap_or_default();
+        for &Watcher { leg, slot } in watchers {
             let Some(leg) = self.legs.get_mut(&leg) else { continue };
-            match &taken {
-                Taken::Packet { codec, packet } => match leg.send_slot(reach, slot, id, *codec, packet) {
-                    Gate::Began => began = true,
-                    Gate::Sent | Gate::Dropped => {}
-                },
-                Taken::Padding(seq) => leg.skip_slot(slot, id, *seq),
+            for taken in &self.held.packets {
+                match taken {
+                    Taken::Packet { codec, packet } => match leg.send_slot(reach, slot, id, *codec, packet) {
+                        Gate::Began => began = true,
+                        Gate::Sent | Gate::Dropped => {}
+                    },
+                    Taken::Padding(seq) => leg.skip_slot(slot, id, *seq),
+                }
             }
         }
+        self.held.packets.clear();
         // What was shown before is watched in vain now, and the clients are to be told.
         self.tiles_stale |= began;
     }

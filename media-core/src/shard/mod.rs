@@ -112,6 +112,8 @@ pub struct Shard {
     schedule: Schedule,
     /// Emptied after each use.
     due: Vec<RoomKey>,
+    /// The room that holds packets of a burst which may still go on.
+    holding: Option<RoomKey>,
     outbox: Outbox,
     /// For whoever takes all datagrams at once.
     sealed: Sealed,
@@ -136,6 +138,7 @@ impl Shard {
             rooms: BTreeMap::new(),
             schedule: Schedule::default(),
             due: Vec::new(),
+            holding: None,
             outbox: Outbox::default(),
             sealed: Sealed::unbounded(),
             outputs: VecDeque::new(),
@@ -148,6 +151,15 @@ impl Shard {
     /// Takes one input at `now`.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.now = now;
+        match &input {
+            Input::Datagram { .. } => {}
+            Input::Connected { .. }
+            | Input::Disconnected { .. }
+            | Input::Command(_)
+            | Input::JobDone { .. }
+            | Input::Audio(_)
+            | Input::Timeout => self.release(),
+        }
         match input {
             Input::Datagram { from, bytes } => self.on_datagram(from, bytes),
             Input::Connected { connection, from } => self.transports.handle_connected(connection, from),
@@ -165,6 +177,7 @@ impl Shard {
 
     /// What is ready, one at a time, then `Idle`.
     pub fn poll(&mut self) -> Output {
+        self.release();
         match self.outputs.pop_front() {
             Some(output) => output,
             None => Output::Idle { until: self.deadline() },
@@ -173,6 +186,7 @@ impl Shard {
 
     /// Seals what waits to be sent into `sealed`, after what is in it; false when that is full and more waits.
     pub fn seal(&mut self, sealed: &mut Sealed) -> bool {
+        self.release();
         let done = self.outbox.seal(&mut self.transports, sealed);
         self.counters.count_dropped("seal_refused", self.outbox.take_refused());
         done
@@ -185,6 +199,7 @@ impl Shard {
 
     /// Hands over to those who help now what they are to seal and send of what waits.
     pub(crate) fn lend(&mut self, spread: &mut Spread) {
+        self.release();
         self.outbox.lend(&mut self.transports, spread);
         let counted = spread.take_counted();
         self.counters.lent += counted.lent;
@@ -206,7 +221,7 @@ impl Shard {
     /// Nothing waits to be sent.
     #[must_use]
     pub fn has_nothing_to_send(&self) -> bool {
-        self.outbox.is_empty()
+        self.outbox.is_empty() && self.holding.is_none()
     }
 
     /// All datagrams at once; whoever takes them clears it.
@@ -265,12 +280,17 @@ impl Shard {
         match self.transports.receive(self.now, from, bytes) {
             Received::Rtp { transport, packet } => {
                 let Some(&(room, leg)) = self.routes.get(&transport) else { return };
+                if self.holding.is_some_and(|holding| holding != room) {
+                    self.release();
+                }
                 let Some(it) = self.rooms.get_mut(&room) else { return };
                 let mut reach = reach!(self);
                 it.on_rtp(&mut reach, leg, transport, packet, size);
+                self.holding = it.holds().then_some(room);
                 self.schedule.set(room, it.deadline());
             }
             Received::Rtcp { transport, packet } => {
+                self.release();
                 self.counters.rtcp_in.count(size);
                 let Some(&(room, leg)) = self.routes.get(&transport) else { return };
                 let Some(it) = self.rooms.get_mut(&room) else { return };
@@ -278,7 +298,10 @@ impl Shard {
                 it.on_rtcp(&mut reach, leg, packet);
                 self.schedule.set(room, it.deadline());
             }
-            Received::Taken => self.counters.handshake_in.count(size),
+            Received::Taken => {
+                self.release();
+                self.counters.handshake_in.count(size);
+            }
             Received::Refused(reason) => self.counters.count_dropped(reason.as_str(), 1),
         }
     }
@@ -377,6 +400,13 @@ impl Shard {
         while let Some((transport, event)) = self.transports.poll_event() {
             let Some(&(room, leg)) = self.routes.get(&transport) else { continue };
             self.with_room(room, |room, reach| room.on_transport(reach, leg, transport, event));
+        }
+    }
+
+    /// The burst is over, or something else happens: what is held goes out first.
+    fn release(&mut self) {
+        if let Some(holding) = self.holding.take() {
+            self.with_room(holding, Room::release);
         }
     }
 

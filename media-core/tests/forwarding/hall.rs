@@ -48,11 +48,25 @@ pub struct Hall {
 pub struct Cost {
     /// Gives the count so far.
     pub counter: Option<fn() -> u64>,
-    /// Of each datagram of media that came: the count, and how many datagrams went out for it.
-    pub each: Vec<(u64, usize)>,
+    /// What came at one moment.
+    pub each: Vec<Burst>,
+    burst: Burst,
+}
+
+/// Datagrams of media that came together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Burst {
+    pub packets: usize,
+    /// Datagrams that went out for them.
+    pub out: usize,
+    pub count: u64,
 }
 
 impl Cost {
+    pub fn counting(counter: fn() -> u64) -> Self {
+        Self { counter: Some(counter), ..Self::default() }
+    }
+
     fn now(&self) -> u64 {
         self.counter.map_or(0, |counter| counter())
     }
@@ -174,6 +188,7 @@ impl Hall {
             while let Some(datagram) = self.link.receive(self.now) {
                 self.deliver(datagram.from, datagram.to, datagram.bytes);
             }
+            self.end_burst();
             if self.deadline().is_some_and(|at| at <= self.now) {
                 self.shard.handle(self.now, Input::Timeout);
             }
@@ -188,19 +203,31 @@ impl Hall {
         if to == server_address() {
             // RFC 7983, RFC 5761: RTP.
             let is_media = bytes[0] >> 6 == 2 && !(192..224).contains(&bytes[1]);
-            if !is_media || self.cost.counter.is_none() {
-                return self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
+            if is_media && self.cost.burst.packets == 0 && self.cost.counter.is_some() {
+                self.settle();
             }
-            self.settle();
             let before = self.cost.now();
             self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
-            let out = self.shard.outbox().len();
-            self.cost.each.push((self.cost.now() - before, out));
-            return self.settle();
+            if is_media {
+                self.cost.burst.packets += 1;
+                self.cost.burst.count += self.cost.now() - before;
+            }
+            return;
         }
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.page.browser.has_address(to)) {
             seat.page.browser.receive(self.now, to, bytes);
             seat.page.take_received(self.now);
+        }
+    }
+
+    /// What goes out for the media that came at this moment.
+    fn end_burst(&mut self) {
+        let burst = std::mem::take(&mut self.cost.burst);
+        if burst.packets > 0 && self.cost.counter.is_some() {
+            let before = self.cost.now();
+            let out = self.shard.outbox().len();
+            let count = burst.count + self.cost.now() - before;
+            self.cost.each.push(Burst { out, count, ..burst });
         }
     }
 

@@ -106,6 +106,9 @@ impl Sending {
 
     /// Sends the padding that a probe wants now.
     fn pad(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
+        if outflow.padding_due(reach.now) == 0 {
+            return;
+        }
         let slots = links.slots().map(|link| link.transport);
         let Some(transport) = links.carrying(MediaKind::Video).or(slots) else { return };
         let video = self.streams.sender(MediaKind::Video);
