@@ -21,13 +21,16 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use media_core::forward::{
-    EncodedPicture, MediaPacket, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig, Start,
+    EncodedPicture, MediaPacket, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig, Slot,
+    SourceId, Start,
 };
 use media_core::receive::TwccRecorder;
 use media_core::rtp::{ExtId, OnwardIds, RtpView};
 use media_core::srtp::{Inbound, Outbound, Profile};
 use media_core::transport::Received;
-use media_core::units::{ClockRate, MediaKind, MediaTime, Mid, Pt, SeqNo, Ssrc, VideoCodec};
+use media_core::units::{
+    ClockRate, EncodingIndex, LegKey, MediaKind, MediaTime, Mid, Pt, SeqNo, Ssrc, VideoCodec,
+};
 
 use allocations::allocations;
 use sim::World;
@@ -174,6 +177,16 @@ fn rewrite(c: &mut Criterion) {
         out.clear();
         number = number.wrapping_add(1);
         black_box(whole.write(now, &packet, Some(number), &mut out));
+    });
+    // What a slot writes: the header and the viewer's own beginning of the payload.
+    let mut slot = Slot::new(sender());
+    let from = SourceId { leg: LegKey(1), encoding: EncodingIndex(0) };
+    let payload = slot.sender().payload();
+    slot.select(Some(from));
+    bench(c, "rewrite", "slot-head-of-1156-bytes", 1156, || {
+        out.clear();
+        number = number.wrapping_add(1);
+        black_box(slot.take(now, from, &packet, payload, Some(number), &mut out));
     });
 }
 
