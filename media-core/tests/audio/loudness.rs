@@ -85,7 +85,7 @@ fn a_member_made_far_too_loud_is_limited_alone() {
     };
     let (_, other, _) = heard(0);
     let (loud, same, all) = heard(50);
-    assert!((0.8..0.95).contains(&loud), "{loud}");
+    assert!((0.65..0.85).contains(&loud), "{loud}");
     assert!(db(same / other).abs() < 1.0, "the other by {} dB", db(same / other));
     let rest = all.powi(2) - (loud.powi(2) + same.powi(2)) / 2.0;
     assert!(rest < 0.02 * all.powi(2), "distortion {rest} of {}", all.powi(2));

@@ -6,10 +6,14 @@
     reason = "tests compute with numbers of their own making"
 )]
 
+mod limits;
 mod loudness;
 mod mixing;
+mod moves;
 mod network;
+mod recorded;
 mod sequences;
 mod speech;
 mod tones;
+mod typing;
 mod world;

@@ -1,19 +1,24 @@
 //! Who talks, and who is heard at all.
 //!
-//! in:  the level of a source's frames
+//! in:  a source's frames
 //! out: talking or not (for people), in the mix or not (for the mixer)
 //!
 //!   level │          ▁▂▇█▇▅▃▂▁
-//!         │ far  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄  one frame above: talks
+//!         │ far  ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄  one frame above, the second of a voice: talks
 //!         │ speech ┄┄┄┄┄┄┄┄┄┄┄┄┄┄  five of ten above: talks; 40 below: does not
 //!         │ audible┄┄┄┄┄┄┄┄┄┄┄┄┄┄  above: mixed; 3 s below: left out, and shares the encode of all who are silent
 //!         │ floor ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
 //!
-//! The thresholds follow the sensitivity somebody chose and the noise of the room around the source, within bounds, so that a loud fan is not speech and
-//! a steady tone is not noise.
+//! The thresholds follow the sensitivity somebody chose and the noise of the room around the source, within bounds, so
+//! that a loud fan is not speech and a steady tone is not noise.
+//!
+//! Keys and cups are loud for less than 10 ms and have no pitch: talking is judged by the quieter half of a frame, and
+//! begins only with a voiced sound, unless whispers are to count. What is heard is judged by the level alone, so that no
+//! consonant is missing.
 
 use super::SoundKind;
-use super::opus::Frame;
+use super::opus::{FRAME, Frame};
+use super::pitch;
 use super::sensitivity::{Ear, Sensitivity};
 
 /// Frames above the threshold, of the last [`RECENT`], that begin talking.
@@ -25,8 +30,14 @@ const RECENT: u32 = 10;
 /// Frames (800 ms) below the threshold that end talking.
 const STOP: u32 = 40;
 
-/// One frame this much above the threshold (16 dB) is enough to begin.
+/// One frame this much above the threshold (16 dB) is enough to begin, when it goes on with a voice.
 const FAR: f32 = 6.3;
+
+/// Voiced frames among the recent ones without which only a keen ear takes a sound for speech.
+const VOICED: u32 = 3;
+
+/// The quieter half of a voiced frame is no quieter than this share of the whole: a thump dies away faster.
+const STEADY: f32 = 0.5;
 
 /// The mix takes part from this share of the speech threshold on (−10 dB).
 const AUDIBLE: f32 = 0.316;
@@ -48,6 +59,8 @@ pub(super) struct Activity {
     floor: f32,
     /// The last frames, newest in the lowest bit: above the threshold or not.
     above: u32,
+    /// Likewise: above, and voiced.
+    voiced: u32,
     speech: Speech,
     hearing: Hearing,
 }
@@ -67,9 +80,23 @@ pub(super) enum Hearing {
     Inaudible { frames: u32 },
 }
 
-/// Root mean square.
-pub(super) fn level(frame: &Frame) -> f32 {
-    (frame.iter().map(|sample| sample * sample).sum::<f32>() / frame.len() as f32).sqrt()
+/// How loud a frame is.
+#[derive(Clone, Copy, Debug)]
+struct Loudness {
+    /// Root mean square.
+    level: f32,
+    /// Of the quieter half: a voice is in both, a click in one.
+    sustained: f32,
+}
+
+impl Loudness {
+    fn of(frame: &Frame) -> Self {
+        let power = |half: &[f32]| half.iter().map(|sample| sample * sample).sum::<f32>();
+        let (first, second) = frame.split_at(FRAME / 2);
+        let (first, second) = (power(first), power(second));
+        let root = |power: f32, samples: usize| (power / samples as f32).sqrt();
+        Self { level: root(first + second, FRAME), sustained: root(first.min(second), FRAME / 2) }
+    }
 }
 
 impl Activity {
@@ -79,6 +106,7 @@ impl Activity {
             ear: Ear::new(sound, Sensitivity::default()),
             floor: 0.0,
             above: 0,
+            voiced: 0,
             speech: Speech::Silent,
             hearing: Hearing::Inaudible { frames: u32::MAX },
         }
@@ -93,13 +121,23 @@ impl Activity {
         self.floor *= factor;
     }
 
-    /// Learns the level of the next frame.
-    pub(super) fn update(&mut self, level: f32) {
+    /// Learns of the next frame, which is made louder by `boost`.
+    pub(super) fn hear(&mut self, frame: &Frame, boost: f32) {
+        let Loudness { level, sustained } = Loudness::of(frame);
+        let loudness = Loudness { level: level * boost, sustained: sustained * boost };
+        self.update(loudness, || pitch::is_voiced(frame));
+    }
+
+    fn update(&mut self, loudness: Loudness, is_voiced: impl FnOnce() -> bool) {
+        let Loudness { level, sustained } = loudness;
         match self.ear {
             Ear::Voice(speech) => {
                 let threshold = speech.over(self.floor);
                 self.floor = level.min(self.floor * FLOOR_RISE).max(speech.quiet());
-                self.judge_speech(level, threshold);
+                // Who talks already is not asked for a voice again.
+                let is_voiced = || speech.takes_whispers() || self.speech != Speech::Silent || is_voiced();
+                let voiced = sustained > threshold.max(STEADY * level) && is_voiced();
+                self.judge_speech(sustained, threshold, voiced);
                 self.judge_hearing(level > threshold * AUDIBLE);
             }
             Ear::Program => self.judge_hearing(level > PROGRAM),
@@ -107,12 +145,14 @@ impl Activity {
         }
     }
 
-    fn judge_speech(&mut self, level: f32, threshold: f32) {
+    fn judge_speech(&mut self, level: f32, threshold: f32, voiced: bool) {
         let above = level > threshold;
         self.above = (self.above << 1) | u32::from(above);
-        let recent = (self.above & ((1 << RECENT) - 1)).count_ones();
+        self.voiced = (self.voiced << 1) | u32::from(voiced);
+        let recent = |frames: u32| (frames & ((1 << RECENT) - 1)).count_ones();
+        let steady = recent(self.above) >= START && recent(self.voiced) >= VOICED;
         self.speech = match self.speech {
-            Speech::Silent if recent >= START || level > threshold * FAR => {
+            Speech::Silent if steady || (self.voiced & 0b11 == 0b11 && level > threshold * FAR) => {
                 Speech::Talking { frames_below: 0 }
             }
             Speech::Silent => Speech::Silent,
@@ -133,7 +173,7 @@ impl Activity {
 
     /// The source was silenced: it neither talks nor is heard from now on.
     pub(super) fn silence(&mut self) {
-        self.above = 0;
+        (self.above, self.voiced) = (0, 0);
         self.speech = Speech::Silent;
         self.hearing = match self.hearing {
             Hearing::Audible { .. } => Hearing::Inaudible { frames: 0 },
@@ -158,13 +198,17 @@ mod tests {
     const SPOKEN: f32 = 0.01;
     const LOUD: f32 = 0.1;
 
+    fn voice(activity: &mut Activity, level: f32) {
+        activity.update(Loudness { level, sustained: level }, || true);
+    }
+
     /// Levels as (level, frames); expected: frames after which talking began and ended.
     fn check(levels: &[(f32, usize)], began: Option<usize>, ended: Option<usize>) {
         let mut activity = Activity::new(SoundKind::Voice);
         let (mut from, mut to) = (None, None);
         let frames = levels.iter().flat_map(|&(level, frames)| std::iter::repeat_n(level, frames));
         for (index, level) in frames.enumerate() {
-            activity.update(level);
+            voice(&mut activity, level);
             match activity.is_talking() {
                 true if from.is_none() => from = Some(index + 1),
                 false if from.is_some() && to.is_none() => to = Some(index + 1),
@@ -182,39 +226,53 @@ mod tests {
         check(&[(QUIET, 50), (SPOKEN, 5), (QUIET, 40)], Some(55), Some(95));
         check(&[(QUIET, 50), (SPOKEN, 3), (QUIET, 5), (SPOKEN, 2), (QUIET, 5)], Some(60), None);
         check(&[(QUIET, 50), (SPOKEN, 3), (QUIET, 6), (SPOKEN, 2), (QUIET, 5)], None, None);
-        check(&[(QUIET, 50), (LOUD, 1), (QUIET, 40)], Some(51), Some(91));
+        check(&[(QUIET, 50), (LOUD, 1), (QUIET, 40)], None, None);
+        check(&[(QUIET, 50), (SPOKEN, 1), (LOUD, 1), (QUIET, 40)], Some(52), Some(92));
         check(&[(QUIET, 50), (SPOKEN, 9), (QUIET, 39), (SPOKEN, 1), (QUIET, 39)], Some(55), None);
     }
 
     #[test]
     fn a_steady_tone_is_sound_however_long_and_a_fan_is_not() {
         let mut tone = Activity::new(SoundKind::Voice);
-        (0..3000).for_each(|_| tone.update(LOUD));
+        (0..3000).for_each(|_| voice(&mut tone, LOUD));
         assert!(tone.is_talking());
         let mut fan = Activity::new(SoundKind::Voice);
-        (0..3000).for_each(|_| fan.update(0.005));
+        (0..3000).for_each(|_| voice(&mut fan, 0.005));
         assert!(!fan.is_talking(), "steady noise of −46 dBFS is learnt");
     }
 
     #[test]
     fn a_fan_is_learnt_soon_after_total_silence() {
         let mut activity = Activity::new(SoundKind::Voice);
-        (0..500).for_each(|_| activity.update(0.0));
-        (0..250).for_each(|_| activity.update(0.005));
+        (0..500).for_each(|_| voice(&mut activity, 0.0));
+        (0..250).for_each(|_| voice(&mut activity, 0.005));
         assert!(!activity.is_talking());
     }
 
     #[test]
     fn a_source_is_heard_at_once_and_left_out_after_three_seconds() {
         let mut activity = Activity::new(SoundKind::Voice);
-        (0..50).for_each(|_| activity.update(QUIET));
+        (0..50).for_each(|_| voice(&mut activity, QUIET));
         assert!(matches!(activity.hearing(), Hearing::Inaudible { .. }));
-        activity.update(0.002);
+        voice(&mut activity, 0.002);
         assert!(matches!(activity.hearing(), Hearing::Audible { .. }));
         assert!(!activity.is_talking());
-        (0..150).for_each(|_| activity.update(QUIET));
+        (0..150).for_each(|_| voice(&mut activity, QUIET));
         assert!(matches!(activity.hearing(), Hearing::Audible { .. }));
-        activity.update(QUIET);
+        voice(&mut activity, QUIET);
         assert_eq!(activity.hearing(), Hearing::Inaudible { frames: 0 });
+    }
+
+    #[test]
+    fn only_a_keen_ear_takes_what_has_no_voice_for_speech() {
+        let talks = |sensitivity: u8, sustained: f32, voiced: bool| {
+            let mut activity = Activity::new(SoundKind::Voice);
+            activity.set_sensitivity(Sensitivity::saturating(sensitivity));
+            (0..50).for_each(|_| voice(&mut activity, QUIET));
+            (0..20).for_each(|_| activity.update(Loudness { level: LOUD, sustained }, || voiced));
+            activity.is_talking()
+        };
+        assert!(talks(30, LOUD, true) && !talks(30, LOUD, false) && talks(100, LOUD, false));
+        assert!(!talks(30, QUIET, true) && !talks(100, QUIET, false), "clicks are not sustained");
     }
 }

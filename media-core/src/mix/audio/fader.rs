@@ -13,7 +13,7 @@
 //! frame; what is made too loud for full scale is limited here, before it is added to others, who must not become
 //! quieter for it.
 
-use super::limiter::{self, Limiter};
+use super::guard::{self, Guard};
 use super::opus::{FRAME, Frame};
 
 /// Steps of 1 dB within −50 … 50; −50 is silence.
@@ -58,13 +58,13 @@ pub(super) struct Fader {
     /// At the end of the last frame.
     reached: f32,
     /// Of what is made louder than it came.
-    limiter: Limiter,
+    guard: Guard,
 }
 
 impl Fader {
     pub(super) fn at(volume: Volume) -> Self {
         let gain = volume.gain();
-        Self { volume, gain, reached: gain, limiter: Limiter::default() }
+        Self { volume, gain, reached: gain, guard: Guard::default() }
     }
 
     /// From the next frame on.
@@ -94,7 +94,7 @@ impl Fader {
     /// Nobody can hear this frame: the volume is there at once.
     pub(super) fn rest(&mut self) {
         self.reached = self.gain;
-        self.limiter = Limiter::default();
+        self.guard = Guard::default();
     }
 
     fn hold(&mut self, frame: &mut Frame) {
@@ -103,18 +103,18 @@ impl Fader {
         }
         frame.iter_mut().for_each(|sample| *sample *= self.gain);
         if self.gain > 1.0 {
-            self.limiter.apply(frame);
+            self.guard.apply(frame);
         }
     }
 
     /// Straight from what was heard to what this frame bears.
     fn slide(&mut self, frame: &mut Frame) {
-        let mut at = self.reached * self.limiter.gain();
-        self.limiter = if self.gain > 1.0 { Limiter::fit(frame, self.gain) } else { Limiter::default() };
-        let step = (self.gain * self.limiter.gain() - at) / FRAME as f32;
+        let mut at = self.reached * self.guard.gain();
+        self.guard = if self.gain > 1.0 { Guard::fit(frame, self.gain) } else { Guard::default() };
+        let step = (self.gain * self.guard.gain() - at) / FRAME as f32;
         for sample in frame {
             at += step;
-            *sample = limiter::bend(*sample * at);
+            *sample = guard::bend(*sample * at);
         }
         self.reached = self.gain;
     }

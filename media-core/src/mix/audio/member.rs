@@ -7,7 +7,7 @@
 //! member is muted, leaves or falls silent; while it is closed the frame is exactly zero, so that all silent members
 //! hear the same mix.
 
-use super::activity::{self, Activity, Hearing};
+use super::activity::{Activity, Hearing};
 use super::fader::{Fader, Volume};
 use super::opus::{FRAME, Frame};
 use super::playout::{Arrival, Playout};
@@ -117,7 +117,7 @@ impl Member {
         self.heard = self.playout.render(now, &mut self.frame, counters);
         match self.microphone {
             Microphone::Open if self.fader.volume().is_silent() => self.activity.silence(),
-            Microphone::Open => self.activity.update(activity::level(&self.frame) * self.fader.boost()),
+            Microphone::Open => self.activity.hear(&self.frame, self.fader.boost()),
             Microphone::Muting | Microphone::Muted | Microphone::Leaving => self.activity.silence(),
         }
         self.fader.apply(&mut self.frame);

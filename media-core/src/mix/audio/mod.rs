@@ -14,10 +14,12 @@
 mod activity;
 mod delay;
 mod fader;
+mod guard;
 mod limiter;
 mod listening;
 mod member;
 mod opus;
+mod pitch;
 mod playout;
 mod rendition;
 mod room;

@@ -84,8 +84,10 @@ impl Rendition {
     /// The payload of the next frame of the mix.
     pub(super) fn encode(&mut self, mut mix: Frame, counters: &mut AudioCounters) -> Bytes {
         let silent = mix.iter().all(|sample| *sample == 0.0);
-        if silent {
+        // The last 2.5 ms of what was heard are still in the limiter when the first silent frame comes.
+        if silent && self.silent_frames > 0 {
             self.fader.rest();
+            self.limiter.rest();
         }
         if silent && self.silent_frames >= AT_REST && !self.independent {
             return self.payload.clone();

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::fader::Volume;
-use super::limiter::Limiter;
+use super::limiter::{LOOK_AHEAD, Limiter};
 use super::listening::{Listening, Wanted};
 use super::member::Member;
 use super::opus::{FRAME, Frame};
@@ -176,7 +176,8 @@ impl Room {
                 out.push_back(AudioOutput::Talking { room: self.key, member, talking });
             }
             if self.ticks.is_multiple_of(PLAYING_TICKS)
-                && let Some(ticks) = seat.member.heard().and_then(|heard| u64::try_from(heard).ok())
+                && let Some(ticks) =
+                    seat.member.heard().and_then(|heard| u64::try_from(heard - LOOK_AHEAD as i64).ok())
             {
                 let timestamp = MediaTime { ticks, rate: ClockRate::OPUS };
                 out.push_back(AudioOutput::Playing { room: self.key, member, timestamp, at });

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! At the default, speech at arm's length is never missed. Below it each step asks for 1 dB more, so that a loud room
-//! can be kept out; above it a whisper counts, but never all noise. The mix takes part 10 dB below these thresholds; at
+//! can be kept out; above it quiet voices count, from 60 on whispers too, but never all noise. The mix takes part 10 dB below these thresholds; at
 //! 0 the source is not heard at all.
 
 use super::SoundKind;
@@ -30,6 +30,9 @@ const KEENER: f32 = 0.3;
 
 /// … that stands out from the noise, in the end by 4 dB. What may be noise at all stays as it was.
 const KEENER_OVER_NOISE: f32 = 6.0 / 70.0;
+
+/// From this sensitivity on a whisper, which has no pitch, is speech.
+const WHISPERS: u8 = 60;
 
 /// How little sound counts as speech: 0 … 100, 30 unless somebody chose. At 0 nothing does, and nothing is heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,11 +56,16 @@ impl Sensitivity {
         let (least, most) = (*SPEECH.start(), *SPEECH.end());
         if steps < 0.0 {
             let shift = factor(-steps * DEAFER);
-            Threshold { over_noise: OVER_NOISE * shift, least: least * shift, most: most * shift }
+            Threshold {
+                over_noise: OVER_NOISE * shift,
+                least: least * shift,
+                most: most * shift,
+                whispers: false,
+            }
         } else {
             let (over_noise, least) =
                 (OVER_NOISE * factor(-steps * KEENER_OVER_NOISE), least * factor(-steps * KEENER));
-            Threshold { over_noise, least, most }
+            Threshold { over_noise, least, most, whispers: self.0 >= WHISPERS }
         }
     }
 }
@@ -93,12 +101,18 @@ pub(super) struct Threshold {
     over_noise: f32,
     least: f32,
     most: f32,
+    whispers: bool,
 }
 
 impl Threshold {
     /// Noise below this makes no difference, nor should it take long to learn of louder noise after total silence.
     pub(super) fn quiet(self) -> f32 {
         self.least / self.over_noise
+    }
+
+    /// Sounds without a pitch count, too.
+    pub(super) fn takes_whispers(self) -> bool {
+        self.whispers
     }
 
     /// Over noise of this level.
