@@ -46,10 +46,12 @@ unit: check-tools packages web/dist/index.html
 	fi
 	cargo test --workspace --locked --doc
 
-# One command for both programs: cargo then compiles what they share once.
+# One command for both programs: cargo then compiles what they share once. The members in Rust know a stack of their own.
 web-test: export SIGNALBOX_DATA_ECHO := $(TARGET)/release/examples/data_echo
+web-test: export SIGNALBOX_COLOURED_MEMBER := $(TARGET)/release/examples/coloured_member
 web-test: build
 	cargo build --release --locked --package server --package media-core --bin signalbox --example data_echo
+	cargo build --release --locked --package benches --example coloured_member
 	cd web && npm test
 
 # Tables on the terminal, files in target/bench. Nothing here passes or fails: it prints ratios and limits.

@@ -30,7 +30,7 @@ mod preview;
 mod svg;
 
 pub use catalogue::LayoutId;
-pub use defined::{MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define};
+pub use defined::{MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define, define_all, define_what_can_be};
 pub use demand::{fills_the_canvas, largest};
 pub use grid::{GridRect, PixelRect, Size};
 pub use layer::{Fit, Layer, Pan, Placed, Rgb};

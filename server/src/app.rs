@@ -68,7 +68,7 @@ impl App {
         Ok(Arc::new(Self {
             tokens,
             identity,
-            catalogue: Catalogue::load(storage.clone()).await?,
+            catalogue: Catalogue::load(storage.clone(), config.layouts.clone()).await?,
             storage,
             recordings,
             webhooks,

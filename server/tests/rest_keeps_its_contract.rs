@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use support::{API_TOKEN, Server};
 
 /// Every route with what may be done to it; what is named exists nowhere.
-const ROUTES: [(&str, &[Method]); 21] = [
+const ROUTES: [(&str, &[Method]); 23] = [
     ("/room_tokens", &[Method::POST]),
     ("/rooms", &[Method::GET, Method::POST]),
     ("/rooms/none", &[Method::GET, Method::PUT, Method::DELETE]),
@@ -29,6 +29,8 @@ const ROUTES: [(&str, &[Method]); 21] = [
     ("/room_recordings", &[Method::GET]),
     ("/room_recordings/none", &[Method::GET, Method::DELETE]),
     ("/room_recordings/none/events", &[Method::GET]),
+    ("/layouts", &[Method::GET, Method::POST]),
+    ("/layouts/none", &[Method::GET, Method::PUT, Method::DELETE]),
     ("/logs", &[Method::GET]),
     ("/logs/none", &[Method::GET]),
 ];

@@ -28,7 +28,7 @@ async fn a_room_from_its_making_to_its_end() {
         "remove_after_seconds_elapsed": null, "layout": "grid-responsive", "record_on_start": false,
         "tone_on_entry_and_exit": false, "room_join_video_off": false, "user_join_video_off": false,
         "enable_room_previews": false, "sync_audio_video": null, "meta": {}, "prioritize_handraise": false,
-        "video_codecs": ["h264", "vp8"],
+        "video_codecs": ["h264", "vp8"], "layouts": [],
         "created_at": null, "updated_at": null,
     });
     assert_eq!(made, expected);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use layouts::Fit;
+use layouts::{Fit, Position};
 
 use super::RoomSession;
 use super::media::{PlacedLayer, Placement};
@@ -51,6 +51,19 @@ impl Canvas {
     pub(super) fn fit(&self, layer: u16) -> Fit {
         let layers = self.placement.iter().flat_map(|placement| &placement.layers);
         layers.into_iter().find(|known| known.index == layer).map_or(Fit::Auto, |known| known.fit)
+    }
+
+    /// Whom it shows, in slot order.
+    pub(super) fn seated(&self) -> impl Iterator<Item = &MemberId> {
+        self.placement
+            .iter()
+            .flat_map(|placement| &placement.layers)
+            .filter_map(|layer| layer.member.as_ref())
+    }
+
+    pub(super) fn in_large_picture(&self) -> Option<&MemberId> {
+        let mut layers = self.placement.iter().flat_map(|placement| &placement.layers);
+        layers.find(|layer| layer.position == Position::Reserved(1))?.member.as_ref()
     }
 
     fn seat(&self, member: &MemberId) -> Seat {

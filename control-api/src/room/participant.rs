@@ -216,6 +216,10 @@ impl Participant {
         self.parent().is_none()
     }
 
+    pub(super) fn is_screen(&self) -> bool {
+        self.role.kind() == MemberKind::Screen
+    }
+
     pub(super) fn parent(&self) -> Option<&MemberId> {
         match &self.role {
             Role::Member | Role::Audience => None,

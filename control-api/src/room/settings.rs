@@ -1,6 +1,6 @@
 //! What a room is set to before anybody is in: limits, join times, and what it begins with.
 
-use layouts::LayoutId;
+use layouts::{LayoutId, Size};
 use serde_json::{Map, Value};
 
 use crate::clock::Now;
@@ -14,6 +14,8 @@ pub struct RoomSettings {
     pub layout: LayoutId,
     /// Layouts beside those of this build: the room's own first, then its project's.
     pub layouts: Vec<LayoutId>,
+    /// Size of the composed picture.
+    pub canvas: Size,
     /// The next one is refused.
     pub max_members: usize,
     /// The application's data of the room.
@@ -41,6 +43,7 @@ impl Default for RoomSettings {
         Self {
             layout: LayoutId::GRID_RESPONSIVE,
             layouts: Vec::new(),
+            canvas: Size { width: 1280, height: 720 },
             max_members: 20,
             meta: Map::new(),
             join_from: None,

@@ -188,6 +188,35 @@ pub struct LayoutsResult {
     pub layouts: Vec<String>,
 }
 
+/// `video.layout.preview`, an extension of ours.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LayoutPreviewParams {
+    /// A layout that there is …
+    pub name: Option<String>,
+    /// … or one that is not kept.
+    pub definition: Option<serde_json::Value>,
+    /// So many members; without, those who are here.
+    pub members: Option<u32>,
+}
+
+/// Result of `video.layout.preview`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayoutPreviewResult {
+    /// What would be.
+    pub layout: Previewed,
+}
+
+/// A layout that is not in force.
+#[derive(Clone, Debug, Serialize)]
+pub struct Previewed {
+    /// Layout id.
+    pub id: String,
+    /// The same.
+    pub name: String,
+    /// As `video.layout.changed` tells them; members of a mere number are called 1, 2, 3 and on.
+    pub layers: Vec<super::layout::Layer>,
+}
+
 /// `video.room.get`.
 #[derive(Clone, Debug, Serialize)]
 pub struct RoomResult {

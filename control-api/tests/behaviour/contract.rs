@@ -112,6 +112,12 @@ fn room_rows() -> Vec<Row> {
             done(&[("video.room.updated", &["layout_name"]), LAYOUT]),
         ),
         row(
+            "video.layout.preview",
+            room(&["room.list_available_layouts", "room.set_layout"]),
+            json!({"name": "2x1"}),
+            gives(&["layout"]),
+        ),
+        row(
             "video.set_position",
             room(&["room.set_position"]),
             json!({"positions": {OTHER: "standard-7"}}),

@@ -50,6 +50,9 @@ mod the_gap_loses_no_last_state;
 mod settings_act;
 
 #[cfg(test)]
+mod layouts_are_defined_and_tried;
+
+#[cfg(test)]
 mod subscriptions_give_state_first;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::slots::{Holds, Slot};
 pub(super) fn slots(values: &[Value]) -> Result<Vec<Slot>, Refusal> {
     let mut slots: Vec<Slot> = Vec::new();
     for (number, value) in (1..).zip(values) {
-        let refuse = |reason| Refusal { place: Some(place(number, value)), reason };
+        let refuse = |reason| Refusal::at(place(number, value), reason);
         let slot = slot::slot(value).map_err(refuse)?;
         if let Some(reason) = (1..).zip(&slots).find_map(|other| conflict(&slot, other)) {
             return Err(refuse(reason));
@@ -82,7 +82,7 @@ fn takes_a_member(slot: &Slot) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::define;
+    use super::super::{define, define_all, define_what_can_be};
     use super::*;
     use crate::catalogue::LayoutId;
 
@@ -203,6 +203,26 @@ mod tests {
         let screen =
             json!({"position": "screen", "x": 0, "y": 0, "w": 90, "h": 90, "only": true, "follow": "screen"});
         check(&with(&[screen]), "no slot can take a member");
+    }
+
+    #[test]
+    fn of_several_each_is_named_and_groups_come_in_any_order() {
+        let good = |name: &str| json!({"name": name, "slots": [slot("standard-1", 0, 0)]});
+        let group = json!({"name": "any", "layouts": ["b", "a"]});
+        let all = define_all(&[group.clone(), good("a"), good("b")], &[]).unwrap();
+        assert_eq!(all.iter().map(LayoutId::name).collect::<Vec<_>>(), ["any", "a", "b"]);
+        let said = |definitions: &[Value]| define_all(definitions, &[]).unwrap_err().to_string();
+        assert_eq!(said(&[good("a"), good("a")]), r#"layout 2 ("a"): another has the same name"#);
+        let mut bad = good("b");
+        bad["slots"][0]["w"] = json!(0);
+        assert_eq!(
+            said(&[good("a"), bad.clone()]),
+            r#"layout 2 ("b"), slot 1 ("standard-1"): w is less than 1/60 of the canvas"#
+        );
+        assert!(said(&vec![good("a"); 65]).contains("at most 64"));
+        // What cannot be read is left out, and the groups that name it.
+        let left = define_what_can_be(&[group, good("a"), bad], &[]);
+        assert_eq!(left.iter().map(LayoutId::name).collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ enum Shape {
 /// Why a definition is no layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// Which of several definitions, from 1.
+    pub number: Option<usize>,
     /// Where in it: a slot by its number and position, or the playback layer; nothing for the whole.
     pub place: Option<String>,
     /// What is wrong there.
@@ -83,7 +85,25 @@ impl std::error::Error for Refusal {}
 
 impl Refusal {
     fn whole(reason: impl Into<String>) -> Self {
-        Self { place: None, reason: reason.into() }
+        Self { number: None, place: None, reason: reason.into() }
+    }
+
+    fn at(place: impl Into<String>, reason: String) -> Self {
+        Self { number: None, place: Some(place.into()), reason }
+    }
+
+    /// Of one among several.
+    fn within(self, number: usize, definition: &Value) -> Self {
+        let name: String = definition
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .chars()
+            .take(MAX_NAME)
+            .collect();
+        let layout = format!("layout {number} ({name:?})");
+        let place = self.place.map_or(layout.clone(), |place| format!("{layout}, {place}"));
+        Self { number: Some(number), place: Some(place), reason: self.reason }
     }
 }
 
@@ -97,6 +117,49 @@ pub fn define(definition: &Value, known: &[LayoutId]) -> Result<LayoutId, Refusa
     let layout = read(&mut fields, definition, known)?;
     fields.nothing_else().map_err(Refusal::whole)?;
     Ok(LayoutId::of_defined(layout))
+}
+
+/// Reads several, of which groups may name others in any order. `known` are layouts they may name beside.
+///
+/// # Errors
+///
+/// What is wrong, in which of them, and in which slot.
+pub fn define_all(definitions: &[Value], known: &[LayoutId]) -> Result<Vec<LayoutId>, Refusal> {
+    if definitions.len() > MAX_DEFINED {
+        return Err(Refusal::whole(format!(
+            "are {}, and at most {MAX_DEFINED} are allowed",
+            definitions.len()
+        )));
+    }
+    let mut all: Vec<(usize, LayoutId)> = Vec::new();
+    let is_group = |definition: &Value| definition.get("layouts").is_some();
+    for groups in [false, true] {
+        for (number, definition) in definitions.iter().enumerate().filter(|(_, one)| is_group(one) == groups)
+        {
+            let known: Vec<LayoutId> = all.iter().map(|(_, own)| own).chain(known).cloned().collect();
+            let layout =
+                define(definition, &known).map_err(|refusal| refusal.within(number + 1, definition))?;
+            if all.iter().any(|(_, other)| other.name() == layout.name()) {
+                return Err(Refusal::whole("another has the same name").within(number + 1, definition));
+            }
+            all.push((number, layout));
+        }
+    }
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all.into_iter().map(|(_, layout)| layout).collect())
+}
+
+/// Those of them that can be read, for what was written under other circumstances.
+#[must_use]
+pub fn define_what_can_be(definitions: &[Value], known: &[LayoutId]) -> Vec<LayoutId> {
+    let mut readable = definitions.to_vec();
+    while let Err(refusal) = define_all(&readable, known) {
+        match refusal.number {
+            Some(number) if number <= readable.len() => drop(readable.remove(number - 1)),
+            Some(_) | None => readable.truncate(readable.len().saturating_sub(1).min(MAX_DEFINED)),
+        }
+    }
+    define_all(&readable, known).unwrap_or_default()
 }
 
 fn read(fields: &mut Fields<'_>, definition: &Value, known: &[LayoutId]) -> Result<Defined, Refusal> {
@@ -123,8 +186,7 @@ fn read(fields: &mut Fields<'_>, definition: &Value, known: &[LayoutId]) -> Resu
     };
     let playback = match fields.take("playback") {
         None => GridRect::WHOLE,
-        Some(value) => slot::rectangle_alone(value)
-            .map_err(|reason| Refusal { place: Some("playback".to_owned()), reason })?,
+        Some(value) => slot::rectangle_alone(value).map_err(|reason| Refusal::at("playback", reason))?,
     };
     let slots = fields.list("slots", MAX_SLOTS).map_err(whole)?;
     let group = fields.list("layouts", MAX_GROUP).map_err(whole)?;

@@ -1,7 +1,7 @@
 //! Whatever happened: requests are honoured meanwhile, and nothing of it remains afterwards.
 
 use crate::room::Room;
-use layouts::{Layer, LayoutId, Millis, Position, Showing, Source, SourceKind};
+use layouts::{Layer, LayoutId, Millis, Options, Position, Showing, Source, SourceKind};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -17,6 +17,8 @@ enum Step {
     Raise(usize, bool),
     Speak(usize),
     SetLayout(usize),
+    Tag(usize, Option<&'static str>),
+    Options { compact: bool, screen_alone: bool },
     Rules { hide_video_muted: bool, video_required: bool, prioritize_handraise: bool },
     Pass(u64),
 }
@@ -47,6 +49,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (who(), any::<bool>()).prop_map(|(who, up)| Step::Raise(who, up)),
         3 => who().prop_map(Step::Speak),
         1 => who().prop_map(Step::SetLayout),
+        1 => (who(), prop_oneof![Just(None), Just(Some("secondary")), Just(Some("presenter"))])
+            .prop_map(|(who, tag)| Step::Tag(who, tag)),
+        1 => any::<[bool; 2]>().prop_map(|[compact, screen_alone]| Step::Options { compact, screen_alone }),
         1 => any::<[bool; 3]>().prop_map(|[a, b, c]| Step::Rules {
             hide_video_muted: a,
             video_required: b,
@@ -106,6 +111,14 @@ fn take(room: &mut Room, step: Step, next_key: &mut u32) {
         Step::SetLayout(n) => {
             let layouts: Vec<_> = LayoutId::available().collect();
             room.set_layout(layouts[n % layouts.len()].name());
+        }
+        Step::Tag(n, tag) => {
+            if let Some(key) = who(room, n) {
+                room.source(key).reservation = tag.map(|tag| tag.parse().unwrap());
+            }
+        }
+        Step::Options { compact, screen_alone } => {
+            room.options = Options { compact, screen_alone, ..Options::default() };
         }
         Step::Rules { hide_video_muted, video_required, prioritize_handraise } => {
             room.hide_video_muted = hide_video_muted;
@@ -199,6 +212,7 @@ proptest! {
         fresh.floor = room.floor;
         fresh.hide_video_muted = room.hide_video_muted;
         fresh.video_required = room.video_required;
+        fresh.options = room.options;
         fresh.update();
         prop_assert_eq!(&room.placed.layers, &fresh.placed.layers);
     }

@@ -15,4 +15,5 @@ mod layouts_as_written;
 mod positions_are_honoured;
 mod responsive_grid_holds_everybody;
 mod seats_stay;
+mod slots_say_who_may_sit;
 mod the_large_picture_follows;

@@ -1,6 +1,7 @@
 //! `grid-responsive` from nobody to more than it can hold.
 
-use crate::room::Room;
+use crate::room::{CANVAS, Room};
+use layouts::{LayoutId, Size, with_members};
 use std::collections::BTreeSet;
 
 #[test]
@@ -31,6 +32,32 @@ fn the_smallest_grid_that_holds_all_is_taken() {
         assert_eq!(shown.len(), n.min(225) as usize, "{n} members: nobody lost");
         let in_join_order: Vec<u32> = (1..=n.min(225)).collect();
         assert_eq!(room.slots()[..shown.len()], in_join_order);
+    }
+}
+
+#[test]
+fn every_group_shows_everybody_it_has_room_for() {
+    let upright = Size { width: 720, height: 1280 };
+    for (name, canvas, most) in [
+        ("grid-responsive", CANVAS, 225),
+        ("grid-responsive-mobile", CANVAS, 225),
+        ("grid-responsive-mobile", upright, 32),
+        ("highlight-1-responsive", CANVAS, 49),
+        ("grid-tight", CANVAS, 225),
+        ("grid", CANVAS, 64),
+        ("grid-zoom", CANVAS, 9),
+        ("1up_top_left_plus", CANVAS, 10),
+        ("3up_plus", CANVAS, 10),
+    ] {
+        let layout = LayoutId::by_name(name).unwrap();
+        for n in 0..=300 {
+            let shown: Vec<u32> = with_members(&layout, canvas, n)
+                .iter()
+                .filter_map(|layer| layer.source.map(|source| source.0))
+                .collect();
+            let expected: Vec<u32> = (1..=n.min(most)).collect();
+            assert_eq!(shown, expected, "{name} with {n}");
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! in:  [`Change`]s that are stored already
 //! out: rooms and conferences by id, name or secret; lists
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use layouts::{LayoutId, define_what_can_be};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::items::{Conference, ConferenceToken, Room, Stream};
+use super::items::{Conference, ConferenceToken, ProjectLayout, Room, Stream};
 use super::settings::Settings;
 use super::shelf::{Item, Shelf};
 
@@ -26,6 +28,8 @@ pub(crate) enum Change {
     PutToken(ConferenceToken),
     PutStream(Stream),
     RemoveStream(Uuid),
+    PutLayout(ProjectLayout),
+    RemoveLayout(String),
 }
 
 /// A room or a conference: what a name means.
@@ -60,9 +64,26 @@ pub(crate) struct Index {
     /// Rooms and conferences share their names: a room token knows nothing else.
     names: HashMap<String, Uuid>,
     secrets: HashMap<String, Uuid>,
+    pub(super) layouts: BTreeMap<String, ProjectLayout>,
+    /// Those of the configuration, which do not change.
+    configured: Vec<LayoutId>,
+    /// All that rooms offer beside those of this build.
+    pub(super) offered: Arc<[LayoutId]>,
 }
 
 impl Index {
+    pub(super) fn with(configured: Vec<LayoutId>) -> Self {
+        let offered = configured.clone().into();
+        Self { configured, offered, ..Self::default() }
+    }
+
+    /// What was stored by another version, and cannot be read now, is left out.
+    fn offer_layouts(&mut self) {
+        let definitions: Vec<Value> = self.layouts.values().map(|layout| layout.definition.clone()).collect();
+        let stored = define_what_can_be(&definitions, &self.configured);
+        self.offered = self.configured.iter().cloned().chain(stored).collect();
+    }
+
     pub(super) fn named(&self, name: &str) -> Option<Named> {
         self.owner(*self.names.get(name)?)
     }
@@ -120,6 +141,14 @@ impl Index {
             }
             Change::PutStream(stream) => {
                 self.streams.put(stream);
+            }
+            Change::PutLayout(layout) => {
+                self.layouts.insert(layout.name.clone(), layout);
+                self.offer_layouts();
+            }
+            Change::RemoveLayout(name) => {
+                self.layouts.remove(&name);
+                self.offer_layouts();
             }
             Change::RemoveStream(id) => {
                 self.streams.remove(id);

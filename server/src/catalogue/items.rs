@@ -1,7 +1,8 @@
-//! What is stored by REST: rooms, conferences with their tokens, streams.
+//! What is stored by REST: rooms, conferences with their tokens, streams, layouts.
 
 use control_api::{MemberAction, Permission};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::settings::Settings;
@@ -112,6 +113,15 @@ pub(crate) struct Stream {
     /// The room's or the conference's.
     pub(crate) owner: Uuid,
     pub(crate) url: String,
+    pub(crate) dates: Dates,
+}
+
+/// A layout that every room offers. Its name is what it is known by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ProjectLayout {
+    pub(crate) name: String,
+    /// As it was sent.
+    pub(crate) definition: Value,
     pub(crate) dates: Dates,
 }
 

@@ -1,4 +1,4 @@
-//! What REST stores: rooms, conferences with their tokens, streams. All of it is in memory, so that a join never waits
+//! What REST stores: rooms, conferences with their tokens, streams, layouts. All of it is in memory, so that a join never waits
 //! for the database; a change is stored first and seen then.
 //!
 //! in:  one change at a time, checked against what is there
@@ -13,12 +13,14 @@ mod shelf;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use layouts::LayoutId;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 pub(crate) use index::{Change, Named};
 pub(crate) use items::{
-    Conference, ConferenceBody, ConferenceSize, ConferenceToken, Dates, Role, Room, RoomBody, Stream, Theme,
+    Conference, ConferenceBody, ConferenceSize, ConferenceToken, Dates, ProjectLayout, Role, Room, RoomBody,
+    Stream, Theme,
 };
 pub(crate) use settings::{Opening, Origin, Quality, Settings, video_codecs};
 pub(crate) use shelf::Item;
@@ -37,8 +39,8 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     /// With everything that is stored.
-    pub(crate) async fn load(storage: Storage) -> sqlx::Result<Self> {
-        let mut index = Index::default();
+    pub(crate) async fn load(storage: Storage, configured: Vec<LayoutId>) -> sqlx::Result<Self> {
+        let mut index = Index::with(configured);
         for change in storage.catalogue().await? {
             index.apply(change);
         }
@@ -94,6 +96,20 @@ impl Catalogue {
 
     pub(crate) fn streams_of(&self, owner: Uuid, slice: &Slice<Cursor>) -> Page<Arc<Stream>> {
         self.look(|index| index.streams.page(slice, |stream| stream.owner == owner))
+    }
+
+    /// What rooms offer beside the layouts of this build: those of the configuration, then those that are stored.
+    pub(crate) fn layouts(&self) -> Arc<[LayoutId]> {
+        self.look(|index| Arc::clone(&index.offered))
+    }
+
+    /// By name.
+    pub(crate) fn stored_layouts(&self) -> Vec<ProjectLayout> {
+        self.look(|index| index.layouts.values().cloned().collect())
+    }
+
+    pub(crate) fn stored_layout(&self, name: &str) -> Option<ProjectLayout> {
+        self.look(|index| index.layouts.get(name).cloned())
     }
 
     /// Waits until nobody else changes anything. What is looked at while this is held stays so.

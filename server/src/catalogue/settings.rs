@@ -1,7 +1,7 @@
 //! How a room is set up: what REST stores, what a room session begins with, what its history tells.
 
 use control_api::RoomSettings;
-use layouts::{LayoutId, Size};
+use layouts::{LayoutId, Size, define_what_can_be};
 use media_core::units::{VideoCodec, VideoCodecs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,9 +29,10 @@ pub(crate) struct Settings {
     pub(crate) remove_at: Option<u64>,
     /// Everybody is put out so many seconds after joining.
     pub(crate) remove_after_s: Option<u64>,
-    /// Layout to begin with.
-    #[serde(with = "layout_name")]
-    pub(crate) layout: LayoutId,
+    /// Name of the layout to begin with; one that no longer exists counts as the default.
+    pub(crate) layout: String,
+    /// Definitions of layouts of its own.
+    pub(crate) layouts: Vec<Value>,
     /// A recording starts with the session.
     pub(crate) record_on_start: bool,
     /// Everybody hears when a member comes or goes.
@@ -126,7 +127,8 @@ impl Default for Settings {
             join_until: None,
             remove_at: None,
             remove_after_s: None,
-            layout: LayoutId::GRID_RESPONSIVE,
+            layout: LayoutId::GRID_RESPONSIVE.name().to_owned(),
+            layouts: Vec::new(),
             record_on_start: false,
             tone_on_entry_and_exit: false,
             room_join_video_off: false,
@@ -153,11 +155,22 @@ impl Settings {
         }
     }
 
-    /// What the room session needs to know.
-    pub(crate) fn act(&self) -> RoomSettings {
+    /// Its own layouts, then those of the project that none of its own has the name of.
+    pub(crate) fn layouts(&self, project: &[LayoutId]) -> Vec<LayoutId> {
+        let mut layouts = define_what_can_be(&self.layouts, project);
+        let is_hidden = |layout: &&LayoutId| layouts.iter().any(|own| own.name() == layout.name());
+        let shown: Vec<LayoutId> = project.iter().filter(|layout| !is_hidden(layout)).cloned().collect();
+        layouts.extend(shown);
+        layouts
+    }
+
+    /// What the room session needs to know. `project`: the layouts that all its rooms offer.
+    pub(crate) fn act(&self, canvas: Size, project: &[LayoutId]) -> RoomSettings {
+        let layouts = self.layouts(project);
         RoomSettings {
-            layout: self.layout.clone(),
-            layouts: Vec::new(),
+            layout: LayoutId::find(&self.layout, &layouts).unwrap_or(LayoutId::GRID_RESPONSIVE),
+            layouts,
+            canvas,
             max_members: self.max_members as usize,
             meta: self.meta.clone(),
             join_from: self.join_from.map(seconds),
@@ -213,21 +226,6 @@ mod codec_names {
     }
 }
 
-/// A layout is kept by its name; one that no longer exists becomes the default.
-mod layout_name {
-    use layouts::LayoutId;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(layout: &LayoutId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(layout.name())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LayoutId, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Ok(LayoutId::by_name(&name).unwrap_or(LayoutId::GRID_RESPONSIVE))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -241,7 +239,7 @@ mod tests {
             quality: Quality::P1080,
             fps: 30,
             join_from: Some(7),
-            layout: LayoutId::by_name("3x3").unwrap(),
+            layout: "3x3".into(),
             video_codecs: video_codecs(["vp8", "vp9"]).unwrap(),
             meta: json!({"a": [1]}).as_object().unwrap().clone(),
             ..Settings::default()
@@ -267,8 +265,34 @@ mod tests {
     fn other_versions_are_read() {
         let read = |value: Value| serde_json::from_value::<Settings>(value).unwrap();
         assert_eq!(read(json!({})), Settings::default());
-        assert_eq!(read(json!({"layout": "gone", "of_tomorrow": 1})), Settings::default());
+        assert_eq!(read(json!({"of_tomorrow": 1})), Settings::default());
         assert_eq!(read(json!({"video_codecs": ["vp8", "of_tomorrow"]})), Settings::default());
+    }
+
+    #[test]
+    fn own_layouts_come_first_and_a_name_that_means_nothing_is_the_default() {
+        let slots = json!([{"position": "standard-1", "x": 0, "y": 0, "w": 180, "h": 180}]);
+        let news = json!({"name": "news", "slots": slots});
+        let project = layouts::define_all(
+            &[
+                json!({"name": "news", "title": "of all", "slots": slots}),
+                json!({"name": "talk", "slots": slots}),
+            ],
+            &[],
+        )
+        .unwrap();
+        let unreadable = json!({"name": "old", "slots": 7});
+        let act = |layout: &str| {
+            let layouts = vec![unreadable.clone(), news.clone()];
+            let settings = Settings { layout: layout.into(), layouts, ..Settings::default() };
+            settings.act(Quality::P720.canvas(), &project)
+        };
+        let settings = act("news");
+        assert_eq!(settings.layout.definition(), Some(&news), "its own, not that of all");
+        let names: Vec<_> = settings.layouts.iter().map(LayoutId::name).collect();
+        assert_eq!(names, ["news", "talk"]);
+        assert_eq!(act("talk").layout, project[1]);
+        assert_eq!(act("gone").layout, LayoutId::GRID_RESPONSIVE);
     }
 
     #[test]
@@ -291,7 +315,7 @@ mod tests {
         for (room, user) in [(false, false), (true, false), (false, true), (true, true)] {
             let settings =
                 Settings { room_join_video_off: room, user_join_video_off: user, ..Settings::default() };
-            assert_eq!(settings.act().join_video_off, room || user);
+            assert_eq!(settings.act(Quality::P720.canvas(), &[]).join_video_off, room || user);
         }
     }
 

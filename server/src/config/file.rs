@@ -37,6 +37,7 @@ pub(super) struct File {
     pub(super) egress: Egress,
     pub(super) demo: Demo,
     pub(super) webhooks: Vec<Webhook>,
+    pub(super) layouts: Vec<serde_json::Value>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -188,6 +189,7 @@ impl Default for File {
             egress: Egress::default(),
             demo: Demo::default(),
             webhooks: Vec::new(),
+            layouts: Vec::new(),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use layouts::Size;
+use layouts::{LayoutId, Size, define_all};
 use media_core::engine::EngineConfig;
 use media_core::units::{Bitrate, VideoCodecs};
 
@@ -119,6 +119,8 @@ pub(crate) struct Config {
     /// Where the server may connect when somebody says so.
     pub(crate) egress: UrlPolicy,
     pub(crate) webhooks: Vec<crate::webhooks::Settings>,
+    /// What all rooms offer beside the layouts of this build.
+    pub(crate) layouts: Vec<LayoutId>,
     /// Whether `POST /demo/tokens` exists.
     pub(crate) demo: bool,
 }
@@ -206,6 +208,8 @@ impl Config {
             media: media(file.media, &[Some(listen), file.metrics.listen])?,
             webhooks: webhooks::webhooks(file.webhooks, &egress)?,
             egress,
+            layouts: define_all(&file.layouts, &[])
+                .map_err(|refusal| ConfigError::new("layouts", refusal))?,
             room: room(&file.room)?,
             recording: recording(file.recording)?,
             leave_after: Duration::from_secs(within(

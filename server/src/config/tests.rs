@@ -31,6 +31,31 @@ fn the_least_file_gives_the_documented_defaults() {
 }
 
 #[test]
+fn layouts_are_sections_of_the_file() {
+    let news = r##"
+[[layouts]]
+name = "news"
+background = "#101820"
+[[layouts.slots]]
+position = "reserved-1"
+x = "0"
+y = "0"
+w = "2/3"
+h = 240
+follow = "floor"
+[[layouts]]
+name = "any"
+layouts = ["1x1", "news"]
+"##;
+    let config = load(&format!("{LEAST}{news}"), &[]).unwrap();
+    let names: Vec<_> = config.layouts.iter().map(LayoutId::name).collect();
+    assert_eq!(names, ["news", "any"]);
+    let wrong = load(&format!("{LEAST}{}", news.replace("2/3", "4/3")), &[]).unwrap_err();
+    let place = r#"layout 1 ("news"), slot 1 ("reserved-1")"#;
+    assert_eq!(wrong, format!("configuration: layouts: {place}: its right edge is outside the canvas"));
+}
+
+#[test]
 fn every_bad_value_is_refused_by_its_key() {
     type Variables = &'static [(&'static str, &'static str)];
     // (added to the file, variables, beginning of the message)

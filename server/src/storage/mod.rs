@@ -19,6 +19,7 @@ mod outbox;
 pub(crate) mod sessions;
 
 mod conferences;
+mod project_layouts;
 mod rooms;
 mod streams;
 

@@ -3,7 +3,7 @@
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::{Storage, UnixMs, conferences, streams};
+use super::{Storage, UnixMs, conferences, project_layouts, streams};
 use crate::catalogue::{Change, Dates, Room};
 
 /// Id, name, body, made, changed.
@@ -15,6 +15,7 @@ impl Storage {
         let mut all = all(self).await?;
         all.extend(conferences::all(self).await?);
         all.extend(streams::all(self).await?);
+        all.extend(project_layouts::all(self).await?);
         Ok(all)
     }
 
@@ -40,6 +41,8 @@ impl Storage {
             }
             Change::PutToken(token) => conferences::put_token(&mut transaction, token).await?,
             Change::PutStream(stream) => streams::put(&mut transaction, stream).await?,
+            Change::PutLayout(layout) => project_layouts::put(&mut transaction, layout).await?,
+            Change::RemoveLayout(name) => project_layouts::remove(&mut transaction, name).await?,
             Change::RemoveStream(id) => {
                 remove(&mut transaction, "DELETE FROM streams WHERE id = $1", *id).await?;
             }

@@ -149,7 +149,7 @@ impl Plan {
         }
         Self {
             room_id,
-            settings: settings.act(),
+            settings: settings.act(canvas, &app.catalogue.layouts()),
             canvas,
             display_name: settings.display_name.as_deref().unwrap_or(&grant.room_name).into(),
             opening: Opening { origin, settings },

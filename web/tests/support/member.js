@@ -96,6 +96,16 @@ const member = {
     );
   },
 
+  /** Mean colours around places, in per cent of the picture. */
+  coloursAt(places) {
+    const video = member.picture();
+    if (!video?.videoWidth) return [];
+    const canvas = Object.assign(document.createElement('canvas'), { width: video.videoWidth, height: video.videoHeight });
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0);
+    return places.map(([x, y]) => meanAround(context, (x / 100) * canvas.width, (y / 100) * canvas.height));
+  },
+
   /** The same place of one's own camera and of the received picture, which one's camera fills alone. */
   async ownCameraThereAndBack([x, y]) {
     const local = Object.assign(document.createElement('video'), { srcObject: member.session.localStream, muted: true });

@@ -7,6 +7,7 @@ mod layout;
 mod member;
 mod meta;
 mod playback;
+mod preview;
 mod promote;
 mod recording;
 mod room;
@@ -32,6 +33,7 @@ use self::playback::{
     PlaybackList, PlaybackPause, PlaybackResume, PlaybackSeekAbsolute, PlaybackSeekRelative,
     PlaybackSetVolume, PlaybackStart, PlaybackStop,
 };
+use self::preview::LayoutPreview;
 use self::promote::{Demote, Promote};
 use self::recording::{RecordingList, RecordingPause, RecordingResume, RecordingStart, RecordingStop};
 use self::room::{MembersGet, PrioritizeHandraise, RoomGet, SetHideVideoMuted, SetLocked};
@@ -130,6 +132,7 @@ const TABLE: &[Row] = &[
     row::<RoomMetaDelete>(),
     row::<ListAvailableLayouts>(),
     row::<SetLayout>(),
+    row::<LayoutPreview>(),
     row::<SetPosition>(),
     row::<SetHideVideoMuted<true>>(),
     row::<SetHideVideoMuted<false>>(),

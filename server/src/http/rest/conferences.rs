@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use layouts::LayoutId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -51,7 +52,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Answer {
     let mut name = None;
     attributes.set_optional("name", &mut name, room_name);
     let mut body = ConferenceBody::default();
-    set(&mut attributes, &mut body);
+    set(&mut attributes, &mut body, &app.catalogue.layouts());
     let changing = app.catalogue.change().await;
     let is_taken = |name: &str| app.catalogue.named(name).is_some();
     if name.as_deref().is_some_and(is_taken) {
@@ -80,7 +81,7 @@ pub(super) async fn update(State(app): State<Arc<App>>, Path(id): Path<String>, 
     let changing = app.catalogue.change().await;
     let mut conference = Conference::clone(&*find(&app.catalogue, &id)?);
     let mut attributes = Attributes::parse(&body)?;
-    set(&mut attributes, &mut conference.body);
+    set(&mut attributes, &mut conference.body, &app.catalogue.layouts());
     attributes.finish()?;
     conference.dates = conference.dates.changed();
     changing.commit(Change::PutConference(conference.clone())).await?;
@@ -132,9 +133,9 @@ fn find_token(catalogue: &Catalogue, id: &str) -> Result<Arc<ConferenceToken>, R
     Uuid::try_parse(id).ok().and_then(|id| catalogue.token(id)).ok_or(Refusal::NotFound)
 }
 
-fn set(attributes: &mut Attributes, body: &mut ConferenceBody) {
+fn set(attributes: &mut Attributes, body: &mut ConferenceBody, project: &[LayoutId]) {
     describe(attributes, &mut body.description);
-    read(attributes, &mut body.settings);
+    read(attributes, &mut body.settings, project);
     let size = one_of(ConferenceSize::ALL, ConferenceSize::name);
     attributes.set("size", &mut body.size, ConferenceSize::default(), size);
     body.settings.max_members = body.size.max_members();
@@ -187,6 +188,7 @@ fn wire(app: &App, conference: &Conference, active: bool) -> Value {
         "size": body.size.name(),
         "enable_chat": body.enable_chat,
         "meta": body.settings.meta,
+        "layouts": body.settings.layouts,
         "created_at": date_of(conference.dates.created),
         "updated_at": date_of(conference.dates.updated),
     });
@@ -223,7 +225,7 @@ mod tests {
 
     fn change(mut body: ConferenceBody, sent: &Value) -> Result<ConferenceBody, Refusal> {
         let mut attributes = Attributes::parse(sent.to_string().as_bytes())?;
-        set(&mut attributes, &mut body);
+        set(&mut attributes, &mut body, &[]);
         attributes.finish().map(|()| body)
     }
 

@@ -5,7 +5,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `room_tokens`, `rooms`, `conferences`, `streams`, `room_sessions`, `room_recordings`, `logs` | one resource each |
+//! | `room_tokens`, `rooms`, `conferences`, `streams`, `room_sessions`, `room_recordings`, `project_layouts`, `logs` | one resource each |
 //! | `settings` | attributes that rooms and conferences share |
 //! | `attributes`, `values`, `query`, `reply` | how a request is read and an answer is written |
 //!
@@ -19,6 +19,7 @@ mod values;
 
 mod conferences;
 mod logs;
+mod project_layouts;
 mod room_recordings;
 mod room_sessions;
 mod room_tokens;
@@ -70,6 +71,11 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/room_recordings", get(room_recordings::list))
         .route("/room_recordings/{recording}", get(room_recordings::read_one).delete(room_recordings::delete))
         .route("/room_recordings/{recording}/events", get(room_recordings::events))
+        .route("/layouts", get(project_layouts::list).post(project_layouts::create))
+        .route(
+            "/layouts/{layout}",
+            get(project_layouts::read_one).put(project_layouts::update).delete(project_layouts::delete),
+        )
         .route("/logs", get(logs::list))
         .route("/logs/{log}", get(logs::read_one));
     Router::new()

@@ -72,6 +72,14 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Somebody else has that name.
+    pub(super) fn taken(attribute: &'static str) -> Self {
+        let message = "Name has already been taken".to_owned();
+        Self::Invalid(vec![Invalid { code: Code::ValueNotUnique, attribute, message }])
+    }
+}
+
 impl Code {
     fn name(self) -> &'static str {
         match self {

@@ -171,11 +171,7 @@ mod tests {
     use crate::catalogue::Settings;
 
     fn row(origin: Origin) -> StoredSession {
-        let settings = Settings {
-            max_members: 7,
-            layout: layouts::LayoutId::by_name("5up").unwrap(),
-            ..Settings::default()
-        };
+        let settings = Settings { max_members: 7, layout: "5up".into(), ..Settings::default() };
         StoredSession {
             id: "s".into(),
             room_id: "r".into(),

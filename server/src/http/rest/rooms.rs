@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use layouts::LayoutId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -34,7 +35,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Answer {
     let mut attributes = Attributes::parse(&body)?;
     let name = attributes.require("name", room_name);
     let mut body = RoomBody::default();
-    set(&mut attributes, &mut body);
+    set(&mut attributes, &mut body, &app.catalogue.layouts());
     let changing = app.catalogue.change().await;
     if name.as_deref().is_some_and(|name| app.catalogue.named(name).is_some()) {
         attributes.taken("name");
@@ -59,7 +60,7 @@ pub(super) async fn update(State(app): State<Arc<App>>, Path(id): Path<String>, 
     let changing = app.catalogue.change().await;
     let mut room = Room::clone(&*find(&app.catalogue, &id)?);
     let mut attributes = Attributes::parse(&body)?;
-    set(&mut attributes, &mut room.body);
+    set(&mut attributes, &mut room.body, &app.catalogue.layouts());
     attributes.finish()?;
     room.dates = room.dates.changed();
     changing.commit(Change::PutRoom(room.clone())).await?;
@@ -83,10 +84,10 @@ pub(super) fn find(catalogue: &Catalogue, id: &str) -> Result<Arc<Room>, Refusal
     by_id.or_else(by_name).ok_or(Refusal::NotFound)
 }
 
-fn set(attributes: &mut Attributes, body: &mut RoomBody) {
+fn set(attributes: &mut Attributes, body: &mut RoomBody, project: &[LayoutId]) {
     describe(attributes, &mut body.description);
     limit(attributes, &mut body.settings);
-    read(attributes, &mut body.settings);
+    read(attributes, &mut body.settings, project);
 }
 
 fn wire(app: &App, room: &Room, active: bool) -> Value {
@@ -96,6 +97,7 @@ fn wire(app: &App, room: &Room, active: bool) -> Value {
         "name": room.name,
         "description": room.body.description,
         "meta": settings.meta,
+        "layouts": settings.layouts,
         "created_at": date_of(room.dates.created),
         "updated_at": date_of(room.dates.updated),
     });
@@ -110,15 +112,19 @@ mod tests {
 
     fn change(mut body: RoomBody, sent: &Value) -> Result<RoomBody, Refusal> {
         let mut attributes = Attributes::parse(sent.to_string().as_bytes())?;
-        set(&mut attributes, &mut body);
+        set(&mut attributes, &mut body, &[]);
         attributes.finish().map(|()| body)
+    }
+
+    fn news() -> Value {
+        json!({"name": "news", "slots": [{"position": "standard-1", "x": "0", "y": "0", "w": "1/2", "h": "1/2"}]})
     }
 
     fn full() -> Value {
         json!({
             "display_name": "Lounge", "description": "For all\nof us", "max_members": 300, "quality": "1080p",
             "fps": 30, "join_from": "2030-01-01", "join_until": 1_893_456_001, "remove_at": "2030-01-02T00:00:00Z",
-            "remove_after_seconds_elapsed": 200_000, "layout": "3x3", "record_on_start": true,
+            "remove_after_seconds_elapsed": 200_000, "layout": "news", "layouts": [news()], "record_on_start": true,
             "tone_on_entry_and_exit": true, "room_join_video_off": true, "user_join_video_off": true,
             "enable_room_previews": true, "sync_audio_video": false, "meta": {"floor": 2},
             "prioritize_handraise": true, "video_codecs": ["vp9", "vp8"],
@@ -137,7 +143,8 @@ mod tests {
                 join_until: Some(1_893_456_001),
                 remove_at: Some(1_893_542_400),
                 remove_after_s: Some(200_000),
-                layout: layouts::LayoutId::by_name("3x3").unwrap(),
+                layout: "news".into(),
+                layouts: vec![news()],
                 record_on_start: true,
                 tone_on_entry_and_exit: true,
                 room_join_video_off: true,
@@ -202,6 +209,11 @@ mod tests {
             ("layout", json!("10x10"), true),
             ("layout", json!("11x11"), false),
             ("layout", json!(1), false),
+            ("layouts", json!([]), true),
+            ("layouts", json!([news()]), true),
+            ("layouts", json!(news()), false),
+            ("layouts", json!([news(), news()]), false),
+            ("layouts", json!([{"name": "news", "slots": []}]), false),
             ("record_on_start", json!("true"), false),
             ("tone_on_entry_and_exit", json!(1), false),
             ("room_join_video_off", json!({}), false),

@@ -1,5 +1,6 @@
 //! The attributes that rooms and conferences share: how they are read, how they are shown.
 
+use layouts::{LayoutId, define_all};
 use media_core::units::{VideoCodec, VideoCodecs};
 use serde_json::{Value, json};
 
@@ -30,14 +31,16 @@ pub(super) fn limit(attributes: &mut Attributes, to: &mut Settings) {
 }
 
 /// What rooms and conferences have.
-pub(super) fn read(attributes: &mut Attributes, to: &mut Settings) {
+pub(super) fn read(attributes: &mut Attributes, to: &mut Settings, project: &[LayoutId]) {
     let default = Settings::default();
     attributes.set_optional("display_name", &mut to.display_name, line(MAX_DISPLAY_NAME));
     attributes.set("quality", &mut to.quality, default.quality, one_of(Quality::ALL, Quality::name));
     attributes.set("fps", &mut to.fps, default.fps, fps);
     attributes.set_optional("join_from", &mut to.join_from, moment);
     attributes.set_optional("join_until", &mut to.join_until, moment);
-    attributes.set("layout", &mut to.layout, default.layout, layout);
+    attributes.set("layouts", &mut to.layouts, default.layouts, |value| definitions(value, project));
+    let layouts = to.layouts(project);
+    attributes.set("layout", &mut to.layout, default.layout, |value| layout(&value, &layouts));
     attributes.set("meta", &mut to.meta, default.meta, meta);
     attributes.set("video_codecs", &mut to.video_codecs, default.video_codecs, codecs);
     for (name, place) in [
@@ -50,6 +53,12 @@ pub(super) fn read(attributes: &mut Attributes, to: &mut Settings) {
         attributes.set(name, place, false, flag);
     }
     attributes.check_window(to.join_from, to.join_until);
+}
+
+fn definitions(value: Value, project: &[LayoutId]) -> Result<Vec<Value>, String> {
+    let Value::Array(definitions) = value else { return Err("must be a list of layouts".to_owned()) };
+    define_all(&definitions, project).map_err(|refusal| format!("are refused: {refusal}"))?;
+    Ok(definitions)
 }
 
 fn codecs(value: Value) -> Result<VideoCodecs, String> {
@@ -75,7 +84,7 @@ pub(super) fn show(settings: &Settings, name: &str) -> Value {
         "fps": settings.fps,
         "join_from": date(settings.join_from),
         "join_until": date(settings.join_until),
-        "layout": settings.layout.name(),
+        "layout": settings.layout,
         "video_codecs": settings.video_codecs.iter().map(VideoCodec::name).collect::<Vec<_>>(),
         "record_on_start": settings.record_on_start,
         "tone_on_entry_and_exit": settings.tone_on_entry_and_exit,

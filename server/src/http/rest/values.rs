@@ -106,10 +106,13 @@ pub(super) fn one_of<T: Copy>(
     }
 }
 
-pub(super) fn layout(value: Value) -> Result<LayoutId, String> {
-    value.as_str().and_then(LayoutId::by_name).ok_or_else(|| {
-        let offered: Vec<String> = LayoutId::available().map(|layout| layout.name().to_owned()).collect();
-        format!("must be one of {}", offered.join(", "))
+/// The name of one of this build or of `defined`.
+pub(super) fn layout(value: &Value, defined: &[LayoutId]) -> Result<String, String> {
+    let known = value.as_str().and_then(|name| LayoutId::find(name, defined));
+    known.map(|layout| layout.name().to_owned()).ok_or_else(|| {
+        let offered = LayoutId::available().chain(defined.iter().cloned());
+        let names: Vec<String> = offered.map(|layout| layout.name().to_owned()).collect();
+        format!("must be one of {}", names.join(", "))
     })
 }
 
@@ -257,7 +260,8 @@ mod tests {
         }
         assert!(whole(1..=300)(json!(1.5)).is_err() && whole(1..=300)(json!("7")).is_err());
         assert!(
-            layout(json!("grid-responsive")).is_ok() && layout(json!("spiral")).unwrap_err().contains("5up")
+            layout(&json!("grid-responsive"), &[]).is_ok()
+                && layout(&json!("spiral"), &[]).unwrap_err().contains("5up")
         );
         for (value, good) in
             [("#044EF4", true), ("#044ef4", true), ("044EF4", false), ("#044EFG", false), ("#44E", false)]

@@ -1,15 +1,17 @@
 //! What REST stores outlives the process, and what is seen is what is stored.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
 use crate::catalogue::{
-    Catalogue, Change, Conference, ConferenceBody, ConferenceToken, Dates, Role, Room, RoomBody, Stream,
+    Catalogue, Change, Conference, ConferenceBody, ConferenceToken, Dates, ProjectLayout, Role, Room,
+    RoomBody, Stream,
 };
 
 /// With what is there already.
 async fn open(place: &Place) -> Catalogue {
-    Catalogue::load(Opened::at(place).await.storage).await.unwrap()
+    Catalogue::load(Opened::at(place).await.storage, Vec::new()).await.unwrap()
 }
 
 async fn commit(catalogue: &Catalogue, change: Change) {
@@ -65,6 +67,35 @@ async fn what_is_stored_is_there_after_a_restart() {
         assert!(catalogue.by_secret(&guest.secret).is_none());
         assert!(catalogue.by_secret(&tokens[0].secret).is_some());
         assert_eq!(catalogue.streams_of(team.id, &all()).rows, [Arc::new(of_team)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn layouts_are_there_after_a_restart() {
+    on_both(async |place| {
+        let layout = |name: &str, side: u32| {
+            let slot = json!({"position": "standard-1", "x": 0, "y": 0, "w": side, "h": side});
+            let definition = json!({"name": name, "slots": [slot]});
+            ProjectLayout { name: name.to_owned(), definition, dates: Dates::now() }
+        };
+        {
+            let catalogue = open(&place).await;
+            for change in [layout("news", 90), layout("talk", 90), layout("news", 180)] {
+                commit(&catalogue, Change::PutLayout(change)).await;
+            }
+            commit(&catalogue, Change::RemoveLayout("talk".to_owned())).await;
+            // Of a version that knew more.
+            let unreadable =
+                ProjectLayout { definition: json!({"name": "old", "round": true}), ..layout("old", 9) };
+            commit(&catalogue, Change::PutLayout(unreadable)).await;
+        }
+        let catalogue = open(&place).await;
+        let stored: Vec<_> = catalogue.stored_layouts().into_iter().map(|layout| layout.name).collect();
+        assert_eq!(stored, ["news", "old"]);
+        let offered = catalogue.layouts();
+        assert_eq!(offered.len(), 1);
+        assert_eq!(offered[0].definition(), Some(&layout("news", 180).definition));
     })
     .await;
 }

@@ -10,6 +10,7 @@ use control_api::{JoinAs, MemberId, RoomGrant};
 
 use super::Unjoined;
 use crate::app::App;
+use crate::catalogue::Settings;
 use crate::wiring::now;
 use crate::wiring::room_task::MAX_AUDIENCE;
 
@@ -30,9 +31,10 @@ pub(super) fn reason(app: &App, grant: &RoomGrant) -> Unjoined {
     }
     let running = app.registry.running(grant.project.as_str(), &grant.room_name);
     let stored = app.catalogue.named(&grant.room_name);
+    let act = |settings: &Settings| settings.act(settings.quality.canvas(), &app.catalogue.layouts());
     let settings = match (&running, &stored) {
-        (Some(running), _) => Some(running.begun.opening.settings.act()),
-        (None, Some(stored)) => Some(stored.settings().act()),
+        (Some(running), _) => Some(act(&running.begun.opening.settings)),
+        (None, Some(stored)) => Some(act(stored.settings())),
         (None, None) if !grant.auto_create_room => return Unjoined::NoRoom,
         (None, None) => None,
     };
