@@ -34,10 +34,10 @@ pub use defined::{MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define, define_all
 pub use demand::{fills_the_canvas, largest};
 pub use grid::{GridRect, PixelRect, Size};
 pub use layer::{Fit, Layer, Pan, Placed, Rgb};
-pub use plan::Options;
+pub use plan::{Options, Rules};
 pub use position::{Position, UnknownPosition};
 pub use preview::{MAX_PREVIEWED, preview, with_members};
 pub use source::{Millis, Showing, Source, SourceKey, SourceKind};
 pub use stage::{Stage, StageInput};
 pub use svg::Drawing;
-pub use tag::{NoTag, Tag};
+pub use tag::{NoTag, Tag, Tags};

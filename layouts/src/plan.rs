@@ -29,6 +29,15 @@ pub struct Options {
     pub duplicate_floor: bool,
 }
 
+/// How a room departs from the usual placement on its canvas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Members without video leave the canvas.
+    pub video_required: bool,
+    /// The rest.
+    pub options: Options,
+}
+
 impl Options {
     pub(crate) fn and(self, other: Self) -> Self {
         Self {

@@ -13,6 +13,15 @@ pub struct Tag {
     length: u8,
 }
 
+/// Slots with these are a source's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Slots with this reservation.
+    pub reservation: Option<Tag>,
+    /// Slots for this role.
+    pub role: Option<Tag>,
+}
+
 /// Says that a text is no tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {MAX} letters, digits or one of . _ + -")]

@@ -29,6 +29,8 @@ async fn a_room_from_its_making_to_its_end() {
         "tone_on_entry_and_exit": false, "room_join_video_off": false, "user_join_video_off": false,
         "enable_room_previews": false, "sync_audio_video": null, "meta": {}, "prioritize_handraise": false,
         "video_codecs": ["h264", "vp8"], "layouts": [],
+        "video_required_for_canvas": false,
+        "placement": {"compact": false, "solo_stays": false, "screen_alone": false},
         "created_at": null, "updated_at": null,
     });
     assert_eq!(made, expected);

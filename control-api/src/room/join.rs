@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use layouts::Tags;
+
 use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
 use super::media::{LegMedia, MediaInstruction, Tone};
 use super::offer::PeerIdentity;
@@ -141,6 +143,9 @@ impl RoomSession {
         let (member, setup) = (newcomer.id.clone(), newcomer.setup());
         let (receive, via) = (newcomer.calls.in_use().receives(), newcomer.calls.in_use().via);
         self.instruct(MediaInstruction::AddMember { member: member.clone(), setup });
+        if newcomer.tags != Tags::default() {
+            self.instruct(MediaInstruction::SetTags { member: member.clone(), tags: newcomer.tags });
+        }
         self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via });
         self.participants.push(newcomer);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use layouts::{Fit, GridRect, LayoutId, Position, Size, Tag};
+use layouts::{Fit, GridRect, LayoutId, Position, Rules, Size, Tag, Tags};
 
 use crate::grant::Authority;
 use crate::ids::{LegId, MemberId};
@@ -135,6 +135,18 @@ pub enum MediaInstruction {
     PlayTone {
         /// Which.
         tone: Tone,
+    },
+    /// How the room departs from the usual placement.
+    SetCanvasRules {
+        /// All of it.
+        rules: Rules,
+    },
+    /// Slots with these tags are the member's own.
+    SetTags {
+        /// Whose.
+        member: MemberId,
+        /// Which.
+        tags: Tags,
     },
     /// Another layout, with positions applied in the same step.
     SetLayout {

@@ -30,7 +30,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use layouts::LayoutId;
+use layouts::{LayoutId, Rules};
 use serde_json::{Map, Value};
 
 pub(crate) use methods::{known as known_method, names as method_names};
@@ -180,7 +180,9 @@ impl RoomSession {
     pub fn new(now: Now, config: RoomConfig) -> Self {
         // The media plane begins without it.
         let prioritize = config.settings.prioritize_handraise;
-        let instruction = MediaInstruction::SetPrioritizeHandraise { on: true };
+        let rules = config.settings.rules;
+        let hands = prioritize.then_some(MediaInstruction::SetPrioritizeHandraise { on: true });
+        let placing = (rules != Rules::default()).then_some(MediaInstruction::SetCanvasRules { rules });
         Self {
             phase: Phase::Waiting { until: now.at + EMPTY_FOR },
             participants: Vec::new(),
@@ -195,7 +197,7 @@ impl RoomSession {
             recordings: Recordings::default(),
             journal: Journal::default(),
             next_leg: 0,
-            outputs: prioritize.then_some(RoomOutput::Media(instruction)).into_iter().collect(),
+            outputs: hands.into_iter().chain(placing).map(RoomOutput::Media).collect(),
             config,
         }
     }

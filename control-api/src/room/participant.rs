@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use layouts::{LayoutId, Position};
+use layouts::{LayoutId, Position, Tag, Tags};
 use serde_json::{Map, Value};
 
 use super::leg::{Call, Calls};
@@ -50,6 +50,8 @@ pub(super) struct Participant {
     /// As clients last heard.
     pub(super) seat: Seat,
     pub(super) meta: Map<String, Value>,
+    /// Which slots are its own.
+    pub(super) tags: Tags,
     /// The token's end of stay.
     pub(super) remove_at: Option<Instant>,
     /// Its leaving as a member ends the room.
@@ -134,6 +136,12 @@ impl Role {
     }
 }
 
+/// What the token's meta reserves for its holder; what is changed there later is the application's alone.
+fn tags_of(meta: &Map<String, Value>) -> Tags {
+    let tag = |name: &str| meta.get(name).and_then(Value::as_str).and_then(|text| text.parse::<Tag>().ok());
+    Tags { reservation: tag("reservation"), role: tag("role") }
+}
+
 impl Participant {
     /// A person on the way in.
     pub(super) fn new(id: MemberId, grant: &RoomGrant, session: SessionKey, call: Call) -> Self {
@@ -142,6 +150,7 @@ impl Participant {
             audio_muted: grant.join_audio_muted,
             video_muted: grant.join_video_muted,
             meta: grant.meta.clone(),
+            tags: tags_of(&grant.meta),
             ends_room: grant.end_room_session_on_leave,
             ..Self::coming(id, Role::of(grant.join_as), Arc::clone(&grant.user_name), session, call)
         }
@@ -180,6 +189,7 @@ impl Participant {
             requested: Position::Auto,
             seat: Seat::NOWHERE,
             meta: Map::new(),
+            tags: Tags::default(),
             remove_at: None,
             ends_room: false,
         }

@@ -1,6 +1,6 @@
 //! What a room is set to before anybody is in: limits, join times, and what it begins with.
 
-use layouts::{LayoutId, Size};
+use layouts::{LayoutId, Rules, Size};
 use serde_json::{Map, Value};
 
 use crate::clock::Now;
@@ -36,6 +36,8 @@ pub struct RoomSettings {
     pub prioritize_handraise: bool,
     /// The session is recorded from its beginning.
     pub record_on_start: bool,
+    /// How placement departs from its usual ways.
+    pub rules: Rules,
 }
 
 impl Default for RoomSettings {
@@ -54,6 +56,7 @@ impl Default for RoomSettings {
             tone_on_entry_and_exit: false,
             prioritize_handraise: false,
             record_on_start: false,
+            rules: Rules::default(),
         }
     }
 }

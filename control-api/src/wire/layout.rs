@@ -55,8 +55,6 @@ pub struct Percent {
     steps: u16,
 }
 
-const GRID: u16 = 5040;
-
 impl Percent {
     /// From steps of the grid.
     #[must_use]
@@ -67,11 +65,12 @@ impl Percent {
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let hundredfold = u32::from(self.steps) * 100;
-        if hundredfold.is_multiple_of(u32::from(GRID)) {
-            serializer.serialize_u32(hundredfold / u32::from(GRID)) // 50, not 50.0
+        // Four decimals, rounded as an integer: 1 000 000 / 5040 in lowest terms, whose odd divisor leaves no ties.
+        let ten_thousandths = (u32::from(self.steps) * 12_500 + 31) / 63;
+        if ten_thousandths.is_multiple_of(10_000) {
+            serializer.serialize_u32(ten_thousandths / 10_000) // 50, not 50.0
         } else {
-            serializer.serialize_f64(f64::from(hundredfold) / f64::from(GRID))
+            serializer.serialize_f64(f64::from(ten_thousandths) / 10_000.0)
         }
     }
 }

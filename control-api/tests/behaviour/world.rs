@@ -570,6 +570,8 @@ impl World {
             }
             MediaInstruction::CloseLeg { .. }
             | MediaInstruction::SetViewport { .. }
+            | MediaInstruction::SetCanvasRules { .. }
+            | MediaInstruction::SetTags { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
             | MediaInstruction::SetHandRaised { .. }

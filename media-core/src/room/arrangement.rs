@@ -3,9 +3,12 @@
 //! in:  layout, members, time
 //! out: `Placed` when it changed; the scene of a frame
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use layouts::{Layer, LayoutId, Millis, Options, Placed, Size, Source, SourceKey, Stage, StageInput};
+use layouts::{
+    Layer, LayoutId, Millis, PixelRect, Placed, Rules, Size, Source, SourceKey, Stage, StageInput,
+};
 
 use crate::codec::Rgb;
 use crate::mix::video::{Scene, SceneLayer};
@@ -20,6 +23,7 @@ pub(crate) struct Arrangement {
     stage: Stage,
     layout: LayoutId,
     layers: Vec<Layer>,
+    background: Rgb,
     /// Of the layers in force.
     version: u64,
     floor: Option<MemberKey>,
@@ -27,6 +31,7 @@ pub(crate) struct Arrangement {
     talking: Vec<MemberKey>,
     hide_video_muted: bool,
     prioritize_handraise: bool,
+    rules: Rules,
     stale: bool,
 }
 
@@ -37,11 +42,13 @@ impl Arrangement {
             stage: Stage::default(),
             layout,
             layers: Vec::new(),
+            background: BACKGROUND,
             version: 0,
             floor: None,
             talking: Vec::new(),
             hide_video_muted: false,
             prioritize_handraise: false,
+            rules: Rules::default(),
             stale: true,
         }
     }
@@ -66,6 +73,11 @@ impl Arrangement {
 
     pub(crate) fn prioritize_handraise(&mut self, on: bool) {
         self.prioritize_handraise = on;
+        self.stale = true;
+    }
+
+    pub(crate) fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
         self.stale = true;
     }
 
@@ -119,12 +131,13 @@ impl Arrangement {
             sources: &sources,
             floor: self.floor.map(|key| SourceKey(key.0)),
             hide_video_muted: self.hide_video_muted,
-            video_required: false,
+            video_required: self.rules.video_required,
             prioritize_handraise: self.prioritize_handraise,
-            options: Options::default(),
+            options: self.rules.options,
         };
         let placed = self.stage.update(self.millis(now), &input)?;
         self.version = placed.version;
+        self.background = placed.layout.background().map_or(BACKGROUND, |of| Rgb(of.0, of.1, of.2));
         self.layers.clone_from(&placed.layers);
         self.layers.sort_by_key(|layer| layer.z);
         Some(placed)
@@ -143,6 +156,11 @@ impl Arrangement {
         seen.into_iter()
     }
 
+    /// The largest place of everybody who is seen on a canvas of that size.
+    pub(crate) fn largest(&self, canvas: Size) -> BTreeMap<SourceKey, PixelRect> {
+        layouts::largest(&self.layers, canvas)
+    }
+
     /// The layers to draw, lowest first; `draw` says what a member shows.
     pub(crate) fn scene(&self, mut draw: impl FnMut(MemberKey, &Layer) -> Option<SceneLayer>) -> Scene {
         let layers = self
@@ -151,7 +169,7 @@ impl Arrangement {
             .filter(|layer| layer.visible)
             .filter_map(|layer| draw(MemberKey(layer.source?.0), layer))
             .collect();
-        Scene { background: BACKGROUND, layers }
+        Scene { background: self.background, layers }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use layouts::{LayoutId, Position, Size};
+use layouts::{LayoutId, Position, Rules, Size, Tags};
 
 use crate::mix::audio::{Sensitivity, Tone, Volume};
 use crate::sdp::Offer;
@@ -75,6 +75,10 @@ pub enum Action {
     StartRecording { least: Bitrate },
     /// No more of it.
     StopRecording,
+    /// How the room departs from the usual placement.
+    SetCanvasRules { rules: Rules },
+    /// Slots with these tags are the member's own.
+    SetTags { member: MemberKey, tags: Tags },
     /// Another layout, with positions applied in the same step.
     SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
     /// Positions, applied in one step.

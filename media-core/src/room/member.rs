@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use layouts::{Millis, Position, Showing, Source, SourceKey, SourceKind};
+use layouts::{Millis, Position, Showing, Source, SourceKey, SourceKind, Tags};
 
 use super::command::{MemberConfig, MemberKind};
 use crate::forward::Loudness;
@@ -35,6 +35,8 @@ pub(crate) struct Member {
     hand_raised: Option<Millis>,
     /// A picture has come of it.
     has_camera: bool,
+    /// Which slots are its own.
+    pub(crate) tags: Tags,
 }
 
 impl Member {
@@ -52,6 +54,7 @@ impl Member {
             last_spoke: None,
             hand_raised: None,
             has_camera: false,
+            tags: Tags::default(),
         }
     }
 
@@ -174,8 +177,8 @@ impl Member {
             on_hold: false,
             hand_raised: self.hand_raised,
             last_spoke: self.last_spoke,
-            reservation: None,
-            role: None,
+            reservation: self.tags.reservation,
+            role: self.tags.role,
         })
     }
 }

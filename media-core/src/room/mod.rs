@@ -203,6 +203,13 @@ impl Room {
                 reach.audio(AudioInput::SetRecorded { room: self.key, recorded: false });
             }
             Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
+            Action::SetCanvasRules { rules } => self.arrangement.set_rules(rules),
+            Action::SetTags { member, tags } => {
+                if let Some(member) = self.members.get_mut(&member) {
+                    member.tags = tags;
+                    self.arrangement.touch();
+                }
+            }
             Action::SetLayout { layout, positions } => {
                 self.arrangement.set_layout(layout);
                 self.set_positions(positions);

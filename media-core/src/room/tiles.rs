@@ -19,7 +19,7 @@ mod seats;
 
 use std::time::{Duration, Instant};
 
-use layouts::{Layer, Size};
+use layouts::{Layer, Size, SourceKey};
 use rustc_hash::FxHashSet;
 
 use self::budget::{Budget, Most, Offered, Want};
@@ -331,11 +331,9 @@ impl Room {
     fn settle_decoding(&mut self, reach: &mut Reach<'_>) {
         let canvas = self.canvas.is_watched().then(|| self.canvas.size());
         let members: Vec<MemberKey> = self.members.keys().copied().collect();
+        let places = canvas.map(|canvas| self.arrangement.largest(canvas));
         for member in members {
-            let height = canvas.map(|canvas| {
-                let layer = self.spots().find(|spot| spot.member == member).map(|spot| spot.layer);
-                layer.map_or(0, |layer| layer.pixels(canvas).height)
-            });
+            let height = places.as_ref().map(|all| all.get(&SourceKey(member.0)).map_or(0, |at| at.height));
             let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None, None));
             let legs = self.members.get(&member).map(|member| member.legs().to_vec()).unwrap_or_default();
             for leg in legs {

@@ -345,6 +345,8 @@ impl Shard {
             | Action::PlayTone { .. }
             | Action::StartRecording { .. }
             | Action::StopRecording
+            | Action::SetCanvasRules { .. }
+            | Action::SetTags { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {
                 if self.rooms.contains_key(&key) {

@@ -22,7 +22,7 @@ pub(crate) use items::{
     Conference, ConferenceBody, ConferenceSize, ConferenceToken, Dates, ProjectLayout, Role, Room, RoomBody,
     Stream, Theme,
 };
-pub(crate) use settings::{Opening, Origin, Quality, Settings, video_codecs};
+pub(crate) use settings::{Opening, Origin, Placement, Quality, Settings, video_codecs};
 pub(crate) use shelf::Item;
 
 use crate::storage::{Cursor, Page, Slice, Storage};

@@ -1,7 +1,7 @@
 //! How a room is set up: what REST stores, what a room session begins with, what its history tells.
 
 use control_api::RoomSettings;
-use layouts::{LayoutId, Size, define_what_can_be};
+use layouts::{LayoutId, Options, Rules, Size, define_what_can_be};
 use media_core::units::{VideoCodec, VideoCodecs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -49,6 +49,9 @@ pub(crate) struct Settings {
     pub(crate) meta: Map<String, Value>,
     /// Raised hands come first from the beginning.
     pub(crate) prioritize_handraise: bool,
+    /// Members without video leave the canvas.
+    pub(crate) video_required_for_canvas: bool,
+    pub(crate) placement: Placement,
     /// What members may send and get.
     #[serde(with = "codec_names")]
     pub(crate) video_codecs: VideoCodecs,
@@ -85,6 +88,25 @@ impl Opening {
     /// What history kept; what cannot be read, of another version, counts as the default.
     pub(crate) fn of(kept: &Map<String, Value>) -> Self {
         serde_json::from_value(Value::Object(kept.clone())).unwrap_or_default()
+    }
+}
+
+/// Where placement departs from its usual ways, by names of our own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Placement {
+    /// Who comes after a slot that is left moves up.
+    pub(crate) compact: bool,
+    /// One member alone stays in the large slot of `highlight-1-responsive`.
+    pub(crate) solo_stays: bool,
+    /// The place of screens stays empty without a screen.
+    pub(crate) screen_alone: bool,
+}
+
+impl Placement {
+    fn options(self) -> Options {
+        let Self { compact, solo_stays, screen_alone } = self;
+        Options { compact, solo_stays, screen_alone, ..Options::default() }
     }
 }
 
@@ -137,6 +159,8 @@ impl Default for Settings {
             sync_audio_video: None,
             meta: Map::new(),
             prioritize_handraise: false,
+            video_required_for_canvas: false,
+            placement: Placement::default(),
             video_codecs: VideoCodecs::default(),
         }
     }
@@ -183,6 +207,10 @@ impl Settings {
             tone_on_entry_and_exit: self.tone_on_entry_and_exit,
             prioritize_handraise: self.prioritize_handraise,
             record_on_start: self.record_on_start,
+            rules: Rules {
+                video_required: self.video_required_for_canvas,
+                options: self.placement.options(),
+            },
         }
     }
 }

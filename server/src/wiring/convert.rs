@@ -126,6 +126,10 @@ impl Keys {
                 sensitivity: audio::Sensitivity::saturating(value.value()),
             },
             MediaInstruction::PlayTone { tone } => Action::PlayTone { tone: sounded(*tone) },
+            MediaInstruction::SetCanvasRules { rules } => Action::SetCanvasRules { rules: *rules },
+            MediaInstruction::SetTags { member, tags } => {
+                Action::SetTags { member: self.member(member)?, tags: *tags }
+            }
             MediaInstruction::SetLayout { layout, positions } => {
                 Action::SetLayout { layout: layout.clone(), positions: self.positions(positions) }
             }
@@ -155,6 +159,8 @@ impl Keys {
             | MediaInstruction::OpenLeg { .. }
             | MediaInstruction::ReofferLeg { .. }
             | MediaInstruction::SetViewport { .. }
+            | MediaInstruction::SetCanvasRules { .. }
+            | MediaInstruction::SetTags { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
             | MediaInstruction::SetAudience { .. }

@@ -4,8 +4,8 @@
 //! out: `layout`, as `video.layout.changed` tells it
 
 use layouts::{
-    Layer, LayoutId, MAX_PREVIEWED, Options, Position, Showing, Source, SourceKey, SourceKind, StageInput,
-    define, preview, with_members,
+    Layer, LayoutId, MAX_PREVIEWED, Position, Showing, Source, SourceKey, SourceKind, StageInput, define,
+    preview, with_members,
 };
 
 use super::{Call, Method, Needs};
@@ -81,8 +81,8 @@ impl RoomSession {
                 on_hold: member.on_hold,
                 hand_raised: member.handraised.then_some(layouts::Millis(0)),
                 last_spoke: None,
-                reservation: None,
-                role: None,
+                reservation: member.tags.reservation,
+                role: member.tags.role,
             })
         };
         let sources: Vec<Source> = here.iter().filter_map(source).collect();
@@ -94,9 +94,9 @@ impl RoomSession {
             sources: &sources,
             floor: talking.or_else(|| self.canvas.in_large_picture()).and_then(&key),
             hide_video_muted: self.hide_video_muted,
-            video_required: false,
+            video_required: self.config.settings.rules.video_required,
             prioritize_handraise: self.prioritize_handraise,
-            options: Options::default(),
+            options: self.config.settings.rules.options,
         };
         let who = |key: SourceKey| {
             let at = usize::try_from(key.0).ok()?;

@@ -189,6 +189,8 @@ fn wire(app: &App, conference: &Conference, active: bool) -> Value {
         "enable_chat": body.enable_chat,
         "meta": body.settings.meta,
         "layouts": body.settings.layouts,
+        "placement": body.settings.placement,
+        "video_required_for_canvas": body.settings.video_required_for_canvas,
         "created_at": date_of(conference.dates.created),
         "updated_at": date_of(conference.dates.updated),
     });

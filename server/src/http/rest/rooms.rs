@@ -98,6 +98,8 @@ fn wire(app: &App, room: &Room, active: bool) -> Value {
         "description": room.body.description,
         "meta": settings.meta,
         "layouts": settings.layouts,
+        "placement": settings.placement,
+        "video_required_for_canvas": settings.video_required_for_canvas,
         "created_at": date_of(room.dates.created),
         "updated_at": date_of(room.dates.updated),
     });
@@ -108,7 +110,7 @@ fn wire(app: &App, room: &Room, active: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::{Quality, Settings};
+    use crate::catalogue::{Placement, Quality, Settings};
 
     fn change(mut body: RoomBody, sent: &Value) -> Result<RoomBody, Refusal> {
         let mut attributes = Attributes::parse(sent.to_string().as_bytes())?;
@@ -127,7 +129,8 @@ mod tests {
             "remove_after_seconds_elapsed": 200_000, "layout": "news", "layouts": [news()], "record_on_start": true,
             "tone_on_entry_and_exit": true, "room_join_video_off": true, "user_join_video_off": true,
             "enable_room_previews": true, "sync_audio_video": false, "meta": {"floor": 2},
-            "prioritize_handraise": true, "video_codecs": ["vp9", "vp8"],
+            "prioritize_handraise": true, "video_required_for_canvas": true,
+            "placement": {"compact": true, "solo_stays": true}, "video_codecs": ["vp9", "vp8"],
         })
     }
 
@@ -153,6 +156,8 @@ mod tests {
                 sync_audio_video: Some(false),
                 meta: json!({"floor": 2}).as_object().unwrap().clone(),
                 prioritize_handraise: true,
+                video_required_for_canvas: true,
+                placement: Placement { compact: true, solo_stays: true, screen_alone: false },
                 video_codecs: crate::catalogue::video_codecs(["vp9", "vp8"]).unwrap(),
             },
         }
@@ -209,6 +214,10 @@ mod tests {
             ("layout", json!("10x10"), true),
             ("layout", json!("11x11"), false),
             ("layout", json!(1), false),
+            ("placement", json!({}), true),
+            ("placement", json!({"compact": 1}), false),
+            ("placement", json!({"dense": true}), false),
+            ("video_required_for_canvas", json!("no"), false),
             ("layouts", json!([]), true),
             ("layouts", json!([news()]), true),
             ("layouts", json!(news()), false),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::attributes::Attributes;
 use super::values::{MAX_DISPLAY_NAME, date, flag, layout, line, meta, moment, one_of, stay, text, whole};
-use crate::catalogue::{Quality, Settings, video_codecs};
+use crate::catalogue::{Placement, Quality, Settings, video_codecs};
 
 /// Longest description.
 const MAX_DESCRIPTION: usize = 3000;
@@ -42,8 +42,10 @@ pub(super) fn read(attributes: &mut Attributes, to: &mut Settings, project: &[La
     let layouts = to.layouts(project);
     attributes.set("layout", &mut to.layout, default.layout, |value| layout(&value, &layouts));
     attributes.set("meta", &mut to.meta, default.meta, meta);
+    attributes.set("placement", &mut to.placement, default.placement, placement);
     attributes.set("video_codecs", &mut to.video_codecs, default.video_codecs, codecs);
     for (name, place) in [
+        ("video_required_for_canvas", &mut to.video_required_for_canvas),
         ("record_on_start", &mut to.record_on_start),
         ("tone_on_entry_and_exit", &mut to.tone_on_entry_and_exit),
         ("room_join_video_off", &mut to.room_join_video_off),
@@ -59,6 +61,10 @@ fn definitions(value: Value, project: &[LayoutId]) -> Result<Vec<Value>, String>
     let Value::Array(definitions) = value else { return Err("must be a list of layouts".to_owned()) };
     define_all(&definitions, project).map_err(|refusal| format!("are refused: {refusal}"))?;
     Ok(definitions)
+}
+
+fn placement(value: Value) -> Result<Placement, String> {
+    serde_json::from_value(value).map_err(|error| format!("must be an object of flags: {error}"))
 }
 
 fn codecs(value: Value) -> Result<VideoCodecs, String> {
