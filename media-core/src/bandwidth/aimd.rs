@@ -19,6 +19,8 @@ use super::delay::Usage;
 const DECREASE: f64 = 0.85;
 /// One step does not go further down than to this part, as long as the queue is short.
 const MILD: f64 = 0.6;
+/// Less than this part of the rate is next to nothing.
+const IDLE: f64 = 0.35;
 /// Growth per second far from the capacity.
 const GROWTH: f64 = 1.08;
 /// The rate may be this much above what arrives: room for a picture larger than usual. More has to be proven by a probe.
@@ -67,8 +69,18 @@ pub(super) struct Signals {
     /// The queue is long, or overflows.
     pub(super) severe: bool,
     pub(super) rtt_us: i64,
+    /// For a while less has been sent than the path carries.
+    pub(super) quiet: bool,
     /// Losses forbid more than small steps.
     pub(super) cautious: bool,
+}
+
+impl Signals {
+    /// So little is sent that what looks like a queue is none of ours.
+    fn is_idle(&self, rate: f64) -> bool {
+        let little = self.acknowledged.is_some_and(|arriving| arriving < rate * IDLE);
+        little && self.quiet && !self.saturated && !self.severe && !self.cautious
+    }
 }
 
 impl RateControl {
@@ -99,6 +111,8 @@ impl RateControl {
         let elapsed = self.updated_us.map_or(0, |before| now_us - before).clamp(0, 1_000_000);
         self.updated_us = Some(now_us);
         match signals.usage {
+            // Who sends that little made no queue; unless the path has become so narrow that even this fills it.
+            Usage::Over if signals.is_idle(self.rate) => self.state = State::Hold,
             Usage::Over => {
                 self.state = State::Hold;
                 return self.decrease(now_us, signals);
@@ -194,6 +208,7 @@ mod tests {
         saturated: false,
         severe: false,
         rtt_us: 50_000,
+        quiet: false,
         cautious: false,
     };
 

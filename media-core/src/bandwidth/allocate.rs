@@ -29,7 +29,8 @@ const HEADROOM_PERCENT: u64 = 18;
 /// What was paused for want of budget comes back when this much is free: it begins with a key frame, which on a narrow link
 /// makes a queue that would pause it again.
 const BACK_PERCENT: u64 = 50;
-/// What does not fit even at its least is shown for this long nevertheless.
+/// What does not fit even at its least is shown for this long nevertheless, when half of it does; the most important slot as
+/// long as half of its own does.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Steps down that follow each other within this time have one cause.
 const ONE_FALL: Duration = Duration::from_secs(1);
@@ -115,6 +116,11 @@ impl Slot<'_> {
     }
 }
 
+/// Within a tenth of each other.
+fn is_alike(one: Bitrate, other: Bitrate) -> bool {
+    one.0.abs_diff(other.0) * 10 <= one.0.max(other.0)
+}
+
 /// What a slot shows, and where on its own stairs that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rung {
@@ -140,7 +146,11 @@ impl Stairs {
             // Of the smallest the base alone is better than nothing; of a larger one a quarter of its pictures is not
             // better than the whole of the smaller one.
             let part = if stairs.count == 0 { 0 } else { rates.top().saturating_sub(1) };
-            stairs.push(Choice { encoding, temporal: part }, rates.rate(part));
+            // Half the pictures of it for what the whole of the smaller one takes are no step, and the noise of their rates
+            // would make one of it now and then.
+            if stairs.last().is_none_or(|last| !is_alike(last.rate, rates.rate(part))) {
+                stairs.push(Choice { encoding, temporal: part }, rates.rate(part));
+            }
             stairs.push(Choice { encoding, temporal: rates.top() }, rates.whole());
         }
         stairs
@@ -233,6 +243,8 @@ pub struct Allocator {
     failed_at: Option<Instant>,
     /// What was too much then.
     failed: Bitrate,
+    /// The budget is small for a moment only.
+    drains: bool,
     /// Since then something does not fit at all.
     short_since: Option<Instant>,
     hold: Duration,
@@ -248,6 +260,7 @@ impl Default for Allocator {
             raised_at: None,
             failed_at: None,
             failed: Bitrate(0),
+            drains: false,
             short_since: None,
             hold: HOLD.0,
             stairs: Vec::new(),
@@ -259,6 +272,11 @@ impl Default for Allocator {
 }
 
 impl Allocator {
+    /// The budget is less than the path carries until a queue has drained: the most important slot is not paused for that.
+    pub fn set_draining(&mut self, drains: bool) {
+        self.drains = drains;
+    }
+
     /// Writes what each slot is to show into `out`; gives the whole budget that the next step up waits for.
     pub fn decide(
         &mut self,
@@ -279,7 +297,7 @@ impl Allocator {
         let hold = if plenty { HOLD.0 } else { self.hold };
         let mut may_raise = self.raised_at.is_none_or(|at| now.saturating_duration_since(at) >= hold);
         let (mut raised, mut lowered, mut falling) = (false, false, false);
-        let is_patient = self.is_patient(now, slots);
+        let is_patient = self.is_patient(now, video, slots);
         out.clear();
         for (at, (slot, stairs)) in slots.iter().zip(&self.stairs).enumerate() {
             let (most, safe) = (self.down.choice(at, stairs), self.up.choice(at, stairs));
@@ -302,7 +320,9 @@ impl Allocator {
                 }
                 (None, Some(_) | None) => None,
                 (Some(current), most) => {
-                    let least = stairs.rung(0).map(|rung| rung.choice).filter(|_| is_patient);
+                    let half_fits = |rung: &Rung| video * 2 >= rung.rate.0;
+                    let is_kept = |rung: &Rung| is_patient || (at == 0 && (self.drains || half_fits(rung)));
+                    let least = stairs.rung(0).filter(is_kept).map(|rung| rung.choice);
                     let next = most.or(least).map(|goal| stairs.one_down(current, goal.min(current)));
                     lowered |= next != slot.current;
                     falling |= next != most;
@@ -329,13 +349,15 @@ impl Allocator {
         }
     }
 
-    /// What does not fit at all has not been so for long.
-    fn is_patient(&mut self, now: Instant, slots: &[Slot<'_>]) -> bool {
-        let mut each = slots.iter().zip(&self.stairs).enumerate();
-        let short =
-            each.any(|(at, (slot, stairs))| slot.current.is_some() && self.down.choice(at, stairs).is_none());
+    /// What does not fit at all has not been so for long, and half of it does.
+    fn is_patient(&mut self, now: Instant, video: u64, slots: &[Slot<'_>]) -> bool {
+        let shown =
+            || slots.iter().zip(&self.stairs).enumerate().filter(|(_, (slot, _))| slot.current.is_some());
+        let short = shown().any(|(at, (_, stairs))| self.down.choice(at, stairs).is_none());
+        let least: u64 = shown().filter_map(|(_, (_, stairs))| stairs.rung(0)).map(|rung| rung.rate.0).sum();
         self.short_since = self.short_since.filter(|_| short).or(short.then_some(now));
-        self.short_since.is_none_or(|since| now.saturating_duration_since(since) < PATIENCE)
+        let soon = self.short_since.is_none_or(|since| now.saturating_duration_since(since) < PATIENCE);
+        soon && video * 2 >= least
     }
 
     /// `lowered`: what all took before, when it was too much.
@@ -480,18 +502,25 @@ mod tests {
     #[test]
     fn what_does_not_fit_at_all_is_kept_at_its_least_for_a_while() {
         let (camera, start) = (camera(), Instant::now());
-        let (mut allocator, mut slots) = (Allocator::default(), vec![choice(0, 2)]);
+        let (mut allocator, mut slots) = (Allocator::default(), vec![choice(0, 2); 2]);
         let mut decide = |slots: &mut Vec<Option<Choice>>, ms: u32, kbps| {
-            let (mut out, offered) = (Vec::new(), [Slot { current: slots[0], ..slot(&camera) }]);
+            let mut out = Vec::new();
+            let offered = [0, 1].map(|at: usize| Slot { current: slots[at], ..slot(&camera) });
             allocator.decide(start + MS * ms, Bitrate::kbps(kbps), Bitrate::kbps(40), &offered, &mut out);
             slots.clone_from(&out);
-            out[0]
+            [out[0], out[1]]
         };
-        assert_eq!(decide(&mut slots, 0, 60), choice(0, 0));
-        assert_eq!(decide(&mut slots, 900, 60), choice(0, 0));
-        assert_eq!(decide(&mut slots, 950, 140), choice(0, 0), "a dip was all it was");
-        assert_eq!(decide(&mut slots, 1100, 60), choice(0, 0));
-        assert_eq!(decide(&mut slots, 2100, 60), None);
+        assert_eq!(decide(&mut slots, 100, 140), [choice(0, 0), choice(0, 0)]);
+        assert_eq!(decide(&mut slots, 900, 140), [choice(0, 0), choice(0, 0)]);
+        assert_eq!(decide(&mut slots, 950, 240), [choice(0, 0), choice(0, 0)], "a dip was all it was");
+        assert_eq!(decide(&mut slots, 1100, 140), [choice(0, 0), choice(0, 0)]);
+        assert_eq!(decide(&mut slots, 2100, 140), [choice(0, 0), None]);
+        assert_eq!(
+            decide(&mut slots, 2200, 90),
+            [choice(0, 0), None],
+            "the first as long as half of it fits"
+        );
+        assert_eq!(decide(&mut slots, 2300, 60), [None, None]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ const QUEUE_FULL_MS: f64 = 500.0;
 /// A queue this long, or losses this far above the link's own, are no single burst.
 const SEVERE_MS: f64 = 80.0;
 const SEVERE_LOSS: f64 = 0.1;
-const DRAIN_LEAST: f64 = 0.3;
+const DRAIN_LEAST: f64 = 0.5;
 /// A queue is ours to drain this long after the path forced the rate down.
 const DRAIN_US: i64 = 5_000_000;
 /// Less than this part of the rate, for so long, makes no queue.
@@ -130,6 +130,21 @@ impl Bandwidth {
         }
     }
 
+        format!(
+            "est {:.0} tgt {:?} ctl {:.0} lim {:?} own {:.3} avg {:.3} ack {:?} q {:.0} noise {:.1} use {:?} drain {}",
+            self.rate() / 1000.0,
+            self.target().map(|t| t.0 / 1000),
+            self.control.rate() / 1000.0,
+            self.loss.limit().map(|l| (l / 1000.0) as u64),
+            self.loss.average() - self.loss.excess(),
+            self.loss.average(),
+            self.acknowledged.rate().map(|l| (l / 1000.0) as u64),
+            self.delay.queue_ms(),
+            self.delay.noise_us() / 1000.0,
+            self.delay.usage(),
+            self.is_draining()
+        )
+    }
     /// What the leg could use from now on.
     pub fn set_demand(&mut self, demand: Demand) {
         self.demand = demand;
@@ -191,9 +206,10 @@ impl Bandwidth {
         let rtt_us = self.rtt_us();
         let queue = self.delay.queue_ms() > QUEUE_MS / 2.0 + self.delay.noise_us() / 500.0;
         let arriving = acknowledged.unwrap_or(self.rate());
-        let is_quiet = self.delay.usage() != Usage::Over && arriving < self.rate() * QUIET;
+        let is_quiet = arriving < self.rate() * QUIET;
         self.quiet_since_us = self.quiet_since_us.filter(|_| is_quiet).or(is_quiet.then_some(now_us));
-        self.delay.set_quiet(self.quiet_since_us.is_some_and(|since| now_us - since > QUIET_US));
+        let quiet = self.quiet_since_us.is_some_and(|since| now_us - since > QUIET_US);
+        self.delay.set_quiet(quiet);
         // What little an idle leg sends is not what its path carries.
         let sending = self.rate().min((arriving * 1.5).max(self.rate() / 2.0));
         self.loss.update(now_us, &Seen { sending, arriving, rtt_us, queue });
@@ -203,6 +219,7 @@ impl Bandwidth {
             saturated: self.acknowledged.is_saturated(),
             severe: self.delay.queue_ms() > SEVERE_MS || self.loss.excess() > SEVERE_LOSS,
             rtt_us,
+            quiet,
             cautious: self.loss.is_cautious(),
         };
         self.control.update(now_us, &signals);

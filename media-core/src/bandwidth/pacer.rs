@@ -3,12 +3,13 @@
 //! in:  packets on their way out, the estimate
 //! out: the same packets: at once while the bucket has room, else when it has drained
 //!
-//! A leaky bucket that drains at 5/3 of the estimate and holds ten milliseconds of that: on a wide path an ordinary
-//! picture passes as a whole and nothing ever waits. Sound never waits, it only fills the bucket. Repeats pass before
-//! pictures that wait, for they mend what was shown; padding only when nothing waits.
+//! A leaky bucket that drains at 5/3 of the estimate and holds ten milliseconds of that, or forty where the path carries all
+//! that is wanted: there an ordinary picture passes as a whole and nothing waits. Sound never waits, it only fills the
+//! bucket. Repeats pass before pictures that wait, for they mend what was shown; padding only when nothing waits.
 //!
-//! When full: waiting pictures are given up as a whole, and none is taken until a key frame begins; a repeat is refused,
-//! for the viewer asks again.
+//! When full: waiting pictures are given up as a whole, and none of a stream is taken until a key frame of it begins: of a
+//! single stream the pacer sees to that, of several their owner ([`Pacer::offer_one_of_many`]). A repeat is refused, for the
+//! viewer asks again.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,8 +22,11 @@ pub const TICK: Duration = Duration::from_millis(5);
 /// Drain, relative to the estimate: the reserve lets a key frame through in time, and makes a queue in front of a narrow
 /// link that is too short to be taken for congestion.
 const FACTOR: (u64, u64) = (5, 3);
-/// What the bucket holds.
+/// What the bucket holds …
 const BURST: Duration = Duration::from_millis(10);
+/// … and where the path carries this part of what is wanted.
+const BURST_UNBOUND: Duration = Duration::from_millis(40);
+const UNBOUND: (u64, u64) = (5, 4);
 /// … and at least: two packets.
 const BURST_LEAST: u64 = 2_400;
 /// Repeats may fill it to this.
@@ -50,6 +54,7 @@ pub struct Pacer<P> {
     level: u64,
     drained_at: Option<Instant>,
     rate: Option<Bitrate>,
+    burst: Duration,
     video: VecDeque<(usize, P)>,
     video_bytes: u64,
     /// Pictures were given up: the next one taken begins a key frame.
@@ -63,6 +68,7 @@ impl<P> Default for Pacer<P> {
             level: 0,
             drained_at: None,
             rate: None,
+            burst: BURST,
             video: VecDeque::new(),
             video_bytes: 0,
             broken: false,
@@ -72,8 +78,10 @@ impl<P> Default for Pacer<P> {
 }
 
 impl<P> Pacer<P> {
-    /// Follows the estimate; `None` is a path nobody measures: everything passes.
-    pub fn set_estimate(&mut self, estimate: Option<Bitrate>) {
+    /// Follows the estimate, and what all streams want at their best; `None` is a path nobody measures: everything passes.
+    pub fn set_estimate(&mut self, estimate: Option<Bitrate>, wanted: Bitrate) {
+        let enough = Bitrate(wanted.0.saturating_mul(UNBOUND.0) / UNBOUND.1);
+        self.burst = if estimate.is_some_and(|it| it >= enough) { BURST_UNBOUND } else { BURST };
         self.rate = estimate.map(|it| Bitrate(it.0.saturating_mul(FACTOR.0) / FACTOR.1));
     }
 
@@ -85,18 +93,22 @@ impl<P> Pacer<P> {
 
     /// Whether a packet that never waits may go out now: sound always, a repeat unless the bucket runs over, padding when no
     /// picture waits.
-    pub fn admits(&mut self, now: Instant, kind: Kind, size: usize) -> bool {
+    pub fn admits(&mut self, now: Instant, kind: Kind) -> bool {
         let passes = match kind {
             Kind::Audio | Kind::Video => true,
             Kind::Repeat => self.has_room(now, REPEATS),
             Kind::Padding => self.video.is_empty(),
         };
-        if passes {
-            self.drain(now);
-            self.fill(size);
-        }
         self.dropped += u64::from(kind == Kind::Repeat && !passes);
         passes
+    }
+
+    /// A packet of whatever kind has gone out.
+    pub fn on_sent(&mut self, now: Instant, size: usize) {
+        self.drain(now);
+        if self.rate.is_some() {
+            self.level = self.level.saturating_add(size as u64);
+        }
     }
 
     /// A picture's packet wants to go out; `packet` gives it when it has to wait. `begins_key`: it is the first of a key frame.
@@ -107,17 +119,30 @@ impl<P> Pacer<P> {
         begins_key: bool,
         packet: impl FnOnce() -> P,
     ) -> Offered {
-        if !begins_key && (self.broken || self.is_full(size)) {
-            self.give_up();
+        if !begins_key && self.broken {
             self.dropped += 1;
             return Offered::Dropped;
         }
         if begins_key && self.is_full(size) {
             self.give_up();
         }
-        self.broken = false;
-        if self.video.is_empty() && self.has_room(now, BURST) {
-            self.fill(size);
+        let offered = self.offer_one_of_many(now, size, packet);
+        self.broken = offered == Offered::Dropped;
+        offered
+    }
+
+    /// The same where several streams share the path: when full, all that waits of all of them is given up, and whoever owns
+    /// them takes care that each goes on with a key frame.
+    pub fn offer_one_of_many(&mut self, now: Instant, size: usize, packet: impl FnOnce() -> P) -> Offered {
+        if self.rate.is_none() && self.video.is_empty() {
+            return Offered::Now;
+        }
+        if self.is_full(size) {
+            self.give_up();
+            self.dropped += 1;
+            return Offered::Dropped;
+        }
+        if self.video.is_empty() && self.has_room(now, self.burst) {
             return Offered::Now;
         }
         self.video_bytes += size as u64;
@@ -127,12 +152,15 @@ impl<P> Pacer<P> {
 
     /// The next packet whose time has come.
     pub fn poll(&mut self, now: Instant) -> Option<P> {
-        if self.video.is_empty() || !self.has_room(now, BURST) {
+        if self.video.is_empty() || !self.has_room(now, self.burst) {
             return None;
         }
         let (size, packet) = self.video.pop_front()?;
         self.video_bytes = self.video_bytes.saturating_sub(size as u64);
-        self.fill(size);
+        if self.video.is_empty() {
+            // A leg that waits now and then holds no room for a key frame all the time.
+            self.video = VecDeque::new();
+        }
         Some(packet)
     }
 
@@ -148,16 +176,10 @@ impl<P> Pacer<P> {
         self.rate.map_or(Duration::ZERO, |rate| time_of(self.video_bytes, rate))
     }
 
-    fn fill(&mut self, size: usize) {
-        self.level = self.level.saturating_add(size as u64);
-    }
-
-    /// Gives up every picture that waits; the next one begins with a key frame.
     fn give_up(&mut self) {
         self.dropped += self.video.len() as u64;
-        self.video.clear();
+        self.video = VecDeque::new();
         self.video_bytes = 0;
-        self.broken = true;
     }
 
     fn is_full(&self, size: usize) -> bool {
@@ -197,9 +219,15 @@ mod tests {
 
     /// Offers packets of 1000 bytes; gives how many passed at once.
     fn offer(pacer: &mut Pacer<u32>, now: Instant, kind: Kind, numbers: std::ops::Range<u32>) -> usize {
-        let mut passes = |n| match kind {
-            Kind::Video => pacer.offer(now, 1000, false, || n) == Offered::Now,
-            Kind::Audio | Kind::Repeat | Kind::Padding => pacer.admits(now, kind, 1000),
+        let mut passes = |n| {
+            let passes = match kind {
+                Kind::Video => pacer.offer(now, 1000, false, || n) == Offered::Now,
+                Kind::Audio | Kind::Repeat | Kind::Padding => pacer.admits(now, kind),
+            };
+            if passes {
+                pacer.on_sent(now, 1000);
+            }
+            passes
         };
         numbers.filter(|n| passes(*n)).count()
     }
@@ -209,7 +237,7 @@ mod tests {
         let now = Instant::now();
         let mut pacer = Pacer::default();
         assert_eq!(offer(&mut pacer, now, Kind::Video, 0..500), 500, "nobody measures");
-        pacer.set_estimate(Some(Bitrate::kbps(4000)));
+        pacer.set_estimate(Some(Bitrate::kbps(4000)), Bitrate::kbps(1500));
         // Six packets every 33 ms are 1.5 Mbit/s.
         for picture in 0..100 {
             assert_eq!(offer(&mut pacer, now + 33 * MS * picture, Kind::Video, 0..6), 6);
@@ -221,7 +249,7 @@ mod tests {
     fn a_burst_is_spread_and_sound_and_repeats_pass_it() {
         let start = Instant::now();
         let mut pacer = Pacer::default();
-        pacer.set_estimate(Some(Bitrate::kbps(1200)));
+        pacer.set_estimate(Some(Bitrate::kbps(1200)), Bitrate::kbps(1500));
         assert_eq!(offer(&mut pacer, start, Kind::Video, 0..40), 3);
         assert_eq!(offer(&mut pacer, start, Kind::Repeat, 100..102), 2);
         assert_eq!(offer(&mut pacer, start, Kind::Audio, 200..201), 1, "sound never waits");
@@ -230,6 +258,7 @@ mod tests {
         let mut order = Vec::new();
         for tick in 0..60 {
             while let Some(n) = pacer.poll(start + TICK * tick) {
+                pacer.on_sent(start + TICK * tick, 1000);
                 order.push((n, tick));
             }
         }
@@ -244,7 +273,7 @@ mod tests {
     fn when_full_pictures_are_given_up_to_the_next_key_frame() {
         let now = Instant::now();
         let mut pacer = Pacer::default();
-        pacer.set_estimate(Some(Bitrate::kbps(150)));
+        pacer.set_estimate(Some(Bitrate::kbps(150)), Bitrate::kbps(1500));
         let offered: Vec<_> = (0..40).map(|n| pacer.offer(now, 1000, n == 0, || n)).collect();
         let first = offered.iter().position(|it| *it == Offered::Dropped).unwrap();
         assert!((20..30).contains(&first), "700 ms at 250 kbit/s are 22 packets: {first}");

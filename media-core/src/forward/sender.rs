@@ -239,14 +239,7 @@ impl RtpSender {
         if !self.repeats.as_mut().is_some_and(allowed) {
             return false;
         }
-        let header = RtpHeader {
-            marker: packet.marker,
-            pt,
-            seq: self.rtx_seq,
-            timestamp: place.timestamp.wire(),
-            ssrc,
-        };
-        self.rtx_seq = self.rtx_seq.wrapping_add(1);
+        let header = self.rtx_header((ssrc, pt), packet, place);
         let whole = (packet, packet.payload.len());
         self.append(now, out, &header, transport_cc, Some(place.seq), whole, place);
         self.stats.repeats += 1;
@@ -254,17 +247,42 @@ impl RtpSender {
         true
     }
 
-    /// It has a stream for padding, and has sent something.
+    fn rtx_header(&mut self, (ssrc, pt): (Ssrc, Pt), packet: &MediaPacket, place: Place) -> RtpHeader {
+        let seq = self.rtx_seq;
+        self.rtx_seq = seq.wrapping_add(1);
+        RtpHeader { marker: packet.marker, pt, seq, timestamp: place.timestamp.wire(), ssrc }
+    }
+
+    /// It has a stream for what is only sent to be measured.
     #[must_use]
     pub fn can_pad(&self) -> bool {
-        self.config.rtx_ssrc.is_some() && self.config.payload.rtx.is_some() && self.next_report.is_some()
+        self.config.rtx_ssrc.is_some() && self.config.payload.rtx.is_some()
+    }
+
+    /// Appends a retransmission of one of the latest packets, the `nth` from the end, to be measured. `false`, and nothing
+    /// appended, when it is not at hand.
+    pub fn repeat_latest(
+        &mut self,
+        now: Instant,
+        nth: u16,
+        cache: &PacketCache,
+        transport_cc: Option<u16>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let wire = self.timeline.latest().wrapping_sub(nth);
+        let Some((ssrc, pt)) = self.config.rtx_ssrc.zip(self.config.payload.rtx) else { return false };
+        let Some((packet, place)) = self.sent(wire, cache) else { return false };
+        let header = self.rtx_header((ssrc, pt), packet, place);
+        let whole = (packet, packet.payload.len());
+        self.append(now, out, &header, transport_cc, Some(place.seq), whole, place);
+        true
     }
 
     /// Appends a packet of padding alone on the retransmission stream, to be measured, as browsers do: at most 255 bytes of
-    /// it (RFC 3550 §5.1). `false`, and nothing appended, before the first packet or without such a stream.
+    /// it (RFC 3550 §5.1). `false`, and nothing appended, without such a stream.
     pub fn pad(&mut self, now: Instant, bytes: usize, transport_cc: Option<u16>, out: &mut Vec<u8>) -> bool {
         let Some((ssrc, pt)) = self.config.rtx_ssrc.zip(self.config.payload.rtx) else { return false };
-        let Some(timestamp) = self.timeline.timestamp_at(now) else { return false };
+        let timestamp = self.timeline.timestamp_at(now).unwrap_or_else(|| self.timeline.first_timestamp());
         let seq = self.rtx_seq;
         self.rtx_seq = seq.wrapping_add(1);
         let count = u8::try_from(bytes.max(1)).unwrap_or(u8::MAX);

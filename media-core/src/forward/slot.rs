@@ -118,6 +118,13 @@ impl Slot {
         };
     }
 
+    /// What it showed cannot go on: a key frame of what it is to show is awaited.
+    pub fn begin_anew(&mut self) {
+        if let Some(target) = self.chosen() {
+            self.state = State::Awaiting { target };
+        }
+    }
+
     /// Leaves out pictures of higher temporal ids: fewer pictures of the same size.
     pub fn limit_temporal(&mut self, max: u8) {
         self.temporal_wanted = max;

@@ -168,6 +168,19 @@ impl Timeline {
         }
     }
 
+    /// The stream's timestamp before there was anything in it.
+    pub(super) fn first_timestamp(&self) -> MediaTime {
+        let ticks = match self.last {
+            Last::Nothing { first_timestamp: ticks } | Last::Packet { ticks, .. } => ticks,
+        };
+        MediaTime { ticks, rate: self.rate }
+    }
+
+    /// The latest sequence number.
+    pub(super) fn latest(&self) -> u16 {
+        self.next_seq.wire().wrapping_sub(1)
+    }
+
     fn begin(&self, packet: &MediaPacket) -> Rendition {
         let ticks = match self.last {
             Last::Nothing { first_timestamp } => first_timestamp,

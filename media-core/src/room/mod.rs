@@ -310,7 +310,7 @@ impl Room {
         self.flush_at = None;
         for leg in self.legs.values_mut() {
             if leg.flush_at(reach.now).is_some() {
-                leg.flush(reach);
+                self.tiles_stale |= leg.flush(reach, &self.sources);
                 self.flush_at = self.flush_at.into_iter().chain(leg.flush_at(reach.now)).min();
             }
         }
@@ -388,7 +388,7 @@ impl Room {
         let room = self.key;
         let mut over = Vec::new();
         for (&key, leg) in &mut self.legs {
-            leg.service(reach);
+            self.tiles_stale |= leg.service(reach, &self.sources);
             // A probe that has begun is sent in steps much shorter than ours, to be measured at all.
             self.flush_at = self.flush_at.into_iter().chain(leg.flush_at(reach.now)).min();
             if leg.is_overdue(reach.now) {

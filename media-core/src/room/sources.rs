@@ -12,6 +12,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Room;
+use crate::bandwidth::TICK;
 use crate::forward::{Arrival, Gate, Source, SourceId, Taken, Watcher};
 use crate::shard::Reach;
 use crate::units::LegKey;
@@ -50,16 +51,19 @@ impl Room {
     /// Hands over what has come.
     pub(crate) fn release(&mut self, reach: &mut Reach<'_>) {
         let Some(id) = self.held.of.take() else { return };
-        let mut began = false;
+        let (mut began, mut held_back) = (false, false);
         let watchers = self.sources.get(&id).map(Source::watchers).unwrap_or_default();
         for &Watcher { leg, slot } in watchers {
             let Some(leg) = self.legs.get_mut(&leg) else { continue };
             for taken in &self.held.packets {
                 match taken {
-                    Taken::Packet { codec, packet } => match leg.send_slot(reach, slot, id, *codec, packet) {
-                        Gate::Began => began = true,
-                        Gate::Sent | Gate::Dropped => {}
-                    },
+                    Taken::Packet { codec, packet } => {
+                        match leg.send_slot(reach, slot, id, *codec, packet) {
+                            Gate::Began => began = true,
+                            Gate::Sent | Gate::Dropped => {}
+                        }
+                        held_back |= leg.holds_back();
+                    }
                     Taken::Padding(seq) => leg.skip_slot(slot, id, *seq),
                 }
             }
@@ -67,6 +71,10 @@ impl Room {
         self.held.packets.clear();
         // What was shown before is watched in vain now, and the clients are to be told.
         self.tiles_stale |= began;
+        if held_back {
+            let soon = reach.now + TICK;
+            self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
+        }
     }
 
     /// Shows an encoding in a slot, or nothing.

@@ -150,7 +150,7 @@ impl World {
         let now = self.now();
         self.bandwidth.on_tick(now);
         let target = self.bandwidth.target();
-        self.pacer.set_estimate(target);
+        self.pacer.set_estimate(target, Bitrate::kbps(1740));
         let audio = Bitrate::kbps(AUDIO_KBPS);
         let most = match self.video {
             Video::Simulcast => {
@@ -214,7 +214,7 @@ impl World {
     }
 
     fn send(&mut self, kind: Kind, size: usize) -> bool {
-        let passes = self.pacer.admits(self.now(), kind, size);
+        let passes = self.pacer.admits(self.now(), kind);
         if passes {
             self.put(kind, size);
         }
@@ -225,6 +225,7 @@ impl World {
         let number = self.next_number;
         self.next_number = number.wrapping_add(1);
         self.sent += size;
+        self.pacer.on_sent(self.now(), size);
         self.bandwidth.on_sent(self.now(), Some(number), size, kind);
         self.link.send(size, number);
     }

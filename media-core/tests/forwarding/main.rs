@@ -17,6 +17,7 @@ mod camera;
 mod extensions;
 mod hall;
 mod microphone;
+mod narrow_links;
 mod network;
 mod page;
 #[path = "../sim/mod.rs"]

@@ -1,6 +1,7 @@
 //! A page with the tile client: a camera, and a slot for each picture it draws.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use media_core::receive::{Feedback, TwccRecorder};
@@ -56,9 +57,14 @@ pub struct Page {
     reports: BTreeMap<Ssrc, (NtpTime, u32)>,
 }
 
+/// Where a page is.
+pub fn address(number: u32) -> SocketAddr {
+    format!("198.51.100.{}:{}", number % 250 + 1, 5000 + number / 250).parse().unwrap()
+}
+
 impl Page {
     pub fn new(now: Instant, number: u32, member: u8, setup: Setup) -> Self {
-        let address = format!("198.51.100.{}:{}", number % 250 + 1, 5000 + number / 250);
+        let address = address(number).to_string();
         Self {
             browser: Browser::chromium(&format!("uf{number:05}"), &[&address]),
             ids: Ids::of(number),

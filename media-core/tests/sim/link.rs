@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// How bad the network is, in each direction.
@@ -51,6 +51,34 @@ impl Burst {
     }
 }
 
+/// A link of little capacity on the way to somebody, with a queue in front of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Narrow {
+    pub to: IpAddr,
+    pub kbps: u64,
+    /// What does not fit into the queue, in time at that rate, is lost.
+    queue: Duration,
+    free_at: Option<Instant>,
+}
+
+impl Narrow {
+    pub fn new(to: IpAddr, kbps: u64, queue: Duration) -> Self {
+        Self { to, kbps, queue, free_at: None }
+    }
+
+    /// When the link has passed it on; `None` when the queue is full.
+    fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let begins = self.free_at.map_or(now, |at| at.max(now));
+        if begins - now > self.queue {
+            return None;
+        }
+        // IP and UDP travel too.
+        let passed = begins + Duration::from_micros((bytes as u64 + 28) * 8000 / self.kbps);
+        self.free_at = Some(passed);
+        Some(passed)
+    }
+}
+
 /// Datagrams that overtake one which is held up.
 const MAX_OVERTAKING: u64 = 8;
 /// One that nothing overtakes is let go after this long.
@@ -77,6 +105,7 @@ pub struct Link {
     pub burst: Option<Burst>,
     /// Of a thousand datagrams, how many are overtaken by up to [`MAX_OVERTAKING`] of the same direction.
     pub reorder_permille: u64,
+    pub narrow: Option<Narrow>,
     held: Vec<Held>,
     random: Random,
     /// Ordered by time of arrival; the number keeps those of one instant in order.
@@ -91,6 +120,7 @@ impl Link {
             spared: None,
             burst: None,
             reorder_permille: 0,
+            narrow: None,
             held: Vec::new(),
             random: Random(seed),
             on_the_way: BinaryHeap::new(),
@@ -102,6 +132,12 @@ impl Link {
         let Impairment { delay, jitter, loss_permille, duplicate_permille } = self.impairment;
         if self.spared == Some(to) {
             return self.push(now + delay, Datagram { from, to, bytes });
+        }
+        if let Some(narrow) = self.narrow.as_mut().filter(|narrow| narrow.to == to.ip()) {
+            if let Some(passed) = narrow.pass(now, bytes.len()) {
+                self.push(passed + delay, Datagram { from, to, bytes });
+            }
+            return;
         }
         if self.random.below(1000) < loss_permille {
             return;

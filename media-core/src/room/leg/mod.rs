@@ -275,6 +275,7 @@ impl Leg {
         self.sending.rtt().unwrap_or(DEFAULT_RTT)
     }
 
+        self.outflow.dbg()
     /// What it may be sent, when that is known.
     pub(crate) fn budget(&self) -> Option<Bitrate> {
         self.outflow.budget()
@@ -295,9 +296,14 @@ impl Leg {
         self.outflow.deadline(now)
     }
 
-    /// Sends what the pacer held back, and what a probe wants.
-    pub(crate) fn flush(&mut self, reach: &mut Reach<'_>) {
-        self.sending.flush(reach, &mut self.links, &mut self.outflow);
+    /// Sends what the pacer held back, and what a probe wants. Gives whether a slot began to show another encoding.
+    pub(crate) fn flush(&mut self, reach: &mut Reach<'_>, sources: &Sources) -> bool {
+        self.sending.flush(reach, &mut self.links, &mut self.outflow, sources)
+    }
+
+    /// Packets wait for their turn.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.outflow.holds_back()
     }
 
     pub(crate) fn on_decoded(
@@ -378,7 +384,7 @@ impl Leg {
 
     /// A packet of a member whose sound one of its slots has.
     pub(crate) fn send_voice(&mut self, reach: &mut Reach<'_>, slot: u8, from: LegKey, packet: &MediaPacket) {
-        self.sending.voices.send(reach, &mut self.links, slot, from, packet);
+        self.sending.voices.send(reach, &mut self.links, &mut self.outflow, slot, from, packet);
     }
 
     /// A slot of sound has somebody else from now on, or nobody.
@@ -456,15 +462,15 @@ impl Leg {
         self.send_feedback(reach);
     }
 
-    /// The periodic duties: feedback on what comes in, reports on what goes out.
-    pub(crate) fn service(&mut self, reach: &mut Reach<'_>) {
+    /// The periodic duties: feedback on what comes in, reports on what goes out. Gives what [`Self::flush`] gives.
+    pub(crate) fn service(&mut self, reach: &mut Reach<'_>, sources: &Sources) -> bool {
         if !self.links.any_keyed() {
-            return;
+            return false;
         }
         self.send_feedback(reach);
         self.links.send_arrivals(reach, self.sending.own());
         self.outflow.tick(reach.now);
-        self.flush(reach);
+        let began = self.flush(reach, sources);
         let (probes, dropped) = self.outflow.take_counts();
         reach.counters.probes += probes;
         reach.counters.paced_dropped += dropped;
@@ -476,6 +482,7 @@ impl Leg {
             let blocks = if due { self.receiving.report_blocks(reach.now, link) } else { Vec::new() };
             self.sending.report(reach, link, blocks);
         }
+        began
     }
 
     fn send_feedback(&mut self, reach: &mut Reach<'_>) {

@@ -6,21 +6,22 @@
 use std::time::{Duration, Instant};
 
 use crate::bandwidth::{Bandwidth, Demand, Kind, Offered, Pacer, TICK};
-use crate::forward::MediaPacket;
+use crate::forward::{MediaPacket, SourceId};
 use crate::rtcp::TransportCc;
-use crate::units::Bitrate;
+use crate::units::{Bitrate, VideoCodec};
 
 /// Headers of RTP and SRTP around a payload.
 const HEADERS: usize = 40;
 /// Until the first probe has told more, bursts are spread as for this: what nearly every path carries.
 const BELIEVED: Bitrate = Bitrate::kbps(1500);
 
-/// A packet of the canvas that waits.
+/// A packet that waits.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) packet: MediaPacket,
-    /// It is the first of another rendition.
-    pub(crate) begins: bool,
+pub(crate) enum Waiting {
+    /// Of the canvas; `begins`: it is the first of another rendition.
+    Canvas { packet: MediaPacket, begins: bool },
+    /// Of an encoding that a slot watches.
+    Slot { slot: u8, from: SourceId, codec: VideoCodec, packet: MediaPacket },
 }
 
 /// See the module.
@@ -28,8 +29,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Outflow {
     bandwidth: Bandwidth,
     pacer: Pacer<Waiting>,
-    /// A picture has been sent.
-    begun: bool,
+    wanted: Bitrate,
     counted: Counted,
 }
 
@@ -43,13 +43,14 @@ struct Counted {
 impl Outflow {
     pub(crate) fn new(now: Instant) -> Self {
         let (pacer, counted) = (Pacer::default(), Counted::default());
-        Self { bandwidth: Bandwidth::new(now), pacer, begun: false, counted }
+        Self { bandwidth: Bandwidth::new(now), pacer, wanted: Bitrate(0), counted }
     }
 
-    /// What may be sent; `None` while nothing is known of the path. Sound alone tells nothing of what pictures need, and
-    /// no probe can be sent before a picture was: the first one is never held back.
+        format!("{} wait {:?} drop {}", self.bandwidth.dbg(), self.pacer.delay(), self.pacer.dropped())
+    }
+    /// What may be sent; `None` while nothing is known of the path: the first picture is never held back.
     pub(crate) fn budget(&self) -> Option<Bitrate> {
-        self.bandwidth.target().filter(|_| self.begun && self.bandwidth.is_settled())
+        self.bandwidth.target().filter(|_| self.bandwidth.is_settled())
     }
 
     /// What the path carries.
@@ -59,6 +60,7 @@ impl Outflow {
 
     /// What the leg could use at its best.
     pub(crate) fn set_demand(&mut self, most: Bitrate, next: Option<Bitrate>) {
+        self.wanted = most;
         self.bandwidth.set_demand(Demand { most, next });
     }
 
@@ -84,19 +86,35 @@ impl Outflow {
     fn follow(&mut self) {
         let target = self.bandwidth.target();
         let spread = if self.bandwidth.is_settled() { target } else { target.map(|it| it.max(BELIEVED)) };
-        self.pacer.set_estimate(spread);
+        self.pacer.set_estimate(spread, self.wanted);
     }
 
     /// A packet of the canvas wants to go out.
     pub(crate) fn offer(&mut self, now: Instant, packet: &MediaPacket, begins: bool) -> Offered {
         let begins_key = packet.begins && packet.keyframe;
         let size = packet.payload.len() + HEADERS;
-        self.pacer.offer(now, size, begins_key, || Waiting { packet: packet.clone(), begins })
+        self.pacer.offer(now, size, begins_key, || Waiting::Canvas { packet: packet.clone(), begins })
+    }
+
+    /// A packet of a slot wants to go out. When it, and all that waited, is given up, each slot is to begin anew.
+    pub(crate) fn offer_slot(
+        &mut self,
+        now: Instant,
+        (slot, from, codec): (u8, SourceId, VideoCodec),
+        packet: &MediaPacket,
+    ) -> Offered {
+        let waiting = || Waiting::Slot { slot, from, codec, packet: packet.clone() };
+        self.pacer.offer_one_of_many(now, packet.payload.len() + HEADERS, waiting)
+    }
+
+    /// Something waits.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.pacer.is_empty()
     }
 
     /// Whether something else may go out now.
-    pub(crate) fn admits(&mut self, now: Instant, kind: Kind, payload: usize) -> bool {
-        self.pacer.admits(now, kind, payload + HEADERS)
+    pub(crate) fn admits(&mut self, now: Instant, kind: Kind) -> bool {
+        self.pacer.admits(now, kind)
     }
 
     /// A waiting packet whose time has come.
@@ -105,7 +123,7 @@ impl Outflow {
     }
 
     pub(crate) fn on_sent(&mut self, now: Instant, number: Option<u16>, size: usize, kind: Kind) {
-        self.begun |= kind == Kind::Video;
+        self.pacer.on_sent(now, size);
         self.bandwidth.on_sent(now, number, size, kind);
     }
 

@@ -72,6 +72,11 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    /// The budget is small for a moment only.
+    pub(super) fn set_draining(&mut self, drains: bool) {
+        self.allocator.set_draining(drains);
+    }
+
     /// Without a budget everything is allowed.
     pub(super) fn share(&mut self, now: Instant, budget: Option<Bitrate>, wants: &[Want]) -> Share {
         let last = |want: &Want| want.encodings.last().copied();

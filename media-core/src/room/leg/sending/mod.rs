@@ -21,9 +21,10 @@ use self::streams::Streams;
 use self::voices::VoiceSlots;
 use super::answer::Terms;
 use super::links::{Link, Links};
-use super::outflow::Outflow;
+use super::outflow::{Outflow, Waiting};
 use crate::bandwidth::Kind;
-use crate::forward::{PayloadTypes, RtpSender, SenderConfig, SourceId, Start};
+use crate::forward::{Gate, PayloadTypes, RtpSender, SenderConfig, Source, SourceId, Start};
+use crate::room::sources::Sources;
 use crate::rtcp::{self, ReportBlock};
 use crate::rtp::ExtId;
 use crate::sdp::{LocalMedia, NegotiatedMedia};
@@ -31,7 +32,9 @@ use crate::shard::{Ids, Reach};
 use crate::units::{ClockRate, MediaKind, Ssrc};
 
 /// A probe sends no more packets than this in one turn.
-const PADDING_PACKETS: usize = 32;
+const PROBE_PACKETS: u16 = 32;
+/// For less than this padding will do, which comes in packets of up to 255 bytes.
+const WORTH_REPEATING: usize = 400;
 
 /// The streams of a leg, as far as the peer receives them.
 pub(crate) struct Sending {
@@ -98,31 +101,53 @@ impl Sending {
         senders.into_iter().find_map(|sender| sender.stats().rtt)
     }
 
-    /// Sends what has waited long enough, and what a probe wants.
-    pub(crate) fn flush(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
-        self.streams.flush(reach, links, outflow);
-        self.pad(reach, links, outflow);
+    /// Sends what has waited long enough, and what a probe wants. Gives whether a slot began to show another encoding.
+    pub(crate) fn flush(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        sources: &Sources,
+    ) -> bool {
+        let mut began = false;
+        while let Some(waiting) = outflow.poll(reach.now) {
+            match waiting {
+                Waiting::Canvas { packet, begins } => {
+                    self.streams.put_video(reach, links, outflow, &packet, begins);
+                }
+                Waiting::Slot { slot, from, codec, packet } => {
+                    let gate = self.slots.put(reach, links, outflow, slot, (from, codec), &packet);
+                    began |= gate == Gate::Began;
+                }
+            }
+        }
+        self.probe(reach, links, outflow, sources);
+        began
     }
 
-    /// Sends the padding that a probe wants now.
-    fn pad(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
+    /// Sends what a probe wants now: the latest packets of a slot again where they are at hand, else padding.
+    fn probe(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow, sources: &Sources) {
         if outflow.padding_due(reach.now) == 0 {
             return;
         }
-        let slots = links.slots().map(|link| link.transport);
+        let slots = links.slots().filter(|link| link.is_keyed()).map(|link| link.transport);
         let Some(transport) = links.carrying(MediaKind::Video).or(slots) else { return };
-        let video = self.streams.sender(MediaKind::Video);
-        let slots = self.slots.active_senders_mut();
-        // The first one that has sent something, and has a stream for it.
-        let Some(sender) = video.into_iter().chain(slots).find(|sender| sender.can_pad()) else { return };
-        for _ in 0..PADDING_PACKETS {
+        let video = self.streams.sender(MediaKind::Video).map(|sender| (None, sender));
+        // The first one that has a stream for it.
+        let mut senders = video.into_iter().chain(self.slots.active_senders_mut());
+        let Some((shown, sender)) = senders.find(|(_, sender)| sender.can_pad()) else { return };
+        let cache = shown.and_then(|id| sources.get(&id)).map(Source::cache);
+        for nth in 0..PROBE_PACKETS {
             let due = outflow.padding_due(reach.now);
-            if due == 0 || !outflow.admits(reach.now, Kind::Padding, due.min(255)) {
+            if due == 0 || !outflow.admits(reach.now, Kind::Padding) {
                 return;
             }
             reach.scratch.clear();
             let number = links.next_out(sender);
-            if !sender.pad(reach.now, due, number, reach.scratch) {
+            let again = cache.filter(|_| due >= WORTH_REPEATING);
+            let repeated =
+                again.is_some_and(|cache| sender.repeat_latest(reach.now, nth, cache, number, reach.scratch));
+            if !repeated && !sender.pad(reach.now, due, number, reach.scratch) {
                 return;
             }
             let Some(size) = reach.send_rtp(transport) else { return };

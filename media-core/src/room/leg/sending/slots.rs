@@ -3,7 +3,7 @@
 //! in:  packets of the encodings they show, what the viewer misses
 //! out: RTP of one unbroken stream per slot, retransmissions
 
-use crate::bandwidth::Kind;
+use crate::bandwidth::{Kind, Offered};
 use crate::forward::{Gate, MediaPacket, PacketCache, PayloadTypes, RtpSender, Slot, SourceId};
 use crate::room::leg::answer::Terms;
 use crate::room::leg::links::Links;
@@ -24,6 +24,8 @@ struct VideoSlot {
     slot: Slot,
     payloads: Vec<(VideoCodec, PayloadTypes)>,
     active: bool,
+    /// A key frame of it waits at the pacer: what follows waits behind it.
+    key_waits: Option<SourceId>,
 }
 
 impl VideoSlots {
@@ -39,7 +41,7 @@ impl VideoSlots {
                 }
                 None => {
                     let sender = birth.sender(section, local, ClockRate::VIDEO);
-                    self.0.push(VideoSlot { slot: Slot::new(sender), payloads, active });
+                    self.0.push(VideoSlot { slot: Slot::new(sender), payloads, active, key_waits: None });
                 }
             }
         }
@@ -65,8 +67,45 @@ impl VideoSlots {
         self.0.iter().any(|slot| slot.payloads.iter().any(|(known, _)| *known == codec))
     }
 
-    /// A packet of an encoding that a slot watches.
+    /// A packet of an encoding that a slot watches: it goes out, or waits its turn.
     pub(crate) fn send(
+        &mut self,
+        reach: &mut Reach<'_>,
+        links: &mut Links,
+        outflow: &mut Outflow,
+        number: u8,
+        (from, codec): (SourceId, VideoCodec),
+        packet: &MediaPacket,
+    ) -> Gate {
+        let Some(slot) = self.0.get_mut(usize::from(number)) else { return Gate::Dropped };
+        if !slot.is_for_viewer(from, packet) {
+            return Gate::Dropped;
+        }
+        match outflow.offer_slot(reach.now, (number, from, codec), packet) {
+            Offered::Now => self.put(reach, links, outflow, number, (from, codec), packet),
+            Offered::Waits => {
+                if packet.begins && packet.keyframe {
+                    slot.key_waits = Some(from);
+                }
+                Gate::Sent
+            }
+            Offered::Dropped => {
+                self.begin_anew();
+                Gate::Dropped
+            }
+        }
+    }
+
+    /// What waited was given up: each slot goes on with a key frame, and asks for it as for any that it awaits.
+    fn begin_anew(&mut self) {
+        for slot in &mut self.0 {
+            slot.key_waits = None;
+            slot.slot.begin_anew();
+        }
+    }
+
+    /// A packet whose turn it is.
+    pub(super) fn put(
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
@@ -79,7 +118,10 @@ impl VideoSlots {
             return Gate::Dropped;
         };
         let slot = self.0.get_mut(usize::from(number)).filter(|slot| slot.active);
-        let Some(VideoSlot { slot, payloads, .. }) = slot else { return Gate::Dropped };
+        let Some(VideoSlot { slot, payloads, key_waits, .. }) = slot else { return Gate::Dropped };
+        if *key_waits == Some(from) && packet.begins && packet.keyframe {
+            *key_waits = None;
+        }
         let payload = payloads.iter().find(|(known, _)| *known == codec).map(|(_, payload)| *payload);
         let Some(payload) = payload else { return Gate::Dropped };
         reach.scratch.clear();
@@ -89,7 +131,6 @@ impl VideoSlots {
             && let Some(size) = reach.send_shared_rtp(transport, packet)
         {
             links.sent(transport_cc);
-            outflow.admits(reach.now, Kind::Video, size);
             outflow.on_sent(reach.now, transport_cc, size, Kind::Video);
             reach.counters.video_out.count(size);
         }
@@ -117,7 +158,7 @@ impl VideoSlots {
         let Some(slot) = slot.map(|slot| &mut slot.slot) else { return };
         for seq in lost {
             reach.counters.nacked_out += 1;
-            if !outflow.admits(reach.now, Kind::Repeat, 0) {
+            if !outflow.admits(reach.now, Kind::Repeat) {
                 continue;
             }
             reach.scratch.clear();
@@ -126,7 +167,6 @@ impl VideoSlots {
                 && let Some(size) = reach.send_rtp(transport)
             {
                 links.sent(number);
-                outflow.admits(reach.now, Kind::Video, size);
                 outflow.on_sent(reach.now, number, size, Kind::Repeat);
                 reach.counters.video_out.count(size);
                 reach.counters.retransmitted_out += 1;
@@ -150,9 +190,18 @@ impl VideoSlots {
         self.0.iter_mut().map(|slot| slot.slot.sender_mut())
     }
 
-    /// The streams of those the viewer wants.
-    pub(super) fn active_senders_mut(&mut self) -> impl Iterator<Item = &mut RtpSender> {
-        self.0.iter_mut().filter(|slot| slot.active).map(|slot| slot.slot.sender_mut())
+    /// The streams of those the viewer wants, and what they show.
+    pub(super) fn active_senders_mut(&mut self) -> impl Iterator<Item = (Option<SourceId>, &mut RtpSender)> {
+        let active = self.0.iter_mut().filter(|slot| slot.active);
+        active.map(|slot| (slot.slot.current(), slot.slot.sender_mut()))
+    }
+}
+
+impl VideoSlot {
+    /// What it shows, or a key frame that it awaits, with what follows that.
+    fn is_for_viewer(&self, from: SourceId, packet: &MediaPacket) -> bool {
+        let begins = packet.begins && packet.keyframe || self.key_waits == Some(from);
+        self.slot.current() == Some(from) || (self.slot.target() == Some(from) && begins)
     }
 }
 

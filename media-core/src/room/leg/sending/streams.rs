@@ -12,7 +12,7 @@ use crate::bandwidth::{Kind, Offered};
 use crate::forward::{MediaPacket, PacketCache, PayloadTypes, RtpSender};
 use crate::room::leg::answer::Terms;
 use crate::room::leg::links::Links;
-use crate::room::leg::outflow::{Outflow, Waiting};
+use crate::room::leg::outflow::Outflow;
 use crate::rtcp::Lost;
 use crate::sdp::{Codec, LocalMedia, Negotiated, NegotiatedMedia};
 use crate::shard::Reach;
@@ -112,7 +112,6 @@ impl Streams {
         payload: &Bytes,
     ) {
         self.audio_seq.0 += 1;
-        outflow.admits(reach.now, Kind::Audio, payload.len());
         let packet = MediaPacket::audio(self.audio_seq, timestamp, at, payload.clone());
         self.put(reach, links, outflow, MediaKind::Audio, &packet);
     }
@@ -140,14 +139,7 @@ impl Streams {
         true
     }
 
-    /// Sends what has waited long enough.
-    pub(super) fn flush(&mut self, reach: &mut Reach<'_>, links: &mut Links, outflow: &mut Outflow) {
-        while let Some(Waiting { packet, begins }) = outflow.poll(reach.now) {
-            self.put_video(reach, links, outflow, &packet, begins);
-        }
-    }
-
-    fn put_video(
+    pub(super) fn put_video(
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
@@ -239,7 +231,7 @@ impl Streams {
     ) -> bool {
         let Some(transport) = links.carrying(MediaKind::Video) else { return false };
         let Some(sender) = self.sender(MediaKind::Video) else { return false };
-        if !outflow.admits(reach.now, Kind::Repeat, 0) {
+        if !outflow.admits(reach.now, Kind::Repeat) {
             return false;
         }
         reach.scratch.clear();
@@ -249,7 +241,6 @@ impl Streams {
         }
         let Some(size) = reach.send_rtp(transport) else { return false };
         links.sent(number);
-        outflow.admits(reach.now, Kind::Video, size);
         outflow.on_sent(reach.now, number, size, Kind::Repeat);
         reach.counters.video_out.count(size);
         reach.counters.retransmitted_out += 1;

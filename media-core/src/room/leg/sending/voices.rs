@@ -3,9 +3,11 @@
 //! in:  packets of those who are heard, who has which slot
 //! out: RTP of one unbroken stream per slot
 
+use crate::bandwidth::Kind;
 use crate::forward::{MediaPacket, RtpSender};
 use crate::room::leg::answer::Terms;
 use crate::room::leg::links::Links;
+use crate::room::leg::outflow::Outflow;
 use crate::shard::Reach;
 use crate::units::{ClockRate, LegKey};
 
@@ -44,6 +46,7 @@ impl VoiceSlots {
         &mut self,
         reach: &mut Reach<'_>,
         links: &mut Links,
+        outflow: &mut Outflow,
         number: u8,
         from: LegKey,
         packet: &MediaPacket,
@@ -72,6 +75,7 @@ impl VoiceSlots {
             && let Some(size) = reach.send_shared_rtp(transport, packet)
         {
             links.sent(transport_cc);
+            outflow.on_sent(reach.now, transport_cc, size, Kind::Audio);
             reach.counters.audio_out.count(size);
         }
     }
