@@ -86,17 +86,20 @@ for (const sdk of SDK_VERSIONS) {
       await record(red, 'stop');
       const seconds = (first + Date.now() - second) / 1000;
       const { recording } = await blue.event('recording.ended');
-      assert.deepEqual([recording.id, recording.state, recording.reason], [id, 'completed', 'stopped']);
+      assert.deepEqual([recording.id, recording.state], [id, 'completed']);
       assert.ok(Math.abs(recording.duration - seconds) < 0.5, `${recording.duration} s of ${seconds}`);
       await blue.event('room.updated', ({ room_session }) => room_session.recording === false);
-      const listed = (await red.call('getRecordings')).recordings;
-      assert.deepEqual(listed.map((one) => [one.id, one.state]), [[id, 'completed']]);
+      assert.deepEqual(await record(red, 'list'), [{ id, state: 'completed' }]);
 
       const finished = await until('the file', async () => {
         const known = await rest(`/room_recordings/${id}`);
         return known.status === 'completed' && known;
       }, 20_000);
-      const film = await played(red.page, finished.uri, 2);
+      // Pixels can be read only by a page of the file's own origin.
+      const cinema = await red.page.context().newPage();
+      await cinema.goto(`${server.http}/livez`);
+      const film = await played(cinema, finished.uri, 2);
+      await cinema.close();
       if (process.env.SIGNALBOX_TEST_PICTURES) {
         const png = Buffer.from(film.png.split(',')[1], 'base64');
         await writeFile(`${process.env.SIGNALBOX_TEST_PICTURES}/recording-${sdk}.png`, png);

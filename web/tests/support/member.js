@@ -32,7 +32,7 @@ const member = {
     });
     member.session = session;
     for (const name of EVENTS) {
-      session.on(name, (payload) => member.events.push({ name, payload: plain(payload), at: performance.now() }));
+      session.on(name, (payload) => member.events.push({ name, payload: told(name, payload), at: performance.now() }));
     }
     return outcome(async () => {
       const sending = { audio: Boolean(tone), video: Boolean(colour), receiveAudio: true, receiveVideo: true };
@@ -43,9 +43,12 @@ const member = {
 
   call: (method, params) => outcome(() => member.session[method](params)),
 
-  /** Starts a recording; later the object that the SDK gives for it is told to `pause`, `resume` or `stop`. */
+  /** Starts a recording; later the object that the SDK gives for it is told to `pause`, `resume` or `stop`; or a `list`. */
   record: (action) =>
     outcome(async () => {
+      if (action === 'list') {
+        return (await member.session.getRecordings()).recordings.map(({ id, state }) => ({ id, state }));
+      }
       if (action) return member.recording[action]();
       member.recording = await member.session.startRecording();
       return { id: member.recording.id, state: member.recording.state };
@@ -185,6 +188,13 @@ const EVENTS = [
   ...['member.joined', 'member.updated', 'member.left', 'member.talking', 'memberList.updated'],
   ...['media.connected', 'media.reconnecting', 'media.disconnected'],
 ];
+
+/** An event's payload as data; of a recording the SDK gives its own object. */
+function told(name, payload) {
+  if (!name.startsWith('recording.')) return plain(payload);
+  const { id, state, duration } = payload;
+  return { recording: { id, state, duration } };
+}
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

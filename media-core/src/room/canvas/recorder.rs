@@ -24,6 +24,8 @@ const SAID_FOR: (u32, u32) = (1280, 720);
 /// What there is to know of it.
 pub(super) struct Recorder {
     least: Bitrate,
+    /// It has nothing from before: what was being drawn then is not its first picture.
+    since: Instant,
     /// When the last key frame was captured: it has nothing before the first.
     key_at: Option<Instant>,
 }
@@ -39,11 +41,15 @@ impl Recorder {
 
     /// Whether the frame captured then is to be a key frame.
     pub(super) fn wants_key(&self, captured: Instant) -> bool {
-        self.key_at.is_none_or(|at| captured.saturating_duration_since(at) >= KEY_EVERY)
+        captured >= self.since
+            && self.key_at.is_none_or(|at| captured.saturating_duration_since(at) >= KEY_EVERY)
     }
 
     /// What the recorder gets of an encode.
     pub(super) fn take(&mut self, captured: Instant, encoded: &Encoded) -> Option<Recorded> {
+        if captured < self.since {
+            return None;
+        }
         if encoded.keyframe {
             self.key_at = Some(captured);
         }
@@ -60,7 +66,7 @@ impl Canvas {
         let scaled =
             u128::from(least.0) * most(self.size.width, self.size.height) / most(SAID_FOR.0, SAID_FOR.1);
         let least = Bitrate(u64::try_from(scaled).unwrap_or(least.0));
-        self.recorder = Some(Recorder { least, key_at: None });
+        self.recorder = Some(Recorder { least, since: now, key_at: None });
         let _ = self.begin(now, Recorder::READS, Demand::Newcomer);
         self.set_rates();
     }

@@ -320,3 +320,18 @@ fn a_recorder_outlives_viewers_and_holds_the_rate_up() {
     bench.canvas.unrecord();
     assert_eq!((bench.canvas.rendition_count(), bench.canvas.deadline()), (0, None));
 }
+
+#[test]
+fn a_recorder_that_begins_while_a_frame_is_drawn_begins_with_the_next_one() {
+    let mut bench = Bench::new();
+    let _ = bench.canvas.watch(bench.start, LEG, VideoCodec::H264);
+    bench.frames(0..1000);
+    let drawn = bench.tick(bench.at(1000)).unwrap();
+    let began = bench.at(1005);
+    bench.canvas.record(began, Bitrate::kbps(2000));
+    bench.run(bench.at(1010), drawn);
+    bench.frames(1011..1200);
+    let first = bench.recorded.first().unwrap();
+    assert!(matches!(first.media, RecordedMedia::Picture { keyframe: true, .. }));
+    assert!((began..began + MS * 35).contains(&first.at), "at once, and nothing from before");
+}
