@@ -13,7 +13,7 @@
     clippy::cast_possible_truncation,
     reason = "a bench fails by panic, prints, and computes with numbers of its own making"
 )]
-#![allow(dead_code, unreachable_pub, reason = "the helpers are modules of a test crate")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "the helpers are modules of a test crate")]
 
 #[path = "../tests/allocations/mod.rs"]
 mod allocations;

@@ -130,21 +130,6 @@ impl Bandwidth {
         }
     }
 
-        format!(
-            "est {:.0} tgt {:?} ctl {:.0} lim {:?} own {:.3} avg {:.3} ack {:?} q {:.0} noise {:.1} use {:?} drain {}",
-            self.rate() / 1000.0,
-            self.target().map(|t| t.0 / 1000),
-            self.control.rate() / 1000.0,
-            self.loss.limit().map(|l| (l / 1000.0) as u64),
-            self.loss.average() - self.loss.excess(),
-            self.loss.average(),
-            self.acknowledged.rate().map(|l| (l / 1000.0) as u64),
-            self.delay.queue_ms(),
-            self.delay.noise_us() / 1000.0,
-            self.delay.usage(),
-            self.is_draining()
-        )
-    }
     /// What the leg could use from now on.
     pub fn set_demand(&mut self, demand: Demand) {
         self.demand = demand;

@@ -233,18 +233,6 @@ impl Room {
         let estimate = self.legs.get(&leg).and_then(Leg::estimate);
         view.budget.set_draining(budget < estimate);
         let share = view.budget.share(now, budget, &wants);
-            && let Some(viewer) = self.legs.get(&leg)
-        {
-            eprintln!(
-                "{:?} leg {leg:?} {} cur {:?} most {:?} wished {:?} next {:?}",
-                now,
-                viewer.dbg(),
-                wants.iter().map(|w| w.current.map(|c| (c.encoding.0, c.temporal))).collect::<Vec<_>>(),
-                share.most.iter().map(|m| m.map(|m| (m.encoding.0, m.temporal))).collect::<Vec<_>>(),
-                share.wished.0 / 1000,
-                share.next.map(|n| n.0 / 1000)
-            );
-        }
         if let Some(viewer) = self.legs.get_mut(&leg) {
             viewer.set_demand(share.wished, share.next);
         }

@@ -142,10 +142,6 @@ impl SlotView {
     pub fn longest_gap(&self, from: Instant, to: Instant) -> std::time::Duration {
         let came = self.shown.iter().map(|shown| shown.at).filter(|at| (from..to).contains(at));
         let marks: Vec<Instant> = [from].into_iter().chain(came).chain([to]).collect();
-            for pair in marks.windows(2).filter(|p| p[1] - p[0] > std::time::Duration::from_millis(300)) {
-                eprintln!("GAP {:?} -> {:?} = {:?}", pair[0], pair[1], pair[1] - pair[0]);
-            }
-        }
         marks.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
     }
 }

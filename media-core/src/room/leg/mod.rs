@@ -275,7 +275,6 @@ impl Leg {
         self.sending.rtt().unwrap_or(DEFAULT_RTT)
     }
 
-        self.outflow.dbg()
     /// What it may be sent, when that is known.
     pub(crate) fn budget(&self) -> Option<Bitrate> {
         self.outflow.budget()

@@ -46,8 +46,6 @@ impl Outflow {
         Self { bandwidth: Bandwidth::new(now), pacer, wanted: Bitrate(0), counted }
     }
 
-        format!("{} wait {:?} drop {}", self.bandwidth.dbg(), self.pacer.delay(), self.pacer.dropped())
-    }
     /// What may be sent; `None` while nothing is known of the path: the first picture is never held back.
     pub(crate) fn budget(&self) -> Option<Bitrate> {
         self.bandwidth.target().filter(|_| self.bandwidth.is_settled())
