@@ -284,6 +284,41 @@ describe('a link that is not good', () => {
   });
 });
 
+test('sound slots carry who speaks, each by itself', async () => {
+  const red = await drawer('voices', 'Red', RED);
+  const blue = await drawer('voices', 'Blue', BLUE);
+  const options = { audio: 'slots', audioSlots: 2, token: { join_as: 'audience' } };
+  const listener = await drawer('voices', 'Listener', undefined, options);
+  const speakers = { [red.memberId]: RED, [blue.memberId]: BLUE };
+  const heard = await until('both have a slot', async () => {
+    const { audio = [] } = await listener.tiles();
+    const taken = audio.filter(({ member_id: member }) => speakers[member]);
+    return new Set(taken.map(({ member_id: member }) => member)).size === 2 && taken;
+  }, 15_000);
+  for (const { slot, member_id: member } of heard) {
+    for (const [id, { tone }] of Object.entries(speakers)) {
+      const level = await listener.level(tone, { slot });
+      if (id === member) assert.ok(level > -45, `slot ${slot}: ${tone} Hz is at ${level} dB`);
+      else assert.ok(level < -60, `slot ${slot}: ${tone} Hz of somebody else is at ${level} dB`);
+    }
+  }
+  await part(red, blue, listener);
+});
+
+test('a link of 400 kbit/s gets a smaller encoding, and the full one when it is wide again', async () => {
+  const red = await drawer('narrow', 'Red', { ...RED, busy: true });
+  const blue = await drawer('narrow', 'Blue', undefined, { seed: 3, token: { join_as: 'audience' } });
+  await blue.resize(960);
+  await blue.receives(red.memberId, 'the full picture', ({ width }) => width === 960, 30_000);
+  blue.link.set({ kbps: 400 });
+  await blue.receives(red.memberId, 'a smaller one', ({ width }) => width > 0 && width < 960, 30_000);
+  await blue.sees({ [red.memberId]: RED.colour });
+  await blue.page.screenshot({ path: `${PICTURES}tiles-narrow.png` });
+  blue.link.set({});
+  await blue.receives(red.memberId, 'the full picture again', ({ width }) => width === 960, 60_000);
+  await part(red, blue);
+});
+
 /** Runs in the page: whether the picture of the SDK has the green of a fake camera in it. */
 function greenest() {
   const video = document.querySelector('#stage video');

@@ -102,12 +102,13 @@ window.tile = {
     document.getElementById('stage').style.width = `${width}px`;
   },
 
-  /** Level of a tone, in dB of full scale, in what the client plays. */
-  async level(tone, ms = 2000) {
+  /** Level of a tone, in dB of full scale, in what the client plays; of one `player` alone when that is told. */
+  async level(tone, ms = 2000, player = undefined) {
     const context = new AudioContext({ sampleRate: 48_000 });
     await context.resume();
     const analyser = new AnalyserNode(context, { fftSize: 16_384, smoothingTimeConstant: 0, minDecibels: -160 });
-    for (const player of tile.client.players) context.createMediaStreamSource(player.srcObject).connect(analyser);
+    const players = tile.client.players.filter((_, number) => player === undefined || number === player);
+    for (const { srcObject } of players) context.createMediaStreamSource(srcObject).connect(analyser);
     await wait(500);
     const spectrum = new Float32Array(analyser.frequencyBinCount);
     const bin = Math.round((tone / 48_000) * 16_384);
@@ -149,8 +150,8 @@ function colourOf(video) {
 
 const isNear = (seen, expected) => seen.every((value, index) => Math.abs(value - expected[index]) <= 45);
 
-async function streamOf({ colour, tone }) {
-  const camera = colour === 'device' ? await deviceCamera() : colour && cameraOf(colour);
+async function streamOf({ colour, tone, busy }) {
+  const camera = colour === 'device' ? await deviceCamera() : colour && cameraOf(colour, busy);
   return new MediaStream([...(tone ? [microphoneOf(tone)] : []), ...(camera ? [camera] : [])]);
 }
 
@@ -159,8 +160,11 @@ async function deviceCamera() {
   return stream.getVideoTracks()[0];
 }
 
-/** Large enough for three encodings; a still canvas would deliver no frames, so one corner blinks. */
-function cameraOf(colour) {
+/**
+ * Large enough for three encodings; a still canvas would deliver no frames, so one corner blinks. A `busy` one takes all the
+ * bits that an encoding may have: around the middle everything changes from frame to frame.
+ */
+function cameraOf(colour, busy = false) {
   const [width, height] = [960, 540];
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const picture = canvas.getContext('2d', { alpha: false });
@@ -170,6 +174,12 @@ function cameraOf(colour) {
     picture.fillRect(0, 0, width, height);
     picture.fillStyle = '#666';
     picture.fillRect((phase = (phase + 8) % width), 0, 64, 64);
+    for (let n = 0; busy && n < 900; n += 1) {
+      const [x, y] = [Math.random() * width, Math.random() * height];
+      if (Math.abs(x - width / 2) < width / 4 && Math.abs(y - height / 2) < height / 4) continue;
+      picture.fillStyle = `hsl(${360 * Math.random()} 90% 50%)`;
+      picture.fillRect(x, y, 24, 16);
+    }
   };
   draw();
   setInterval(draw, 1000 / 20);

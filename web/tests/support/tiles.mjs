@@ -113,8 +113,9 @@ export class TileMember {
     return this.page.evaluate((to) => tile.resize(to), width);
   }
 
-  level(tone) {
-    return this.page.evaluate((of) => tile.level(of), tone);
+  /** In everything that is played, or in what comes in one audio slot. */
+  level(tone, { slot } = {}) {
+    return this.page.evaluate(([of, number]) => tile.level(of, 2000, number ?? undefined), [tone, slot ?? null]);
   }
 
   watch(expected) {
