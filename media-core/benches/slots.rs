@@ -23,6 +23,8 @@ mod camera;
 mod extensions;
 #[path = "../tests/forwarding/hall.rs"]
 mod hall;
+#[path = "../tests/forwarding/layered.rs"]
+mod layered;
 #[path = "../tests/forwarding/microphone.rs"]
 mod microphone;
 #[path = "../tests/forwarding/page.rs"]

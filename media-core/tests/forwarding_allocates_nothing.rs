@@ -21,6 +21,8 @@ mod extensions;
 mod fan_out;
 #[path = "forwarding/hall.rs"]
 mod hall;
+#[path = "forwarding/layered.rs"]
+mod layered;
 #[path = "forwarding/microphone.rs"]
 mod microphone;
 #[path = "forwarding/page.rs"]

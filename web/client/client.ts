@@ -65,7 +65,10 @@ export interface TileClientOptions {
   audio?: AudioMode;
   /** 1 to 8, by default 3; for `audio: 'slots'`. */
   audioSlots?: number;
-  /** What the camera is sent in; by default VP8, which every browser sends as simulcast with temporal layers. */
+  /**
+   * What the camera is sent in; by default VP8, which every browser sends as simulcast with temporal layers. VP9 and AV1 where
+   * the room allows them (`room.video_codecs`).
+   */
   codec?: VideoCodec;
   /** Of the camera, smallest first. */
   encodings?: readonly CameraEncoding[];

@@ -11,7 +11,8 @@
 import { Emitter } from './events';
 import type { AudioMode, Receive, WantedEncoding } from './wire';
 
-export type VideoCodec = 'VP8' | 'H264';
+/** VP9 and AV1 only where the room allows them: they are sent as one stream with layers. */
+export type VideoCodec = 'VP8' | 'H264' | 'VP9' | 'AV1';
 
 /** One simulcast encoding of the camera. */
 export interface CameraEncoding {
@@ -124,7 +125,8 @@ export class Media extends Emitter<MediaEvents> {
     if (!camera || !wanted || !parameters || parameters.encodings.length === 0) return;
     let differs = false;
     for (const encoding of parameters.encodings) {
-      const active = wanted.find(({ rid }) => rid === encoding.rid)?.active ?? true;
+      // A camera of one stream has no name.
+      const active = wanted.find(({ rid }) => rid === (encoding.rid ?? ''))?.active ?? true;
       differs ||= encoding.active !== active;
       encoding.active = active;
     }
@@ -145,7 +147,18 @@ export class Media extends Emitter<MediaEvents> {
  * one. Browsers that do not know the word leave it out.
  */
 function layered(encodings: readonly CameraEncoding[], codec: VideoCodec): RTCRtpEncodingParameters[] {
+  if (codec === 'VP9' || codec === 'AV1') return [oneStream(encodings)];
   return encodings.map((encoding) => ({ ...encoding, ...(codec === 'VP8' && { scalabilityMode: 'L1T3' }) }));
+}
+
+/**
+ * What simulcast is in VP9 and AV1: a layer of half the width and height for each encoding but the largest, in one stream. The
+ * layers lean on each other, so that together they take little more than the largest alone.
+ */
+function oneStream(encodings: readonly CameraEncoding[]): RTCRtpEncodingParameters & { scalabilityMode: string } {
+  const largest = encodings.reduce((one, other) => (other.scaleResolutionDownBy < one.scaleResolutionDownBy ? other : one));
+  const { scaleResolutionDownBy, maxBitrate } = largest;
+  return { scaleResolutionDownBy, maxBitrate, scalabilityMode: `L${Math.min(encodings.length, 3)}T3` };
 }
 
 /** A camera is sent in one codec, which every viewer can be forwarded; slots take whatever comes. */

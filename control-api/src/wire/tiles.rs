@@ -61,14 +61,14 @@ pub struct WantedBody {
     pub call_id: CallId,
     /// Whose leg.
     pub member_id: MemberId,
-    /// Every encoding of its simulcast.
+    /// Every encoding of its simulcast, or its only one.
     pub encodings: Vec<Wanted>,
 }
 
 /// One encoding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Wanted {
-    /// As in the offer.
+    /// As in the offer; empty for a camera of one stream.
     pub rid: String,
     /// False: nobody watches it, so it needs not be encoded.
     pub active: bool,

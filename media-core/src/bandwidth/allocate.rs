@@ -65,6 +65,16 @@ impl EncodingRates {
         it
     }
 
+    /// Both together; where one has fewer temporal ids, the whole of it counts.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut it = Self { count: self.count.max(other.count), ..Self::default() };
+        for (temporal, place) in (0..it.count).zip(&mut it.rates) {
+            *place = Bitrate(self.rate(temporal).0 + other.rate(temporal).0);
+        }
+        it
+    }
+
     /// The whole of it.
     #[must_use]
     pub fn whole(&self) -> Bitrate {

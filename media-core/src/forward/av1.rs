@@ -68,12 +68,32 @@ impl Selector {
         };
         self.frame = Some((number, passes));
         let Some(target) = self.target.filter(|_| passes) else { return Decision::Drop };
-        let layer = structure.layer_of(target);
-        let is_cut = layer != structure.highest_layer();
-        self.is_restricted |= is_cut;
-        let ends_unit = packet.ends_frame && packet.frame.spatial_id == layer.0;
-        let active =
-            self.is_restricted.then(|| within(structure, Layers { spatial: layer.0, temporal: layer.1 }));
+        self.is_restricted |= structure.layer_of(target) != structure.highest_layer();
+        self.forward(structure, packet, target, marker)
+    }
+
+    /// What becomes of a packet that comes late or goes out again: by the target in force, which stays.
+    #[must_use]
+    pub fn judge(&self, structure: &Structure, packet: &Descriptor, marker: bool) -> Decision {
+        let Some(target) = self.target.filter(|target| is_part(packet, *target)) else {
+            return Decision::Drop;
+        };
+        self.forward(structure, packet, target, marker)
+    }
+
+    /// The same for one that comes late for the first time: frames that refer to it find it.
+    pub fn catch_up(&mut self, structure: &Structure, packet: &Descriptor, marker: bool) -> Decision {
+        let decision = self.judge(structure, packet, marker);
+        if decision != Decision::Drop {
+            self.forwarded.note(packet.frame_number, true);
+        }
+        decision
+    }
+
+    fn forward(&self, structure: &Structure, packet: &Descriptor, target: usize, marker: bool) -> Decision {
+        let (spatial, temporal) = structure.layer_of(target);
+        let ends_unit = packet.ends_frame && packet.frame.spatial_id == spatial;
+        let active = self.is_restricted.then(|| within(structure, Layers { spatial, temporal }));
         Decision::Forward { marker: marker || ends_unit, active }
     }
 
@@ -93,13 +113,15 @@ impl Selector {
                 self.target = Some(best);
             }
         }
-        let indication = self.target.and_then(|target| packet.frame.indications.at(target));
-        let passes = indication.is_some_and(|indication| indication != Indication::NotPresent);
-        if passes {
-            self.forwarded.insert(packet.frame_number);
-        }
+        let passes = self.target.is_some_and(|target| is_part(packet, target));
+        self.forwarded.note(packet.frame_number, passes);
         passes
     }
+}
+
+/// The frame is part of a decode target.
+fn is_part(packet: &Descriptor, target: usize) -> bool {
+    packet.frame.indications.at(target).is_some_and(|indication| indication != Indication::NotPresent)
 }
 
 /// The highest target within the wanted quality; the lowest there is when none is.
@@ -128,7 +150,7 @@ fn is_part_of(structure: &Structure, one: usize, other: usize) -> bool {
         .all(|template| !has(template.indications.at(one)) || has(template.indications.at(other)))
 }
 
-/// The frames of the last [`Self::LEN`] that were forwarded.
+/// The frames of the last [`Self::LEN`] that have been decided on, and which of them were forwarded.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     newest: Option<u16>,
@@ -139,24 +161,27 @@ struct Window {
 impl Window {
     const LEN: u16 = 128;
 
-    fn insert(&mut self, number: u16) {
+    /// The frame has been decided on.
+    fn note(&mut self, number: u16, is_forwarded: bool) {
+        let bit = u128::from(is_forwarded);
         let Some(newest) = self.newest else {
-            *self = Self { newest: Some(number), bits: 1 };
+            *self = Self { newest: Some(number), bits: bit };
             return;
         };
         let ahead = number.wrapping_sub(newest);
         if ahead < 1 << 15 {
-            self.bits = self.bits.checked_shl(ahead.into()).unwrap_or(0) | 1;
+            self.bits = self.bits.checked_shl(ahead.into()).unwrap_or(0) | bit;
             self.newest = Some(number);
         } else {
             let behind = newest.wrapping_sub(number);
-            self.bits |= 1_u128.checked_shl(behind.into()).unwrap_or(0);
+            self.bits |= bit.checked_shl(behind.into()).unwrap_or(0);
         }
     }
 
     fn has(&self, number: u16) -> bool {
-        let behind = self.newest.map(|newest| newest.wrapping_sub(number));
-        behind.filter(|behind| *behind < Self::LEN).is_some_and(|behind| self.bits >> behind & 1 == 1)
+        let Some(behind) = self.newest.map(|newest| newest.wrapping_sub(number)) else { return false };
+        // What is ahead has been overtaken, and is still to be decided on.
+        behind >= 1 << 15 || behind < Self::LEN && self.bits >> behind & 1 == 1
     }
 
     fn has_all_of(&self, packet: &Descriptor) -> bool {
@@ -343,7 +368,7 @@ mod tests {
     fn nobody_goes_up_onto_frames_that_were_not_forwarded() {
         let structure = structure(0);
         let mut selector = Selector::new(layers(0, 0));
-        assert_eq!(passed(&mut selector, 0..5), "0m 4m");
+        assert_eq!(passed(&mut selector, 0..8), "0m 4m");
         selector.want(layers(0, 1));
         let mut switch = packet(&structure, 65_530, 8, false);
         switch.frame.references = [2].into_iter().collect(); // frame 6, of the temporal layer that was cut
@@ -411,13 +436,14 @@ mod tests {
     #[test]
     fn the_window_remembers_across_the_wrap_and_forgets() {
         let mut window = Window::default();
-        window.insert(65_535);
-        window.insert(1);
-        window.insert(0);
-        assert!(
-            window.has(65_535) && window.has(0) && window.has(1) && !window.has(2) && !window.has(65_534)
-        );
-        window.insert(200);
+        window.note(65_535, true);
+        window.note(1, true);
+        window.note(0, true);
+        assert!(window.has(65_535) && window.has(0) && window.has(1) && !window.has(65_534));
+        assert!(window.has(2), "it is still to come");
+        window.note(3, false);
+        assert!(!window.has(2) && !window.has(3), "it has been overtaken, or was left out");
+        window.note(200, true);
         assert!(window.has(200) && !window.has(1));
     }
 }

@@ -54,8 +54,11 @@
 
 pub mod av1;
 mod cache;
+mod cut;
+mod ladder;
 mod layers;
 mod meter;
+mod outcomes;
 mod packet;
 mod packetizer;
 mod pool;
@@ -69,11 +72,11 @@ pub mod vp9;
 
 pub use cache::PacketCache;
 pub use layers::Layers;
-pub use packet::{EncodedPicture, MediaPacket, Vp8Numbers};
+pub use packet::{Dependency, EncodedPicture, MediaPacket};
 pub use packetizer::{MAX_PAYLOAD, Packetizer};
 pub(crate) use pool::Pool;
 pub use sender::{PayloadTypes, RtpSender, SenderConfig, SenderStats};
-pub use slot::{ALL_TEMPORAL, Gate, Slot};
+pub use slot::{ALL_TEMPORAL, Gate, Offered, Slot};
 pub use source::{Arrival, Source, SourceId, Taken, Watcher};
 pub use speakers::{Candidate, Loudness, SpeakerSlots};
 pub use timeline::Start;

@@ -1,12 +1,13 @@
 //! What renditions and forwarded encodings consist of.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::rtp::Onward;
-use crate::rtp::vp8::{Descriptor, PictureIdAt};
-use crate::units::{MediaTime, SeqNo};
+use crate::rtp::dependency::{Descriptor, Structure};
+use crate::rtp::{Layering, Onward, PictureNumbers, vp9};
+use crate::units::{MediaTime, SeqNo, VideoCodec};
 
 /// A picture as an encoder gives it.
 #[derive(Clone, Debug)]
@@ -41,23 +42,32 @@ pub struct MediaPacket {
     pub temporal: u8,
     /// From here on a viewer who has had lower temporal ids only may have this one too.
     pub sync: bool,
-    /// What a VP8 payload says of its place in the stream, and where.
-    pub vp8: Option<Vp8Numbers>,
+    /// Numbers in its payload of which each viewer gets its own.
+    pub numbers: Option<PictureNumbers>,
+    /// Its dependency descriptor.
+    pub dependency: Option<Dependency>,
     /// Header extensions that go on.
     pub onward: Onward,
     /// Payload descriptor and data.
     pub payload: Bytes,
 }
 
-/// Numbers in a VP8 payload descriptor, with their places in the payload: each viewer gets its own (RFC 7741 §4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vp8Numbers {
-    /// Picture id, 7 or 15 bits.
-    pub picture_id: u16,
-    /// Where it is.
-    pub picture_id_at: PictureIdAt,
-    /// `TL0PICIDX`, and where it is.
-    pub tl0: Option<(u8, u8)>,
+/// A dependency descriptor as it came.
+#[derive(Clone, Debug)]
+pub struct Dependency {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The structure that it leans on; `None` while that has not come.
+    pub structure: Option<Arc<Structure>>,
+}
+
+impl Dependency {
+    /// What it says; `latest` is the structure to lean on when it came before its own.
+    pub(super) fn read(&self, latest: Option<&Arc<Structure>>) -> Option<Layering> {
+        let structure = self.structure.as_ref().or(latest)?;
+        let descriptor = Descriptor::parse(&self.bytes, Some(structure)).ok()?;
+        Some(Layering::Av1(descriptor, Arc::clone(structure)))
+    }
 }
 
 /// What of a payload may be one receiver's own: no descriptor that is rewritten is longer. A whole block of AES, so that
@@ -69,6 +79,31 @@ impl MediaPacket {
     #[must_use]
     pub fn own_len(&self) -> usize {
         self.payload.len().min(OWN)
+    }
+
+    /// What it tells of its layers, out of what is kept of it.
+    #[must_use]
+    pub fn layering(&self, codec: VideoCodec) -> Layering {
+        match (codec, &self.dependency) {
+            (VideoCodec::Vp9, _) => {
+                vp9::parse(&self.payload).map(|(descriptor, _)| Layering::Vp9(descriptor))
+            }
+            (VideoCodec::Av1, Some(dependency)) => dependency.read(None),
+            (VideoCodec::Vp8 | VideoCodec::H264 | VideoCodec::Av1, _) => None,
+        }
+        .unwrap_or(Layering::Plain)
+    }
+
+    /// The same without anything in it: tells a viewer who asks for the number that it misses nothing.
+    pub(super) fn hollow(&self) -> Self {
+        Self {
+            marker: false,
+            numbers: None,
+            dependency: None,
+            onward: Onward::default(),
+            payload: Bytes::new(),
+            ..self.clone()
+        }
     }
 
     /// A frame of sound: a packet of its own.
@@ -83,36 +118,10 @@ impl MediaPacket {
             keyframe: true,
             temporal: 0,
             sync: false,
-            vp8: None,
+            numbers: None,
+            dependency: None,
             onward: Onward::default(),
             payload,
-        }
-    }
-}
-
-impl Vp8Numbers {
-    /// As our own packetizer writes them ([`crate::rtp::vp8::descriptor`]).
-    #[must_use]
-    pub const fn own(picture_id: u16) -> Self {
-        Self { picture_id, picture_id_at: PictureIdAt::Fifteen(2), tl0: None }
-    }
-
-    /// Out of a descriptor. `None` where pictures are not numbered: then there is nothing to keep closed.
-    #[must_use]
-    pub fn of(descriptor: &Descriptor) -> Option<Self> {
-        let tl0 = descriptor.tl0_pic_idx.zip(descriptor.tl0_pic_idx_at);
-        Some(Self {
-            picture_id: descriptor.picture_id?,
-            picture_id_at: descriptor.picture_id_at?,
-            tl0: tl0.and_then(|(tl0, at)| Some((tl0, u8::try_from(at).ok()?))),
-        })
-    }
-
-    /// Writes a viewer's numbers into its copy of the payload.
-    pub(super) fn rewrite(&self, payload: &mut [u8], picture_id: u16, tl0: u8) {
-        self.picture_id_at.write(payload, picture_id);
-        if let Some(field) = self.tl0.and_then(|(_, at)| payload.get_mut(usize::from(at))) {
-            *field = tl0;
         }
     }
 }

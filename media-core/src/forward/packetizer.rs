@@ -7,9 +7,9 @@
 
 use bytes::Bytes;
 
-use super::{EncodedPicture, MediaPacket, Vp8Numbers};
+use super::{EncodedPicture, MediaPacket};
 use crate::rtp::h264::nal;
-use crate::rtp::{Onward, vp8};
+use crate::rtp::{Onward, PictureNumbers, vp8};
 use crate::units::{SeqNo, VideoCodec};
 
 /// Largest payload: a datagram of 1280 bytes, which every IPv6 path passes, less IP and UDP (48), RTP header (12),
@@ -64,7 +64,8 @@ impl Packetizer {
                 keyframe: picture.keyframe,
                 temporal: 0,
                 sync: false,
-                vp8: picture_id.map(Vp8Numbers::own),
+                numbers: picture_id.map(PictureNumbers::own),
+                dependency: None,
                 onward: Onward::default(),
                 payload,
             }

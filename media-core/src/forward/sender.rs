@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cut::Passing;
 use super::retransmit::Repeats;
 use super::timeline::{Place, Timeline};
 use super::{MediaPacket, PacketCache, Start};
@@ -132,6 +133,12 @@ impl RtpSender {
         self.config.payload
     }
 
+    /// The viewer reads dependency descriptors.
+    #[must_use]
+    pub fn is_described(&self) -> bool {
+        self.config.onward.dependency.is_some()
+    }
+
     /// Its packets carry a transport-wide sequence number.
     #[must_use]
     pub fn is_numbered(&self) -> bool {
@@ -165,9 +172,9 @@ impl RtpSender {
     }
 
     /// A packet of the current rendition is not for this viewer: numbers close up over it. `picture_id` when it carries a
-    /// part of a VP8 picture.
-    pub fn leave_out(&mut self, seq: SeqNo, picture_id: Option<u16>) {
-        self.timeline.leave_out(seq, picture_id);
+    /// part of a VP8 picture. `false`: later packets have already passed, so the viewer will ask for it.
+    pub fn leave_out(&mut self, seq: SeqNo, picture_id: Option<u16>) -> bool {
+        self.timeline.leave_out(seq, picture_id)
     }
 
     /// Appends the packet as this viewer gets it. `false`, and nothing appended, while a key frame is awaited, and for
@@ -179,7 +186,7 @@ impl RtpSender {
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.write_until(now, packet, packet.payload.len(), transport_cc, out)
+        self.write_until(now, packet, (Passing::whole(packet), packet.payload.len()), transport_cc, out)
     }
 
     /// Appends what of the packet is this viewer's own, likewise: the header, and the first
@@ -191,14 +198,26 @@ impl RtpSender {
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.write_until(now, packet, packet.own_len(), transport_cc, out)
+        self.write_head_as(now, packet, Passing::whole(packet), transport_cc, out)
+    }
+
+    /// The same for a packet that goes on in another way than it came.
+    pub(super) fn write_head_as(
+        &mut self,
+        now: Instant,
+        packet: &MediaPacket,
+        passing: Passing<'_>,
+        transport_cc: Option<u16>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        self.write_until(now, packet, (passing, packet.own_len()), transport_cc, out)
     }
 
     fn write_until(
         &mut self,
         now: Instant,
         packet: &MediaPacket,
-        end: usize,
+        (passing, end): (Passing<'_>, usize),
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> bool {
@@ -207,14 +226,15 @@ impl RtpSender {
         }
         let Some(place) = self.timeline.advance(packet) else { return false };
         let header = RtpHeader {
-            marker: packet.marker,
+            marker: passing.marker,
             pt: self.config.payload.pt,
             seq: place.seq.wire(),
             timestamp: place.timestamp.wire(),
             ssrc: self.config.ssrc,
         };
         self.orientation = packet.onward.orientation.or(self.orientation);
-        self.append(now, out, &header, transport_cc, None, (packet, end), place);
+        let departure = self.departure(now, transport_cc);
+        self.append(out, &header, &departure, None, (packet, end), passing.dependency, place);
         self.stats.packets += 1;
         self.stats.octets += packet.payload.len() as u64;
         self.repeats.get_or_insert_with(|| Repeats::new(now)).on_media(packet.payload.len());
@@ -232,25 +252,38 @@ impl RtpSender {
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Some((ssrc, pt)) = self.config.rtx_ssrc.zip(self.config.payload.rtx) else { return false };
         let Some((packet, place)) = self.sent(wire, cache) else { return false };
+        self.repeat(now, (packet, place), Passing::whole(packet), transport_cc, out)
+    }
+
+    /// The same for a packet that [`Self::sent`] has found.
+    pub(super) fn repeat(
+        &mut self,
+        now: Instant,
+        (packet, place): (&MediaPacket, Place),
+        passing: Passing<'_>,
+        transport_cc: Option<u16>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some((ssrc, pt)) = self.config.rtx_ssrc.zip(self.config.payload.rtx) else { return false };
         let rtt = self.stats.rtt;
         let allowed = |r: &mut Repeats| r.allow(now, place.seq, packet.payload.len(), rtt);
         if !self.repeats.as_mut().is_some_and(allowed) {
             return false;
         }
-        let header = self.rtx_header((ssrc, pt), packet, place);
+        let header = self.rtx_header((ssrc, pt), passing.marker, place);
+        let departure = self.departure(now, transport_cc);
         let whole = (packet, packet.payload.len());
-        self.append(now, out, &header, transport_cc, Some(place.seq), whole, place);
+        self.append(out, &header, &departure, Some(place.seq), whole, passing.dependency, place);
         self.stats.repeats += 1;
         self.stats.repeat_octets += packet.payload.len() as u64;
         true
     }
 
-    fn rtx_header(&mut self, (ssrc, pt): (Ssrc, Pt), packet: &MediaPacket, place: Place) -> RtpHeader {
+    fn rtx_header(&mut self, (ssrc, pt): (Ssrc, Pt), marker: bool, place: Place) -> RtpHeader {
         let seq = self.rtx_seq;
         self.rtx_seq = seq.wrapping_add(1);
-        RtpHeader { marker: packet.marker, pt, seq, timestamp: place.timestamp.wire(), ssrc }
+        RtpHeader { marker, pt, seq, timestamp: place.timestamp.wire(), ssrc }
     }
 
     /// It has a stream for what is only sent to be measured.
@@ -272,9 +305,14 @@ impl RtpSender {
         let wire = self.timeline.latest().wrapping_sub(nth);
         let Some((ssrc, pt)) = self.config.rtx_ssrc.zip(self.config.payload.rtx) else { return false };
         let Some((packet, place)) = self.sent(wire, cache) else { return false };
-        let header = self.rtx_header((ssrc, pt), packet, place);
+        if packet.dependency.is_some() {
+            // How it was described is not known here.
+            return false;
+        }
+        let header = self.rtx_header((ssrc, pt), packet.marker, place);
+        let departure = self.departure(now, transport_cc);
         let whole = (packet, packet.payload.len());
-        self.append(now, out, &header, transport_cc, Some(place.seq), whole, place);
+        self.append(out, &header, &departure, Some(place.seq), whole, None, place);
         true
     }
 
@@ -347,7 +385,7 @@ impl RtpSender {
     }
 
     /// The packet the viewer calls `wire`, with the place it had.
-    fn sent<'a>(&self, wire: u16, cache: &'a PacketCache) -> Option<(&'a MediaPacket, Place)> {
+    pub(super) fn sent<'a>(&self, wire: u16, cache: &'a PacketCache) -> Option<(&'a MediaPacket, Place)> {
         let packet = cache.find(self.timeline.origin(wire)?)?;
         Some((packet, self.timeline.place(packet)?))
     }
@@ -361,30 +399,29 @@ impl RtpSender {
     #[allow(clippy::too_many_arguments, reason = "the parts of one packet")]
     fn append(
         &self,
-        now: Instant,
         out: &mut Vec<u8>,
         header: &RtpHeader,
-        transport_cc: Option<u16>,
+        departure: &Departure,
         original: Option<SeqNo>,
         (packet, end): (&MediaPacket, usize),
+        dependency: Option<&[u8]>,
         place: Place,
     ) {
         let own = packet.payload.get(..end).unwrap_or_default();
-        let departure = self.departure(now, transport_cc);
         let onward = Onward {
             // Once told it is told with every picture: the packet that turned it back may have been lost.
-            orientation: packet.onward.orientation.or(self.orientation.filter(|_| packet.marker)),
+            orientation: packet.onward.orientation.or(self.orientation.filter(|_| header.marker)),
             ..packet.onward
         };
         let mut elements = Elements::default();
         departure.write(&self.config, &mut elements);
-        onward.write(&self.config.onward, None, &mut elements);
+        onward.write(&self.config.onward, dependency, &mut elements);
         let mid = self.config.mid.as_ref().filter(|_| !self.known);
         elements.push(mid.map(|(id, _)| *id), mid.map(|(_, mid)| mid.0.as_bytes()));
         let original = original.map(|seq| seq.wire().to_be_bytes());
         let prefix = original.as_ref().map_or(&[][..], |bytes| &bytes[..]);
         write_packet(out, header, elements.as_slice(), &[prefix, own]);
-        if let Some(numbers) = &packet.vp8 {
+        if let Some(numbers) = &packet.numbers {
             let payload_at = out.len().saturating_sub(own.len());
             if let Some(payload) = out.get_mut(payload_at..) {
                 numbers.rewrite(payload, place.picture_id, place.tl0);

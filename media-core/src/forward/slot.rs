@@ -15,18 +15,36 @@
 
 use std::time::Instant;
 
-use super::{MediaPacket, PacketCache, PayloadTypes, RtpSender, SourceId};
-use crate::units::SeqNo;
+use super::cut::{Cut, Cutter, Passing};
+use super::outcomes::{Outcome, Outcomes};
+use super::{Layers, MediaPacket, PacketCache, PayloadTypes, RtpSender, SourceId};
+use crate::rtp::Layering;
+use crate::units::{SeqNo, VideoCodec};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Slot {
     sender: RtpSender,
     state: State,
-    /// Pictures of higher temporal ids are left out …
+    cutter: Cutter,
+    /// Of a stream of which something is or was left out.
+    outcomes: Outcomes,
+    notes: bool,
+    /// Of a stream without spatial layers: pictures of higher temporal ids are left out until a picture allows more.
     temporal_max: u8,
-    /// … or are let through as soon as a picture allows it.
-    temporal_wanted: u8,
+}
+
+/// A packet of an encoding, for those who watch it.
+#[derive(Clone, Copy, Debug)]
+pub struct Offered<'a> {
+    /// Which encoding.
+    pub from: SourceId,
+    /// What it is encoded with.
+    pub codec: VideoCodec,
+    /// The packet.
+    pub packet: &'a MediaPacket,
+    /// What it tells of its layers.
+    pub layering: &'a Layering,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,18 +66,28 @@ pub enum Gate {
     Sent,
     /// It is the first of another encoding, and was written: the one before is needed no more.
     Began,
+    /// It is not for this viewer, who will ask for its number: that was written with nothing in it.
+    Filled,
     /// It is not for this viewer.
     Dropped,
 }
 
 /// Every temporal id.
-pub const ALL_TEMPORAL: u8 = 7;
+pub const ALL_TEMPORAL: u8 = Layers::ALL.temporal;
 
 impl Slot {
     /// Shows nothing yet.
     #[must_use]
     pub fn new(sender: RtpSender) -> Self {
-        Self { sender, state: State::Idle, temporal_max: ALL_TEMPORAL, temporal_wanted: ALL_TEMPORAL }
+        let cutter = Cutter::new(sender.is_described());
+        Self {
+            sender,
+            state: State::Idle,
+            cutter,
+            outcomes: Outcomes::default(),
+            notes: false,
+            temporal_max: Layers::ALL.temporal,
+        }
     }
 
     /// Its stream.
@@ -125,15 +153,21 @@ impl Slot {
         }
     }
 
-    /// Leaves out pictures of higher temporal ids: fewer pictures of the same size.
-    pub fn limit_temporal(&mut self, max: u8) {
-        self.temporal_wanted = max;
+    /// Leaves out pictures of higher temporal ids, and spatial layers above: fewer pictures, or smaller ones.
+    pub fn limit(&mut self, most: Layers) {
+        self.cutter.want(most);
     }
 
-    /// The highest temporal id that is let through.
+    /// What is let through at most.
     #[must_use]
-    pub fn temporal_limit(&self) -> u8 {
-        self.temporal_wanted
+    pub fn limits(&self) -> Layers {
+        self.cutter.wanted()
+    }
+
+    /// What flows of a stream that is cut here.
+    #[must_use]
+    pub fn layers(&self) -> Option<Layers> {
+        self.cutter.current().filter(|_| self.current().is_some())
     }
 
     /// Takes a packet of an encoding it watches; appends what of it is the viewer's own, or nothing: the header, and the
@@ -141,34 +175,74 @@ impl Slot {
     pub fn take(
         &mut self,
         now: Instant,
-        from: SourceId,
-        packet: &MediaPacket,
+        offered: &Offered<'_>,
         payload: PayloadTypes,
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> Gate {
-        if self.target() == Some(from) && packet.begins && packet.keyframe {
+        let &Offered { from, packet, layering, .. } = offered;
+        let begins = self.target() == Some(from) && packet.begins && packet.keyframe;
+        if begins {
             self.state = State::Showing { current: from };
-            self.temporal_max = self.temporal_wanted;
+            self.temporal_max = self.cutter.wanted().temporal;
             self.sender.switch_to(payload);
-            return if self.sender.write_head(now, packet, transport_cc, out) {
-                Gate::Began
-            } else {
-                Gate::Dropped
-            };
-        }
-        if self.current() != Some(from) {
+            self.begin(layering);
+        } else if self.current() != Some(from) {
             return Gate::Dropped;
-        }
-        if payload != self.sender.payload() {
+        } else if payload != self.sender.payload() {
             // The publisher has changed its codec: it begins with a key frame, and the stream goes on under another type.
             self.sender.switch_to(payload);
+            self.begin(layering);
         }
-        if !self.passes(packet) {
-            self.sender.leave_out(packet.seq, packet.vp8.map(|vp8| vp8.picture_id));
+        let passing = match layering {
+            Layering::Plain if self.cutter.is_whole() => {
+                if self.passes(packet) {
+                    Cut::Passes(Passing::whole(packet))
+                } else {
+                    Cut::LeftOut
+                }
+            }
+            Layering::Plain | Layering::Vp9(_) | Layering::Av1(..) => self.cutter.pass(packet, layering),
+        };
+        let passing = match passing {
+            Cut::Passes(passing) => passing,
+            Cut::Unknown => return Gate::Dropped,
+            Cut::LeftOut => return self.leave_out(now, packet, transport_cc, out),
+        };
+        if self.notes {
+            self.outcomes.note(packet.seq, Outcome::Sent { marker: passing.marker });
+        }
+        match (self.sender.write_head_as(now, packet, passing, transport_cc, out), begins) {
+            (false, _) => Gate::Dropped,
+            (true, true) => Gate::Began,
+            (true, false) => Gate::Sent,
+        }
+    }
+
+    fn begin(&mut self, layering: &Layering) {
+        self.cutter.begin(layering);
+        self.outcomes.clear();
+        self.notes = !self.cutter.is_whole();
+    }
+
+    /// A packet is not for this viewer.
+    fn leave_out(
+        &mut self,
+        now: Instant,
+        packet: &MediaPacket,
+        transport_cc: Option<u16>,
+        out: &mut Vec<u8>,
+    ) -> Gate {
+        // Of what came before nothing was left out, and nothing is noted.
+        self.notes = true;
+        self.outcomes.note(packet.seq, Outcome::LeftOut);
+        let closing = packet.numbers.and_then(|numbers| numbers.closing_id());
+        if self.sender.leave_out(packet.seq, closing) {
             return Gate::Dropped;
         }
-        if self.sender.write_head(now, packet, transport_cc, out) { Gate::Sent } else { Gate::Dropped }
+        // It was lost on its way here, and nobody knew then that it is not for this viewer.
+        let filled = self.sender.write_head_as(now, &packet.hollow(), Passing::default(), transport_cc, out);
+        if filled { Gate::Filled } else { Gate::Dropped }
     }
 
     /// A number of an encoding that carries nothing.
@@ -187,16 +261,30 @@ impl Slot {
         transport_cc: Option<u16>,
         out: &mut Vec<u8>,
     ) -> bool {
-        self.sender.retransmit(now, wire, cache, transport_cc, out)
+        let Some((packet, place)) = self.sender.sent(wire, cache) else { return false };
+        let passing = match self.outcomes.of(packet.seq) {
+            Outcome::Sent { marker } => self.cutter.again(packet, Some(marker)),
+            // Of a stream of which nothing was left out nothing is noted.
+            Outcome::Unknown => self.cutter.again(packet, None),
+            Outcome::LeftOut => None,
+        };
+        match passing {
+            Some(passing) => self.sender.repeat(now, (packet, place), passing, transport_cc, out),
+            None => {
+                let (hollow, passing) = (packet.hollow(), Passing::default());
+                self.sender.repeat(now, (&hollow, place), passing, transport_cc, out)
+            }
+        }
     }
 
     /// Whether the packet's temporal id is let through. More of them begin with a picture that refers to lower ones only.
     fn passes(&mut self, packet: &MediaPacket) -> bool {
+        let wanted = self.cutter.wanted().temporal;
         if packet.begins {
             // Between pictures, so that each passes whole or not at all.
             let may_rise = packet.sync || packet.keyframe;
-            let most = if may_rise { self.temporal_wanted } else { self.temporal_max };
-            self.temporal_max = most.min(self.temporal_wanted);
+            let most = if may_rise { wanted } else { self.temporal_max };
+            self.temporal_max = most.min(wanted);
         }
         packet.temporal <= self.temporal_max
     }
@@ -209,8 +297,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::forward::{SenderConfig, Start, Vp8Numbers};
-    use crate::rtp::{OnwardIds, RtpView, vp8};
+    use crate::forward::{SenderConfig, Start};
+    use crate::rtp::{OnwardIds, PictureNumbers, RtpView, vp8};
     use crate::units::{ClockRate, EncodingIndex, LegKey, MediaKind, MediaTime, Pt, Ssrc};
 
     const VP8: PayloadTypes = PayloadTypes { pt: Pt(96), rtx: Some(Pt(97)) };
@@ -245,7 +333,7 @@ mod tests {
             marker: true,
             temporal,
             sync: descriptor.layer_sync,
-            vp8: Vp8Numbers::of(&descriptor),
+            numbers: PictureNumbers::of_vp8(&descriptor),
             ..MediaPacket::audio(SeqNo(70_000 + u64::from(number)), timestamp, now, Bytes::from(payload))
         }
     }
@@ -253,7 +341,8 @@ mod tests {
     /// Takes a picture; gives its number and picture id at the viewer.
     fn take(slot: &mut Slot, from: SourceId, packet: &MediaPacket) -> Option<(u16, u16)> {
         let mut out = Vec::new();
-        let gate = slot.take(packet.captured, from, packet, VP8, None, &mut out);
+        let offered = Offered { from, codec: VideoCodec::Vp8, packet, layering: &Layering::Plain };
+        let gate = slot.take(packet.captured, &offered, VP8, None, &mut out);
         assert_eq!(gate == Gate::Dropped, out.is_empty());
         let view = RtpView::parse(&out).ok()?;
         Some((view.seq(), vp8::parse(view.payload())?.0.picture_id?))
@@ -307,7 +396,7 @@ mod tests {
                 .into_iter()
                 .enumerate()
         {
-            slot.limit_temporal(max);
+            slot.limit(Layers { temporal: max, ..Layers::ALL });
             let number = u16::try_from(number).unwrap();
             let packet = picture(now, number, number == 0, temporal);
             seen.extend(take(&mut slot, LOW, &packet).map(|(seq, id)| (number, seq, id)));

@@ -1,19 +1,21 @@
 //! A publisher's encoding, as all who watch it take it.
 //!
 //! in:  its packets as they came, repaired ones among them, in any order
-//! out: each as a [`MediaPacket`], kept for those who miss it; its bit rates and the size of its pictures
+//! out: each as a [`MediaPacket`], kept for those who miss it; its layers, their bit rates and sizes
 //!
 //! Nothing is kept while nobody watches: whoever comes first asks for a key frame.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use layouts::Size;
 
-use super::meter::Meter;
+use super::ladder::Ladder;
 use super::pool::Pool;
-use super::{MediaPacket, PacketCache, Vp8Numbers};
+use super::{Dependency, MediaPacket, PacketCache};
 use crate::bandwidth::allocate::EncodingRates;
-use crate::rtp::{Onward, PayloadInfo, vp8};
+use crate::rtp::dependency::Tracker;
+use crate::rtp::{Layering, Onward, PayloadInfo};
 use crate::units::{EncodingIndex, LegKey, MediaTime, SeqNo, VideoCodec};
 
 /// A key frame this young is shown to a newcomer instead of asking for another.
@@ -62,6 +64,10 @@ pub struct Arrival<'a> {
 
 /// What those who watch have to do with a packet.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack; a box would be an allocation per packet"
+)]
 pub enum Taken {
     /// Send it.
     Packet {
@@ -69,6 +75,8 @@ pub enum Taken {
         codec: VideoCodec,
         /// The packet.
         packet: MediaPacket,
+        /// What it tells of its layers.
+        layering: Layering,
     },
     /// Close up over its number.
     Padding(SeqNo),
@@ -80,7 +88,8 @@ pub struct Source {
     pool: Pool,
     cache: PacketCache,
     watchers: Vec<Watcher>,
-    meter: Meter,
+    ladder: Ladder,
+    tracker: Tracker,
     codec: Option<VideoCodec>,
     size: Option<Size>,
     last: Option<Instant>,
@@ -95,13 +104,16 @@ impl Source {
         let Some(codec) = arrival.codec else {
             return (!self.watchers.is_empty()).then_some(Taken::Padding(arrival.seq));
         };
-        let info = PayloadInfo::of(codec, arrival.payload, arrival.marker, None)?;
-        self.meter.count(now, info.temporal_id, arrival.payload.len());
+        let described = arrival.dependency.filter(|_| codec == VideoCodec::Av1);
+        let dependency = described.and_then(|bytes| self.tracker.read(bytes).ok());
+        let (info, layering) = PayloadInfo::read(codec, arrival.payload, arrival.marker, dependency)?;
+        self.ladder.note(now, &info, &layering, arrival.payload.len());
         self.codec = Some(codec);
         self.size = info.size.or(self.size);
         if self.watchers.is_empty() {
             return None;
         }
+        let onward = self.turned(arrival);
         let packet = MediaPacket {
             seq: arrival.seq,
             timestamp: arrival.timestamp,
@@ -109,14 +121,24 @@ impl Source {
             marker: arrival.marker,
             begins: info.begins || info.keyframe,
             keyframe: info.keyframe,
-            temporal: info.temporal_id,
+            // AV1 that says nothing in its header cannot be cut.
+            temporal: if codec == VideoCodec::Av1 { 0 } else { info.temporal_id },
             sync: info.is_switching_point,
-            vp8: numbers(codec, arrival.payload),
-            onward: self.turned(arrival),
+            numbers: info.numbers,
+            dependency: described.map(|bytes| self.kept(bytes, &layering)),
+            onward,
             payload: self.pool.share(arrival.payload),
         };
         self.cache.insert(now, packet.clone());
-        Some(Taken::Packet { codec, packet })
+        Some(Taken::Packet { codec, packet, layering })
+    }
+
+    fn kept(&mut self, descriptor: &[u8], layering: &Layering) -> Dependency {
+        let structure = match layering {
+            Layering::Plain | Layering::Vp9(_) => None,
+            Layering::Av1(_, structure) => Some(Arc::clone(structure)),
+        };
+        Dependency { bytes: self.pool.share(descriptor), structure }
     }
 
     /// A camera that turns says so at the end of key frames and when it has turned (3GPP TS 26.114 §7.4.5). Here it is said
@@ -176,18 +198,29 @@ impl Source {
         self.size
     }
 
-    /// What it takes on the wire while it flows, by temporal id, headers left out; nothing before that is known.
+    /// How many spatial layers it has, each of which may be shown with those below it alone.
     #[must_use]
-    pub fn rates(&self) -> EncodingRates {
-        self.meter.rates()
+    pub fn layers(&self) -> u8 {
+        self.ladder.count()
     }
-}
 
-/// Of the codecs only VP8 numbers its pictures in a way that each viewer needs its own.
-fn numbers(codec: VideoCodec, payload: &[u8]) -> Option<Vp8Numbers> {
-    match codec {
-        VideoCodec::Vp8 => vp8::parse(payload).and_then(|(descriptor, _)| Vp8Numbers::of(&descriptor)),
-        VideoCodec::H264 | VideoCodec::Vp9 | VideoCodec::Av1 => None,
+    /// Pixels of a layer, when they were told.
+    #[must_use]
+    pub fn layer_size(&self, spatial: u8) -> Option<Size> {
+        self.ladder.size(spatial)
+    }
+
+    /// Packets of a layer come.
+    #[must_use]
+    pub fn layer_flows(&self, now: Instant, spatial: u8) -> bool {
+        self.ladder.flows(now, spatial)
+    }
+
+    /// What it takes on the wire while it flows, up to a spatial layer, by temporal id, headers left out; nothing before that
+    /// is known.
+    #[must_use]
+    pub fn rates(&self, spatial: u8) -> EncodingRates {
+        self.ladder.rates(spatial)
     }
 }
 

@@ -120,7 +120,7 @@ impl Timeline {
         if packet.seq.0 >= rendition.highest {
             rendition.highest = packet.seq.0;
             self.next_seq = self.next_seq.max(SeqNo(place.seq.0.wrapping_add(1)));
-            if packet.vp8.is_some() {
+            if packet.numbers.is_some() {
                 self.next_picture_id = place.picture_id.wrapping_add(1) & 0x7fff;
                 self.next_tl0 = place.tl0.wrapping_add(1);
             }
@@ -130,12 +130,12 @@ impl Timeline {
     }
 
     /// A packet of the current rendition is not for this viewer; `picture_id` when it carries a part of a picture. The
-    /// numbers close up over it, unless later packets have already passed.
-    pub(super) fn leave_out(&mut self, seq: SeqNo, picture_id: Option<u16>) {
-        let Some(rendition) = &mut self.rendition else { return };
-        if let Some(next) = rendition.leave_out(seq.0, picture_id) {
-            self.next_seq = self.next_seq.max(SeqNo(next));
-        }
+    /// numbers close up over it, unless later packets have already passed: then the viewer misses it, and gets `false`.
+    pub(super) fn leave_out(&mut self, seq: SeqNo, picture_id: Option<u16>) -> bool {
+        let Some(rendition) = &mut self.rendition else { return true };
+        let Some(next) = rendition.leave_out(seq.0, picture_id) else { return false };
+        self.next_seq = self.next_seq.max(SeqNo(next));
+        true
     }
 
     /// The current rendition's number of a sequence number the viewer quotes. `None` for what was sent before the switch:
@@ -190,7 +190,7 @@ impl Timeline {
                 ticks.wrapping_add(passed)
             }
         };
-        let (id, tl0) = packet.vp8.map_or((0, 0), |vp8| (vp8.picture_id, vp8.tl0.map_or(0, |(tl0, _)| tl0)));
+        let (id, tl0) = packet.numbers.map_or((0, 0), |it| (it.picture_id, it.tl0.map_or(0, |(tl0, _)| tl0)));
         let segment = Segment {
             from: packet.seq.0,
             seq_offset: self.next_seq.0.wrapping_sub(packet.seq.0),
@@ -209,7 +209,7 @@ impl Timeline {
 impl Rendition {
     fn place(&self, packet: &MediaPacket, rate: ClockRate) -> Option<Place> {
         let segment = self.segments.iter().rev().find(|segment| segment.from <= packet.seq.0)?;
-        let (id, tl0) = packet.vp8.map_or((0, 0), |vp8| (vp8.picture_id, vp8.tl0.map_or(0, |(tl0, _)| tl0)));
+        let (id, tl0) = packet.numbers.map_or((0, 0), |it| (it.picture_id, it.tl0.map_or(0, |(tl0, _)| tl0)));
         Some(Place {
             seq: SeqNo(packet.seq.0.wrapping_add(segment.seq_offset)),
             timestamp: MediaTime { ticks: packet.timestamp.ticks.wrapping_add(self.ts_offset), rate },
@@ -264,12 +264,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::forward::Vp8Numbers;
+    use crate::rtp::PictureNumbers;
 
     fn packet(seq: u64, ticks: u64, id: u16, captured: Instant) -> MediaPacket {
         let timestamp = MediaTime { ticks, rate: ClockRate::VIDEO };
         let mut packet = MediaPacket::audio(SeqNo(seq), timestamp, captured, Bytes::new());
-        packet.vp8 = Some(Vp8Numbers { tl0: Some((id as u8, 4)), ..Vp8Numbers::own(id) });
+        packet.numbers = Some(PictureNumbers { tl0: Some((id as u8, 4)), ..PictureNumbers::own(id) });
         packet
     }
 
@@ -336,7 +336,7 @@ mod tests {
             for i in order {
                 let (packet, out) = &kept[i];
                 if *out {
-                    timeline.leave_out(packet.seq, packet.vp8.map(|vp8| vp8.picture_id));
+                    timeline.leave_out(packet.seq, packet.numbers.and_then(|numbers| numbers.closing_id()));
                 } else {
                     given.push((packet.clone(), timeline.advance(packet).unwrap()));
                 }

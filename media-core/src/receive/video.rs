@@ -404,6 +404,13 @@ impl VideoReceiver {
         let Some((wire, payload)) = original(packet.payload()) else { return Verdict::Padding(None) };
         // Before the first packet of the stream itself there is no gap to fill.
         let Some(seq) = self.seq.near(wire) else { return Verdict::Stray };
+        if payload.is_empty() && self.seq.highest().is_some_and(|highest| seq <= highest) {
+            return match self.insert(now, seq, None) {
+                Inserted::Stored | Inserted::Restarted => Verdict::Padding(Some(seq)),
+                Inserted::Duplicate => Verdict::Duplicate,
+                Inserted::TooOld => Verdict::TooOld,
+            };
+        }
         let timestamp = self.timestamp.near(packet.timestamp());
         let Some(stored) = inspect(now, packet, payload, codec, timestamp) else { return Verdict::Malformed };
         if self.seq.highest().is_some_and(|highest| seq > highest) {

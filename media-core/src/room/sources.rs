@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::Room;
 use crate::bandwidth::TICK;
-use crate::forward::{Arrival, Gate, Source, SourceId, Taken, Watcher};
+use crate::forward::{Arrival, Gate, Offered, Source, SourceId, Taken, Watcher};
 use crate::shard::Reach;
 use crate::units::LegKey;
 
@@ -57,10 +57,11 @@ impl Room {
             let Some(leg) = self.legs.get_mut(&leg) else { continue };
             for taken in &self.held.packets {
                 match taken {
-                    Taken::Packet { codec, packet } => {
-                        match leg.send_slot(reach, slot, id, *codec, packet) {
+                    Taken::Packet { codec, packet, layering } => {
+                        let offered = Offered { from: id, codec: *codec, packet, layering };
+                        match leg.send_slot(reach, slot, &offered) {
                             Gate::Began => began = true,
-                            Gate::Sent | Gate::Dropped => {}
+                            Gate::Sent | Gate::Filled | Gate::Dropped => {}
                         }
                         held_back |= leg.holds_back();
                     }
@@ -111,7 +112,8 @@ impl Room {
         let Some(leg) = self.legs.get_mut(&watcher.leg) else { return };
         if is_new && let Some(codec) = source.codec() {
             for packet in source.fresh(reach.now) {
-                leg.send_slot(reach, watcher.slot, id, codec, packet);
+                let layering = &packet.layering(codec);
+                leg.send_slot(reach, watcher.slot, &Offered { from: id, codec, packet, layering });
             }
         }
         let awaits = leg.slot(watcher.slot).is_some_and(|slot| slot.target() == Some(id));

@@ -16,6 +16,7 @@ mod budget;
 mod choice;
 mod dynacast;
 mod seats;
+mod streams;
 
 use std::time::{Duration, Instant};
 
@@ -23,17 +24,18 @@ use layouts::{Layer, Size, SourceKey};
 use rustc_hash::FxHashSet;
 
 use self::budget::{Budget, Most, Offered, Want};
-use self::choice::{Candidate, choose};
+use self::choice::choose;
 pub(super) use self::dynacast::Dynacast;
 use self::seats::settle;
+use self::streams::Stream;
 use super::command::{Receive, TileAudio, TileConfig};
 use super::event::{AudioTile, Tiles, VideoTile};
 use super::leg::Leg;
 use super::voices::Hearers;
 use super::{Event, Room};
-use crate::forward::{ALL_TEMPORAL, Source, SourceId, SpeakerSlots, Watcher};
+use crate::forward::{ALL_TEMPORAL, Layers, SourceId, SpeakerSlots, Watcher};
 use crate::shard::Reach;
-use crate::units::{EncodingIndex, LegKey, MemberKey};
+use crate::units::{EncodingIndex, LegKey, MemberKey, Rid};
 
 /// How often encodings are looked at when nothing has changed: they begin and stop to flow by themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -179,14 +181,15 @@ impl Room {
         for ((slot, seat), allowed) in (0_u8..).zip(&view.seats).zip(&allowed) {
             let encodings = Some(&allowed.encodings[..]);
             let wish = seat.and_then(|member| self.wish(reach.now, leg, view, member, encodings));
-            wished.extend(wish.map(|(wished, _)| wished));
-            let best = wish.map(|(_, best)| best);
-            self.show(reach, Watcher { leg, slot }, best);
-            if let Some(viewer) = self.legs.get_mut(&leg) {
-                viewer.limit_temporal(slot, allowed.temporal(best));
+            wished.extend(wish.map(|(wished, _)| self.stream_of(wished.leg, wished.encoding).id));
+            let temporal = allowed.temporal(wish.map(|(_, best)| best));
+            let best = wish.map(|(_, best)| self.stream_of(best.leg, best.encoding));
+            self.show(reach, Watcher { leg, slot }, best.map(|best| best.id));
+            if let Some(best) = best {
+                self.limit(reach, Watcher { leg, slot }, best, temporal);
             }
             match view.hears {
-                Hears::Mix => self.keep_with_the_mix(leg, slot, best),
+                Hears::Mix => self.keep_with_the_mix(leg, slot, best.map(|best| best.id)),
                 Hears::Speakers(_) | Hears::Member(_) => {}
             }
         }
@@ -208,14 +211,13 @@ impl Room {
             let viewer = self.legs.get(&leg);
             let shown = viewer.and_then(|viewer| {
                 let slot = viewer.slot(number)?;
-                Some((slot.chosen()?, slot.temporal_limit()))
+                Some((self.chosen(slot)?, slot.limits().temporal))
             });
             let mut offered: Vec<(u32, Offered)> = self
                 .candidates(now, wished.leg, viewer)
                 .into_iter()
                 .map(|it| {
-                    let id = SourceId { leg: wished.leg, encoding: it.encoding };
-                    let measured = self.sources.get(&id).map(Source::rates).unwrap_or_default();
+                    let measured = self.rates_of(wished.leg, it.encoding);
                     (it.height.unwrap_or(0), Offered::new(it.encoding, it.height, measured))
                 })
                 .collect();
@@ -224,8 +226,8 @@ impl Room {
                 offered.iter().position(|(_, it)| it.encoding == wished.encoding).map_or(0, |at| at + 1);
             let encodings = offered.into_iter().take(end).map(|(_, it)| it).collect();
             let current = shown
-                .filter(|(shown, _)| shown.leg == wished.leg)
-                .map(|(shown, temporal)| Most { encoding: shown.encoding, temporal });
+                .filter(|((leg, _), _)| *leg == wished.leg)
+                .map(|((_, encoding), temporal)| Most { encoding, temporal });
             wants.push(Want { encodings, current });
             slots.push(slot);
         }
@@ -248,6 +250,20 @@ impl Room {
             }
         }
         allowed
+    }
+
+    /// Sends a slot so many layers of a stream. More of them need a key frame, unless the stream allows it by itself.
+    fn limit(&mut self, reach: &mut Reach<'_>, watcher: Watcher, stream: Stream, temporal: u8) {
+        if let Some(viewer) = self.legs.get_mut(&watcher.leg) {
+            let spatial = stream.spatial.unwrap_or(Layers::ALL.spatial);
+            viewer.limit(watcher.slot, Layers { spatial, temporal });
+        }
+        let slot = self.legs.get(&watcher.leg).and_then(|viewer| viewer.slot(watcher.slot));
+        let flowing = slot.and_then(|slot| self.flowing(slot));
+        let rises = stream.spatial.zip(flowing).is_some_and(|(wanted, flowing)| flowing.0 < wanted);
+        if rises && let Some(publisher) = self.legs.get_mut(&stream.id.leg) {
+            publisher.request_keyframe(reach, stream.id.encoding);
+        }
     }
 
     /// The mix waits for late sound; the picture of who is heard in it comes as much later.
@@ -298,23 +314,6 @@ impl Room {
         Some((SourceId { leg, encoding: wished }, SourceId { leg, encoding: best }))
     }
 
-    /// The encodings of a camera that a viewer can decode.
-    fn candidates(&self, now: Instant, leg: LegKey, viewer: Option<&Leg>) -> Vec<Candidate> {
-        let count = self.legs.get(&leg).map_or(0, |leg| leg.camera().encodings());
-        (0..count)
-            .filter_map(|index| {
-                let id = SourceId { leg, encoding: EncodingIndex(index) };
-                let source = self.sources.get(&id)?;
-                let readable = source.codec().is_none_or(|codec| viewer.is_none_or(|leg| leg.knows(codec)));
-                readable.then(|| Candidate {
-                    encoding: id.encoding,
-                    height: source.size().map(|size| size.height),
-                    flows: source.flows(now),
-                })
-            })
-            .collect()
-    }
-
     /// The leg whose camera shows a member, while it may be shown.
     fn camera_of(&self, member: MemberKey) -> Option<LegKey> {
         let member = self.members.get(&member).filter(|member| !member.is_unseen())?;
@@ -339,7 +338,8 @@ impl Room {
             let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None, None));
             let legs = self.members.get(&member).map(|member| member.legs().to_vec()).unwrap_or_default();
             for leg in legs {
-                let of_camera = best.filter(|(_, best)| best.leg == leg).map(|(_, best)| best.encoding);
+                let of_camera = best.filter(|(_, best)| best.leg == leg);
+                let of_camera = of_camera.map(|(_, best)| self.stream_of(leg, best.encoding).id.encoding);
                 // A camera that has shown nothing yet is decoded so that it can.
                 let decoded = height.map(|_| of_camera.unwrap_or(EncodingIndex(0)));
                 if let Some(leg) = self.legs.get_mut(&leg) {
@@ -366,7 +366,12 @@ impl Room {
             for (index, wanted) in (0..count).zip(&flags) {
                 leg.set_wanted(EncodingIndex(index), *wanted);
             }
-            let rids = leg.camera().rids();
+            let only = [Rid(String::new())];
+            // A camera of one stream rests as well when nobody looks; it has no name.
+            let rids = match leg.camera().rids() {
+                [] if count == 1 => &only[..],
+                rids => rids,
+            };
             if let Some(encodings) = self.tiles.dynacast.update(reach.now, key, rids, &flags) {
                 reach.event(Event::Wanted { room, leg: key, encodings });
             }
@@ -379,7 +384,7 @@ impl Room {
             Shows::Member(_) => return,
         }
         let Some(viewer) = self.legs.get(&leg) else { return };
-        let shown = |slot: u8| viewer.slot(slot)?.current().map(|id| id.encoding);
+        let shown = |slot: u8| self.flowing(viewer.slot(slot)?);
         let tile = |spot: Spot<'_>| {
             let seat = view.seats.iter().position(|seat| *seat == Some(spot.member));
             let slot = seat.and_then(|seat| u8::try_from(seat).ok());

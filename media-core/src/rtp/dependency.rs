@@ -150,6 +150,13 @@ pub struct Resolution {
 }
 
 impl Resolution {
+    /// Of these sides; `None` when one is 0 or beyond 16 bits.
+    #[must_use]
+    pub fn of(size: Size) -> Option<Self> {
+        let narrow = |side: u32| u16::try_from(side.checked_sub(1)?).ok();
+        Some(Self { width_minus_1: narrow(size.width)?, height_minus_1: narrow(size.height)? })
+    }
+
     /// In pixels.
     #[must_use]
     pub fn size(self) -> Size {

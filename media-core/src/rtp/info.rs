@@ -1,15 +1,17 @@
 //! What a forwarder wants to know of a payload, whatever its codec.
 //!
 //! in:  a payload, its codec, the marker bit, the dependency descriptor when the packet has one
-//! out: [`PayloadInfo`]
+//! out: [`PayloadInfo`]; [`Layering`], what a stream that can be cut tells for that
 //!
 //! A *frame* is what is kept or dropped as a whole: a picture, or one spatial layer of it. A stream without layers has
 //! everything in layer 0.
 
+use std::sync::Arc;
+
 use layouts::Size;
 
-use super::dependency::{Descriptor, Indication};
-use super::{av1, h264, vp8, vp9};
+use super::dependency::{Descriptor, Indication, Structure};
+use super::{PictureNumbers, av1, h264, vp8, vp9};
 use crate::units::VideoCodec;
 
 /// See the module.
@@ -37,10 +39,55 @@ pub struct PayloadInfo {
     pub discardable: bool,
     /// Pixels, when this packet tells them; of a layered stream those of its largest layer.
     pub size: Option<Size>,
+    /// Numbers that each viewer needs of its own.
+    pub numbers: Option<PictureNumbers>,
+}
+
+/// Where a packet stands among the layers of a stream that can be cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layering {
+    /// Nothing is told, or temporal layers only, which [`PayloadInfo`] tells.
+    Plain,
+    /// RFC 9628.
+    Vp9(vp9::Descriptor),
+    /// With a dependency descriptor, and the structure that it leans on.
+    Av1(Descriptor, Arc<Structure>),
+}
+
+impl Layering {
+    fn descriptor(&self) -> Option<&Descriptor> {
+        match self {
+            Self::Plain | Self::Vp9(_) => None,
+            Self::Av1(descriptor, _) => Some(descriptor),
+        }
+    }
 }
 
 impl PayloadInfo {
-    /// Looks at a payload. `None` when it is not what its codec says.
+    /// Looks at a payload; `dependency`: its dependency descriptor, with the structure that it leans on. `None` when it is not
+    /// what its codec says.
+    #[must_use]
+    pub fn read(
+        codec: VideoCodec,
+        payload: &[u8],
+        marker: bool,
+        dependency: Option<(Descriptor, Arc<Structure>)>,
+    ) -> Option<(Self, Layering)> {
+        match codec {
+            VideoCodec::Vp8 => Some((Self::of_vp8(payload, marker)?, Layering::Plain)),
+            VideoCodec::H264 => Some((Self::of_h264(payload, marker)?, Layering::Plain)),
+            VideoCodec::Vp9 => {
+                let (info, descriptor) = Self::of_vp9(payload)?;
+                Some((info, Layering::Vp9(descriptor)))
+            }
+            VideoCodec::Av1 => {
+                let layering = dependency.map_or(Layering::Plain, |(own, of)| Layering::Av1(own, of));
+                Some((Self::of_av1(payload, marker, layering.descriptor())?, layering))
+            }
+        }
+    }
+
+    /// The same without what is needed to cut.
     #[must_use]
     pub fn of(
         codec: VideoCodec,
@@ -51,7 +98,7 @@ impl PayloadInfo {
         match codec {
             VideoCodec::Vp8 => Self::of_vp8(payload, marker),
             VideoCodec::H264 => Self::of_h264(payload, marker),
-            VideoCodec::Vp9 => Self::of_vp9(payload),
+            VideoCodec::Vp9 => Some(Self::of_vp9(payload)?.0),
             VideoCodec::Av1 => Self::of_av1(payload, marker, dependency),
         }
     }
@@ -69,6 +116,7 @@ impl PayloadInfo {
             is_switching_point: descriptor.layer_sync,
             discardable: descriptor.non_reference,
             size: if descriptor.keyframe { vp8::key_frame_size(frame) } else { None },
+            numbers: PictureNumbers::of_vp8(&descriptor),
         })
     }
 
@@ -83,17 +131,18 @@ impl PayloadInfo {
             is_switching_point: false,
             discardable: summary.non_reference,
             size: summary.size,
+            numbers: None,
         })
     }
 
-    fn of_vp9(payload: &[u8]) -> Option<Self> {
+    fn of_vp9(payload: &[u8]) -> Option<(Self, vp9::Descriptor)> {
         let (descriptor, frame) = vp9::parse(payload)?;
         let of_frame = || match vp9::frame_size(frame) {
             Some(vp9::Announced::Size(size)) => Some(size),
             Some(vp9::Announced::AsBefore) | None => None,
         };
         let told = descriptor.structure.and_then(|structure| structure.largest());
-        Some(Self {
+        let info = Self {
             begins: descriptor.begins_frame,
             ends: descriptor.ends_frame,
             keyframe: descriptor.keyframe,
@@ -104,7 +153,9 @@ impl PayloadInfo {
                 .is_none_or(|layer| layer.temporal_id == 0 || layer.switching_up_point),
             discardable: false,
             size: told.or_else(|| if descriptor.keyframe { of_frame() } else { None }),
-        })
+            numbers: PictureNumbers::of_vp9(&descriptor),
+        };
+        Some((info, descriptor))
     }
 
     fn of_av1(payload: &[u8], marker: bool, dependency: Option<&Descriptor>) -> Option<Self> {
@@ -120,6 +171,7 @@ impl PayloadInfo {
                 is_switching_point: summary.begins_sequence,
                 discardable: false,
                 size: summary.size,
+                numbers: None,
             });
         };
         let frame = &descriptor.frame;
@@ -138,6 +190,7 @@ impl PayloadInfo {
                 .iter()
                 .all(|one| matches!(one, Indication::NotPresent | Indication::Discardable)),
             size: told.or(summary.size),
+            numbers: None,
         })
     }
 }
@@ -188,19 +241,35 @@ mod tests {
         );
         check(VideoCodec::H264, &[0x78, 0, 2, 0x67, 9, 0, 2, 0x68, 9], false, Some(key));
         check(VideoCodec::H264, &[0x61, 0x9a], true, Some(PayloadInfo { ends: true, ..plain }));
+        let numbers = |tl0| {
+            let picture_id_at = vp8::PictureIdAt::Seven(1);
+            Some(PictureNumbers { picture_id: 1, picture_id_at, tl0, closes: false })
+        };
         // Two layers told; the whole of the lower frame.
         let vp9 = [0xae, 1, 0x00, 7, 0x30, 1, 64, 0, 180, 2, 128, 1, 104, 0x83, 0x49];
         check(
             VideoCodec::Vp9,
             &vp9,
             false,
-            Some(PayloadInfo { ends: true, size: size(640, 360), is_switching_point: true, ..key }),
+            Some(PayloadInfo {
+                ends: true,
+                size: size(640, 360),
+                is_switching_point: true,
+                numbers: numbers(Some((7, 3))),
+                ..key
+            }),
         );
         check(
             VideoCodec::Vp9,
             &[0x8c, 1, 0x86, 0],
             false,
-            Some(PayloadInfo { begins: true, ends: true, is_switching_point: true, ..plain }),
+            Some(PayloadInfo {
+                begins: true,
+                ends: true,
+                is_switching_point: true,
+                numbers: numbers(None),
+                ..plain
+            }),
         );
         check(
             VideoCodec::Av1,

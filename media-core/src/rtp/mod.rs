@@ -31,6 +31,7 @@ mod ext;
 pub mod h264;
 mod header;
 mod info;
+mod numbers;
 mod onward;
 pub mod red;
 mod rtx;
@@ -41,7 +42,8 @@ mod writer;
 
 pub use ext::{AudioLevel, ExtId};
 pub use header::{Malformed, RtpView};
-pub use info::PayloadInfo;
+pub use info::{Layering, PayloadInfo};
+pub use numbers::PictureNumbers;
 pub use onward::{Elements, Onward, OnwardIds};
 pub use rtx::original;
 pub use seq::{SeqExtender, TimestampExtender};

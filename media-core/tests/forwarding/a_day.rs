@@ -7,8 +7,8 @@
 use std::time::{Duration, Instant};
 
 use media_core::forward::{
-    ALL_TEMPORAL, Arrival, Gate, PayloadTypes, RtpSender, SenderConfig, Slot, Source, SourceId, Start, Taken,
-    Watcher,
+    ALL_TEMPORAL, Arrival, Gate, Layers, Offered, PayloadTypes, RtpSender, SenderConfig, Slot, Source,
+    SourceId, Start, Taken, Watcher,
 };
 use media_core::receive::{Format, Verdict, VideoConfig, VideoReceiver};
 use media_core::rtp::{Onward, OnwardIds, RtpView};
@@ -107,7 +107,8 @@ fn a_day_passes_without_a_gap() {
             encodings[other].want_key();
         }
         if number % 1499 == 700 {
-            slot.limit_temporal(if random.below(2) == 0 { 1 } else { ALL_TEMPORAL });
+            let temporal = if random.below(2) == 0 { 1 } else { ALL_TEMPORAL };
+            slot.limit(Layers { temporal, ..Layers::ALL });
         }
         for (index, encoding) in encodings.iter_mut().enumerate() {
             let from = &mut received[index];
@@ -130,14 +131,15 @@ fn a_day_passes_without_a_gap() {
                     codec: Some(VideoCodec::Vp8),
                     payload: packet.payload(),
                 };
-                let Some(Taken::Packet { packet, .. }) = from.source.take(now, &arrival) else {
+                let Some(Taken::Packet { codec, packet, layering }) = from.source.take(now, &arrival) else {
                     panic!("somebody watches")
                 };
                 let mut out = Vec::new();
-                match slot.take(now, id(index), &packet, payload, None, &mut out) {
+                let offered = Offered { from: id(index), codec, packet: &packet, layering: &layering };
+                match slot.take(now, &offered, payload, None, &mut out) {
                     Gate::Dropped => continue,
                     Gate::Began => switches += 1,
-                    Gate::Sent => {}
+                    Gate::Sent | Gate::Filled => {}
                 }
                 // A slot writes what of a packet is its viewer's own.
                 out.extend_from_slice(&packet.payload[packet.own_len()..]);

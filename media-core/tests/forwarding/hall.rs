@@ -14,6 +14,7 @@ use media_core::shard::{Input, Output, Shard, ShardConfig};
 use media_core::transport::{Candidate, Identity};
 use media_core::units::{LegKey, MemberKey, RoomKey};
 
+use crate::camera::Coding;
 use crate::microphone::Sound;
 use crate::page::{Page, Setup};
 use crate::sim::link::{Impairment, Link};
@@ -41,6 +42,10 @@ pub struct Hall {
     pub estimated: bool,
     /// What media costs the shard on its way in and out, as far as somebody counts.
     pub cost: Cost,
+    /// What cameras of pages that join encode with.
+    pub coding: Coding,
+    /// Pages that join do not know dependency descriptors.
+    pub undescribed: bool,
 }
 
 /// Something that is counted while media is handled and while what waits is sealed.
@@ -91,6 +96,8 @@ impl Hall {
             dynacast: true,
             estimated: true,
             cost: Cost::default(),
+            coding: Coding::Vp8,
+            undescribed: false,
         };
         let canvas = Size { width: 1280, height: 720 };
         hall.act(Action::OpenRoom(RoomConfig { canvas, fps: 30, layout: LayoutId::GRID_RESPONSIVE }));
@@ -129,6 +136,10 @@ impl Hall {
         let leg = LegKey(number as u32 + 1);
         let mut page = Page::new(self.now, number as u32 + 1, key.0 as u8, setup);
         page.sound = sound;
+        page.coding = self.coding;
+        if self.undescribed {
+            page.ids.dependency = 0;
+        }
         page.is_estimated = self.estimated;
         let offer = Box::new(Offer::parse_many(&page.offer()).unwrap());
         self.act(Action::OpenLeg { member: key, leg, offer, bundle: true, receive });

@@ -15,7 +15,10 @@
 mod a_day;
 mod camera;
 mod extensions;
+mod h264;
 mod hall;
+mod layered;
+mod layers;
 mod microphone;
 mod narrow_links;
 mod network;

@@ -10,7 +10,7 @@ use media_core::rtp::{ExtId, RtpView};
 use media_core::transport::{Fingerprint, LocalIce};
 use media_core::units::{Ssrc, TransportKey};
 
-use crate::camera::{Camera, RIDS, RTX, VP8};
+use crate::camera::{Camera, Coding, RIDS};
 use crate::extensions::Ids;
 use crate::microphone::{Heard, Microphone, OPUS, RED, Sound};
 use crate::sim::browser::Browser;
@@ -36,6 +36,8 @@ pub struct Page {
     /// By the SSRC of the slot, in the order of its sections.
     pub voices: Vec<(Ssrc, Vec<Heard>)>,
     pub browser: Browser,
+    /// What its camera encodes with. It reads that and VP8.
+    pub coding: Coding,
     pub ids: Ids,
     number: u32,
     member: u8,
@@ -67,6 +69,7 @@ impl Page {
         let address = address(number).to_string();
         Self {
             browser: Browser::chromium(&format!("uf{number:05}"), &[&address]),
+            coding: Coding::Vp8,
             ids: Ids::of(number),
             number,
             member,
@@ -133,17 +136,14 @@ impl Page {
     }
 
     fn video(&self, mid: &str, direction: &str) -> String {
-        let (vp8, rtx) = (VP8.0, RTX.0);
-        let mut sdp = format!("m=video 9 UDP/TLS/RTP/SAVPF {vp8} {rtx}\r\n");
+        let known = Coding::ALL.into_iter().filter(|it| matches!(it, Coding::Vp8) || *it == self.coding);
+        let formats: Vec<String> = known.clone().map(|it| format!("{} {}", it.pt().0, it.rtx().0)).collect();
+        let mut sdp = format!("m=video 9 UDP/TLS/RTP/SAVPF {}\r\n", formats.join(" "));
         sdp += &self.section(mid, direction);
         sdp += &format!("a=extmap:{RID} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n");
         sdp += &format!("a=extmap:{REPAIRED_RID} urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n");
         sdp += &self.ids.of_video();
-        sdp += &format!("a=rtpmap:{vp8} VP8/90000\r\n");
-        for feedback in ["transport-cc", "ccm fir", "nack", "nack pli"] {
-            sdp += &format!("a=rtcp-fb:{vp8} {feedback}\r\n");
-        }
-        sdp + &format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={vp8}\r\n")
+        sdp + "a=extmap-allow-mixed\r\n" + &known.map(Coding::lines).collect::<String>()
     }
 
     fn section(&self, mid: &str, direction: &str) -> String {
@@ -195,7 +195,8 @@ impl Page {
         assert_eq!(self.slots.len(), usize::from(self.setup.slots), "{sdp}");
         if self.setup.encodings > 0 {
             let ssrc = self.number * 100 + 10_000;
-            self.camera = Some(Camera::new(now, self.member, ssrc, self.setup.encodings, self.ids));
+            self.camera =
+                Some(Camera::new(now, self.member, ssrc, self.setup.encodings, self.coding, self.ids));
         }
     }
 

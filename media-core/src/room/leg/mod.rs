@@ -34,7 +34,7 @@ use super::event::Liveness;
 use super::job::{DecoderSlot, FeedKey};
 use super::sources::Sources;
 use crate::codec::{CodecError, Picture, Rotation};
-use crate::forward::{Gate, MediaPacket, PacketCache, Slot, SourceId};
+use crate::forward::{Gate, Layers, MediaPacket, Offered, PacketCache, Slot, SourceId};
 use crate::rtcp::{self, Packet, ReportBlock};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
@@ -370,15 +370,8 @@ impl Leg {
     }
 
     /// A packet of an encoding that one of its slots watches.
-    pub(crate) fn send_slot(
-        &mut self,
-        reach: &mut Reach<'_>,
-        slot: u8,
-        from: SourceId,
-        codec: VideoCodec,
-        packet: &MediaPacket,
-    ) -> Gate {
-        self.sending.slots.send(reach, &mut self.links, &mut self.outflow, slot, (from, codec), packet)
+    pub(crate) fn send_slot(&mut self, reach: &mut Reach<'_>, slot: u8, offered: &Offered<'_>) -> Gate {
+        self.sending.slots.send(reach, &mut self.links, &mut self.outflow, slot, offered)
     }
 
     /// A packet of a member whose sound one of its slots has.
@@ -410,10 +403,10 @@ impl Leg {
         }
     }
 
-    /// Leaves out pictures of higher temporal ids in a slot.
-    pub(crate) fn limit_temporal(&mut self, slot: u8, max: u8) {
+    /// Leaves out what is above these layers in a slot.
+    pub(crate) fn limit(&mut self, slot: u8, most: Layers) {
         if let Some(slot) = self.sending.slots.active_mut(slot) {
-            slot.limit_temporal(max);
+            slot.limit(most);
         }
     }
 

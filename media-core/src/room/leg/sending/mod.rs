@@ -23,7 +23,7 @@ use super::answer::Terms;
 use super::links::{Link, Links};
 use super::outflow::{Outflow, Waiting};
 use crate::bandwidth::Kind;
-use crate::forward::{Gate, PayloadTypes, RtpSender, SenderConfig, Source, SourceId, Start};
+use crate::forward::{Gate, Offered, PayloadTypes, RtpSender, SenderConfig, Source, SourceId, Start};
 use crate::room::sources::Sources;
 use crate::rtcp::{self, ReportBlock};
 use crate::rtp::ExtId;
@@ -116,7 +116,9 @@ impl Sending {
                     self.streams.put_video(reach, links, outflow, &packet, begins);
                 }
                 Waiting::Slot { slot, from, codec, packet } => {
-                    let gate = self.slots.put(reach, links, outflow, slot, (from, codec), &packet);
+                    let layering = packet.layering(codec);
+                    let offered = Offered { from, codec, packet: &packet, layering: &layering };
+                    let gate = self.slots.put(reach, links, outflow, slot, &offered);
                     began |= gate == Gate::Began;
                 }
             }

@@ -3,8 +3,8 @@
 //! in:  packets of the encodings they show, what the viewer misses
 //! out: RTP of one unbroken stream per slot, retransmissions
 
-use crate::bandwidth::{Kind, Offered};
-use crate::forward::{Gate, MediaPacket, PacketCache, PayloadTypes, RtpSender, Slot, SourceId};
+use crate::bandwidth::{Kind, Offered as Turn};
+use crate::forward::{Gate, MediaPacket, Offered, PacketCache, PayloadTypes, RtpSender, Slot, SourceId};
 use crate::room::leg::answer::Terms;
 use crate::room::leg::links::Links;
 use crate::room::leg::outflow::Outflow;
@@ -74,22 +74,22 @@ impl VideoSlots {
         links: &mut Links,
         outflow: &mut Outflow,
         number: u8,
-        (from, codec): (SourceId, VideoCodec),
-        packet: &MediaPacket,
+        offered: &Offered<'_>,
     ) -> Gate {
         let Some(slot) = self.0.get_mut(usize::from(number)) else { return Gate::Dropped };
+        let &Offered { from, codec, packet, .. } = offered;
         if !slot.is_for_viewer(from, packet) {
             return Gate::Dropped;
         }
         match outflow.offer_slot(reach.now, (number, from, codec), packet) {
-            Offered::Now => self.put(reach, links, outflow, number, (from, codec), packet),
-            Offered::Waits => {
+            Turn::Now => self.put(reach, links, outflow, number, offered),
+            Turn::Waits => {
                 if packet.begins && packet.keyframe {
                     slot.key_waits = Some(from);
                 }
                 Gate::Sent
             }
-            Offered::Dropped => {
+            Turn::Dropped => {
                 self.begin_anew();
                 Gate::Dropped
             }
@@ -111,14 +111,14 @@ impl VideoSlots {
         links: &mut Links,
         outflow: &mut Outflow,
         number: u8,
-        (from, codec): (SourceId, VideoCodec),
-        packet: &MediaPacket,
+        offered: &Offered<'_>,
     ) -> Gate {
         let Some(transport) = links.slots().filter(|link| link.is_keyed()).map(|link| link.transport) else {
             return Gate::Dropped;
         };
         let slot = self.0.get_mut(usize::from(number)).filter(|slot| slot.active);
         let Some(VideoSlot { slot, payloads, key_waits, .. }) = slot else { return Gate::Dropped };
+        let &Offered { from, codec, packet, .. } = offered;
         if *key_waits == Some(from) && packet.begins && packet.keyframe {
             *key_waits = None;
         }
@@ -126,10 +126,13 @@ impl VideoSlots {
         let Some(payload) = payload else { return Gate::Dropped };
         reach.scratch.clear();
         let transport_cc = links.next_out(slot.sender());
-        let gate = slot.take(reach.now, from, packet, payload, transport_cc, reach.scratch);
-        if gate != Gate::Dropped
-            && let Some(size) = reach.send_shared_rtp(transport, packet)
-        {
+        let gate = slot.take(reach.now, offered, payload, transport_cc, reach.scratch);
+        let size = match gate {
+            Gate::Sent | Gate::Began => reach.send_shared_rtp(transport, offered.packet),
+            Gate::Filled => reach.send_rtp(transport),
+            Gate::Dropped => None,
+        };
+        if let Some(size) = size {
             links.sent(transport_cc);
             outflow.on_sent(reach.now, transport_cc, size, Kind::Video);
             reach.counters.video_out.count(size);
