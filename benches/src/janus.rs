@@ -1,4 +1,4 @@
-//! Janus beside us: Debian's package on loopback, one publisher at a time in a VideoRoom.
+//! Janus beside us: Debian's package on loopback, with a VideoRoom or an AudioBridge.
 //!
 //! in:  an installed `janus` and a C compiler
 //! out: milliseconds from an offer in hand to DTLS connected
@@ -43,26 +43,66 @@ pub enum Tuning {
     TwoEventLoops,
 }
 
+/// What it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plugin {
+    /// Forwards.
+    VideoRoom,
+    /// Mixes sound.
+    AudioBridge,
+}
+
+impl Plugin {
+    fn name(self) -> &'static str {
+        match self {
+            Self::VideoRoom => "videoroom",
+            Self::AudioBridge => "audiobridge",
+        }
+    }
+
+    /// What makes its room.
+    fn room(self) -> Value {
+        match self {
+            Self::VideoRoom => {
+                json!({"request": "create", "room": ROOM, "publishers": 100, "videocodec": "vp8"})
+            }
+            Self::AudioBridge => {
+                // Versions call it by either name.
+                json!({"request": "create", "room": ROOM, "sampling": 48_000, "sampling_rate": 48_000})
+            }
+        }
+    }
+}
+
 /// A running Janus with one room, and a session in it.
 #[derive(Debug)]
 pub struct Janus {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     session: Value,
     transactions: u64,
+    plugin: Plugin,
     process: Process,
 }
 
 impl Janus {
-    /// Starts it and opens the room.
+    /// Starts it and opens a room that forwards.
     ///
     /// # Errors
     /// Says what is missing.
     pub async fn start(tuning: Tuning) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Self::start_with(tuning, Plugin::VideoRoom).await
+    }
+
+    /// Starts it and opens a room of this kind.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub async fn start_with(tuning: Tuning, plugin: Plugin) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let folder = scratch("janus")?;
         // Freed at once; nobody else takes it in the moment until Janus does.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let wrapper = build_wrapper(&folder)?;
-        configure(&folder, port, tuning)?;
+        configure(&folder, port, tuning, plugin)?;
         let mut command = Command::new("janus");
         command
             .arg("--configs-folder")
@@ -73,11 +113,10 @@ impl Janus {
         let process = Process::start(command, folder)
             .map_err(|error| format!("janus does not start ({error}); it is in Debian's package `janus`"))?;
         let socket = open(port).await?;
-        let mut janus = Self { socket, session: Value::Null, transactions: 0, process };
+        let mut janus = Self { socket, session: Value::Null, transactions: 0, plugin, process };
         janus.session = janus.request(json!({"janus": "create"})).await?["data"]["id"].clone();
         let handle = janus.attach().await?;
-        let create = json!({"request": "create", "room": ROOM, "publishers": 100, "videocodec": "vp8"});
-        janus.request(json!({"janus": "message", "handle_id": handle, "body": create})).await?;
+        janus.request(json!({"janus": "message", "handle_id": handle, "body": plugin.room()})).await?;
         Ok(janus)
     }
 
@@ -102,7 +141,7 @@ impl Janus {
     }
 
     pub(crate) async fn attach(&mut self) -> Result<Value, Box<dyn Error + Send + Sync>> {
-        let attach = json!({"janus": "attach", "plugin": "janus.plugin.videoroom"});
+        let attach = json!({"janus": "attach", "plugin": format!("janus.plugin.{}", self.plugin.name())});
         Ok(self.request(attach).await?["data"]["id"].clone())
     }
 
@@ -177,10 +216,22 @@ fn build_wrapper(folder: &Path) -> Result<PathBuf, Box<dyn Error + Send + Sync>>
     if built.success() { Ok(library) } else { Err("cc could not build the getifaddrs wrapper".into()) }
 }
 
-fn configure(folder: &Path, port: u16, tuning: Tuning) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let plugins = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,\
-                   libjanus_nosip.so,libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,\
-                   libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so";
+fn configure(
+    folder: &Path,
+    port: u16,
+    tuning: Tuning,
+    plugin: Plugin,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let other = match plugin {
+        Plugin::VideoRoom => Plugin::AudioBridge,
+        Plugin::AudioBridge => Plugin::VideoRoom,
+    };
+    let plugins = format!(
+        "libjanus_{}.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,libjanus_nosip.so,\
+         libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,\
+         libjanus_videocall.so,libjanus_voicemail.so",
+        other.name()
+    );
     let transports = "libjanus_http.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,\
                       libjanus_rabbitmq.so";
     let loops = match tuning {
@@ -202,6 +253,6 @@ fn configure(folder: &Path, port: u16, tuning: Tuning) -> Result<(), Box<dyn Err
     );
     fs::write(folder.join("janus.jcfg"), main)?;
     fs::write(folder.join("janus.transport.websockets.jcfg"), websockets)?;
-    fs::write(folder.join("janus.plugin.videoroom.jcfg"), "general: { }\n")?;
+    fs::write(folder.join(format!("janus.plugin.{}.jcfg", plugin.name())), "general: { }\n")?;
     Ok(())
 }

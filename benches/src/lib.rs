@@ -10,8 +10,11 @@ pub mod janus;
 pub mod process;
 
 pub mod report;
+pub mod turns;
 
 pub mod join;
 pub mod room;
 
 pub mod loadtest;
+
+pub mod mixing;

@@ -1,9 +1,9 @@
-//! What a room of two costs the server, by stage.
+//! What whole rooms cost the server, by stage: two members, and nine with fifty who only watch.
 //!
 //! in:  the server's program
 //! out: rows in per cent of a core: decode, compose, encode, mix, the rest; and by thread
 //!
-//! Stages are the server's own account of itself (`/metrics`), the total is the kernel's. Both cameras move.
+//! Stages are the server's own account of itself (`/metrics`), the total is the kernel's. All cameras move.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,7 +15,9 @@ use layouts::Size;
 use media_core::codec::Rgb;
 use media_core::units::VideoCodec;
 
-use crate::client::{Call, Client, demo_token};
+use crate::client::{Call, Client, Invitation, demo_token};
+use crate::loadtest;
+use crate::loadtest::engine::{Engine, Plan, Profile};
 use crate::peer::{Camera, Decode, Microphone, Offering, Peer, PeerConfig, Protection};
 use crate::process::{Signalbox, ThreadTimes};
 use crate::report::{Row, percentile};
@@ -39,6 +41,36 @@ struct Reading {
     frames: Vec<u64>,
 }
 
+/// Who is in the room.
+#[derive(Clone, Copy)]
+struct Crowd {
+    members: usize,
+    audience: u16,
+}
+
+impl Crowd {
+    const ALL: [Self; 2] = [Self { members: 2, audience: 0 }, Self { members: 9, audience: 50 }];
+
+    fn name(self) -> String {
+        match self.audience {
+            0 => format!("{} members", self.members),
+            audience => format!("{} members and {audience} audience", self.members),
+        }
+    }
+}
+
+const COLOURS: [Rgb; 9] = [
+    Rgb(200, 40, 40),
+    Rgb(40, 60, 200),
+    Rgb(40, 180, 60),
+    Rgb(200, 180, 40),
+    Rgb(150, 40, 180),
+    Rgb(40, 180, 180),
+    Rgb(220, 120, 40),
+    Rgb(120, 120, 120),
+    Rgb(90, 50, 20),
+];
+
 struct Member {
     _client: Client,
     _call: Call,
@@ -51,21 +83,23 @@ struct Member {
 /// When the server cannot be measured.
 pub async fn run(program: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = Vec::new();
-    for (codec, name) in [(VideoCodec::Vp8, "VP8"), (VideoCodec::H264, "H.264")] {
-        let case = format!("2 members, {name} 640x360, canvas 1280x720");
-        match measure(program, codec).await {
-            Ok(readings) => rows.extend(rows_of(&case, &readings)),
-            Err(error) => rows.push(Row::error(case, "% of a core", error)),
+    for crowd in Crowd::ALL {
+        for (codec, name) in [(VideoCodec::Vp8, "VP8"), (VideoCodec::H264, "H.264")] {
+            let case = format!("{}, {name} 640x360, canvas 1280x720", crowd.name());
+            match measure(program, codec, crowd).await {
+                Ok(readings) => rows.extend(rows_of(&case, &readings)),
+                Err(error) => rows.push(Row::error(case, "% of a core", error)),
+            }
         }
     }
     Ok(rows)
 }
 
-async fn measure(program: &Path, codec: VideoCodec) -> Result<Vec<Reading>, Box<dyn Error>> {
+async fn measure(program: &Path, codec: VideoCodec, crowd: Crowd) -> Result<Vec<Reading>, Box<dyn Error>> {
     let server = Signalbox::start(program, false)?;
     let size = Size { width: 640, height: 360 };
     let mut members = Vec::new();
-    for (colour, hertz) in [(Rgb(200, 40, 40), 440), (Rgb(40, 60, 200), 1_000)] {
+    for (colour, hertz) in COLOURS.into_iter().zip((440..).step_by(110)).take(crowd.members) {
         let camera = Arc::new(Camera::moving(codec, size, colour)?);
         let microphone = Arc::new(Microphone::tone(hertz)?);
         let config = PeerConfig {
@@ -82,6 +116,24 @@ async fn measure(program: &Path, codec: VideoCodec) -> Result<Vec<Reading>, Box<
         let peer = offering.accept(&call.answer)?;
         peer.until("video", PATIENCE, |o| o.video_frames > 30).await?;
         members.push(Member { _client: client, _call: call, peer });
+    }
+    let engine = Engine::start()?;
+    let token = loadtest::signalbox::token(program, &server, "room", &["--audience"])?;
+    let mut audience = Vec::new();
+    for _ in 0..crowd.audience {
+        let mut client = Client::connect(&server.ws(), &token).await?;
+        let plan = Plan {
+            video_slots: 1,
+            hears: true,
+            feedback: Profile::Browser,
+            h264: codec == VideoCodec::H264,
+            ..Plan::default()
+        };
+        let (peer, offer) = engine.offer(plan).await?;
+        let call = client.invite_with(&offer, Invitation::default()).await?;
+        engine.accept(peer, &call.answer).await?;
+        engine.until(peer, "the canvas", PATIENCE, |view| view.video > 0).await?;
+        audience.push((client, call));
     }
     tokio::time::sleep(SETTLE).await;
     let mut readings = vec![read(&server, &members).await?];

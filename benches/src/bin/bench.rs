@@ -29,7 +29,7 @@ struct Arguments {
 enum What {
     /// From the offer in hand to media.
     Join,
-    /// Processor time of a room of two, by stage.
+    /// Processor time of whole rooms, by stage.
     Room,
     /// Everything.
     All,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use benches::janus::Tuning;
+use benches::loadtest::audio;
 use benches::loadtest::engine::Profile;
 use benches::loadtest::floor::{self, Floor, Way};
 use benches::loadtest::forward;
@@ -13,6 +14,7 @@ use benches::loadtest::janus::Janus;
 use benches::loadtest::scenario::{Case, Outcome, run};
 use benches::loadtest::signalbox::{Entrance, Receive, Signalbox};
 use benches::loadtest::source::Pacing;
+use benches::mixing;
 use benches::report::{percentile, publish};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -37,7 +39,14 @@ enum Command {
     /// signalbox-loadtest run --subscribers 200 --feedback browser
     Run(Box<Run>),
     /// Signalbox, Janus and the bare sender in turns; writes forward.json.
-    Forward(Forward),
+    Forward(Compare),
+    /// Conferences by sound on Signalbox and on Janus' AudioBridge in turns; writes audio.json.
+    Audio(Compare),
+    /// Composing a canvas by Signalbox, ffmpeg and GStreamer in turns; writes mix.json.
+    Mix(Mix),
+    /// Our composer alone: decodes, composes, codes.
+    #[command(hide = true)]
+    Compose(Compose),
     /// The bare sender: seals packets and sends them to ports of this machine.
     #[command(hide = true)]
     Floor(Bare),
@@ -109,11 +118,11 @@ struct Run {
 }
 
 #[derive(Args)]
-struct Forward {
+struct Compare {
     /// Signalbox' program; else `signalbox` beside this one.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Folder of forward.json.
+    /// Folder of the results.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
     /// Times that every server has its turn in every case.
@@ -125,6 +134,38 @@ struct Forward {
     /// Only cases whose name contains this.
     #[arg(long)]
     only: Option<String>,
+}
+
+#[derive(Args)]
+struct Mix {
+    /// Folder with bigbuckbunny.mp4 and bikes.mp4.
+    #[arg(long)]
+    footage: PathBuf,
+    /// Folder of the results.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// Times that each has its turn in every case.
+    #[arg(long, default_value_t = 2)]
+    rounds: u16,
+    /// Canvas frames of a run.
+    #[arg(long, default_value_t = 180)]
+    frames: u32,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+#[derive(Args)]
+struct Compose {
+    #[arg(long, value_enum)]
+    grid: mixing::Grid,
+    #[arg(long, value_enum)]
+    coded: mixing::Coded,
+    #[arg(long)]
+    frames: u32,
+    #[arg(long)]
+    output: PathBuf,
+    inputs: Vec<PathBuf>,
 }
 
 #[derive(Args)]
@@ -177,6 +218,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
             };
             let rows = forward::run(&plan).await;
             Ok(publish(&arguments.out, "forward", &rows)?)
+        }
+        Command::Audio(arguments) => {
+            let program = program(arguments.program)?;
+            let plan = audio::Plan {
+                program: &program,
+                rounds: arguments.rounds.clamp(1, 10),
+                window: seconds(arguments.window)?,
+                only: arguments.only.as_deref(),
+            };
+            Ok(publish(&arguments.out, "audio", &audio::run(&plan).await)?)
+        }
+        Command::Mix(arguments) => {
+            let plan = mixing::Plan {
+                footage: &arguments.footage,
+                rounds: arguments.rounds.clamp(1, 10),
+                frames: arguments.frames,
+                only: arguments.only.as_deref(),
+            };
+            Ok(publish(&arguments.out, "mix", &mixing::run(&plan)?)?)
+        }
+        Command::Compose(Compose { grid, coded, frames, inputs, output }) => {
+            Ok(mixing::compose(&mixing::Compose { grid, coded, frames, inputs, output })?)
         }
         Command::Floor(arguments) => Ok(floor::send(arguments.way, &arguments.to, arguments.seconds)?),
     }

@@ -8,6 +8,7 @@
 //! exact, the others every 20 ms.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver as Commands, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -49,6 +50,7 @@ enum Command {
     Bare(Reply<(PeerId, SocketAddr)>),
     Look(Reply<Vec<View>>),
     LookAt(PeerId, Reply<View>),
+    Heard(PeerId, Reply<Vec<Arc<[u8]>>>),
 }
 
 /// The thread; it ends with this value.
@@ -115,6 +117,14 @@ impl Engine {
     /// [`LoadError::Ended`]
     pub async fn look_at(&self, peer: PeerId) -> Result<View, LoadError> {
         self.ask(|reply| Command::LookAt(peer, reply)).await
+    }
+
+    /// The sound that a verifying peer heard last.
+    ///
+    /// # Errors
+    /// [`LoadError::Ended`]
+    pub async fn heard(&self, peer: PeerId) -> Result<Vec<Arc<[u8]>>, LoadError> {
+        self.ask(|reply| Command::Heard(peer, reply)).await
     }
 
     /// Waits until a peer is so.
@@ -234,6 +244,10 @@ impl Loop {
             Command::LookAt(PeerId(at), reply) => {
                 let view = self.peers.get(at).map(Peer::glance).ok_or(LoadError::Ended);
                 let _ = reply.send(view);
+            }
+            Command::Heard(PeerId(at), reply) => {
+                let heard = self.peers.get(at).map(Peer::heard).ok_or(LoadError::Ended);
+                let _ = reply.send(heard);
             }
         }
     }

@@ -20,6 +20,7 @@ use super::signalbox::{Entrance, Receive, Signalbox};
 use super::source::Pacing;
 use crate::janus::Tuning;
 use crate::report::{Row, percentile};
+use crate::turns::{self, Turns, median};
 
 const CPU: &str = "cpu-us/packet";
 const SETTLE: Duration = Duration::from_secs(2);
@@ -73,9 +74,6 @@ impl Who {
         }
     }
 }
-
-/// What one server did in one case, round by round.
-type Turns = Vec<Result<Outcome, String>>;
 
 /// Who takes part in a case.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -140,7 +138,7 @@ pub async fn run(plan: &Plan<'_>) -> Vec<Row> {
             continue;
         }
         planned.case = Case { window: plan.window, windows: WINDOWS, ..planned.case };
-        let mut all = BTreeMap::<Who, Turns>::new();
+        let mut all = BTreeMap::<Who, Turns<Outcome>>::new();
         for round in 0..plan.rounds {
             for who in Who::ALL.into_iter().filter(|who| who.has_turn(round, &planned)) {
                 let turn = turn(plan, who, &planned).await.map_err(|error| error.to_string());
@@ -188,11 +186,7 @@ fn tell(name: &str, who: Who, turn: &Result<Outcome, String>) {
     let _ = writeln!(std::io::stderr(), "{name}: {}: {said}", who.name());
 }
 
-fn median(samples: &[f64]) -> f64 {
-    percentile(samples, 50).unwrap_or(f64::NAN)
-}
-
-fn rows_of(planned: &Planned, all: &BTreeMap<Who, Turns>) -> Vec<Row> {
+fn rows_of(planned: &Planned, all: &BTreeMap<Who, Turns<Outcome>>) -> Vec<Row> {
     let name = planned.name;
     let cpu = |outcome: &Outcome| median(&outcome.cpu_us_per_packet);
     let mut rows = Vec::new();
@@ -233,83 +227,25 @@ fn rows_of(planned: &Planned, all: &BTreeMap<Who, Turns>) -> Vec<Row> {
     rows
 }
 
-/// Ours beside theirs; the spread is that of the rounds' ratios.
 fn against(
     case: &str,
     unit: &'static str,
     peer: Who,
-    all: &BTreeMap<Who, Turns>,
+    all: &BTreeMap<Who, Turns<Outcome>>,
     value: impl Fn(&Outcome) -> f64,
 ) -> Row {
-    let (ours, theirs) = (turns(Who::Ours, all), turns(peer, all));
-    let of = |turns: &[Result<Outcome, String>]| turns.iter().flatten().map(&value).collect::<Vec<_>>();
-    let pairs = ours.iter().zip(theirs).filter_map(|pair| match pair {
-        (Ok(ours), Ok(theirs)) => Some(value(ours) / value(theirs)),
-        (Err(_), _) | (_, Err(_)) => None,
-    });
-    let ratios: Vec<f64> = pairs.collect();
-    let row = match percentile(&of(ours), 50) {
-        Some(ours) => Row::ours(case, unit, ours),
-        None => Row::error(case, unit, format!("signalbox: {}", why(ours))),
-    };
-    match (percentile(&ratios, 50), percentile(&of(theirs), 50)) {
-        (Some(ratio), Some(theirs)) => {
-            Row { ratio: Some(ratio), ..row.beside(peer.name(), theirs).spread_of(&ratios) }
-        }
-        (_, Some(theirs)) => row.beside(peer.name(), theirs),
-        (_, None) => row.without_peer(peer.name(), format!("{}: {}", peer.name(), why(theirs))),
-    }
+    turns::against(case, unit, of(Who::Ours, all), (peer.name(), of(peer, all)), value)
 }
 
-/// Ours against a limit; the spread is that of the rounds.
 fn alone(
     case: String,
     unit: &'static str,
-    all: &BTreeMap<Who, Turns>,
+    all: &BTreeMap<Who, Turns<Outcome>>,
     value: impl Fn(&Outcome) -> f64,
 ) -> Row {
-    let turns = turns(Who::Ours, all);
-    let samples: Vec<f64> = turns.iter().flatten().map(value).collect();
-    match percentile(&samples, 50) {
-        Some(ours) => Row::ours(case, unit, ours).spread_of(&samples),
-        None => Row::error(case, unit, why(turns)),
-    }
+    turns::alone(case, unit, of(Who::Ours, all), value)
 }
 
-fn turns(who: Who, all: &BTreeMap<Who, Turns>) -> &[Result<Outcome, String>] {
+fn of(who: Who, all: &BTreeMap<Who, Turns<Outcome>>) -> &[Result<Outcome, String>] {
     all.get(&who).map_or(&[][..], Vec::as_slice)
-}
-
-fn why(turns: &[Result<Outcome, String>]) -> String {
-    let error = turns.iter().find_map(|turn| turn.as_ref().err());
-    error.cloned().unwrap_or_else(|| "it had no turn".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outcome(cpu: f64) -> Result<Outcome, String> {
-        Ok(Outcome { cpu_us_per_packet: vec![cpu], ..Outcome::default() })
-    }
-
-    #[test]
-    fn ratios_are_taken_within_their_rounds() {
-        let cpu = |outcome: &Outcome| median(&outcome.cpu_us_per_packet);
-        let all = BTreeMap::from([
-            (Who::Ours, vec![outcome(2.0), outcome(4.0), Err("lost".to_owned())]),
-            (Who::Tuned, vec![outcome(10.0), outcome(10.0), outcome(1.0)]),
-            (Who::Default, vec![Err("no janus".to_owned())]),
-        ]);
-        let row = against("c", CPU, Who::Tuned, &all, cpu);
-        assert_eq!((row.ours, row.theirs, row.ratio), (Some(2.0), Some(10.0), Some(0.2)));
-        assert_eq!(row.spread, Some([0.2, 0.4]));
-        let row = against("c", CPU, Who::Default, &all, cpu);
-        assert_eq!((row.ours, row.ratio), (Some(2.0), None));
-        assert_eq!(row.error.as_deref(), Some("janus default: no janus"));
-        let row = against("c", CPU, Who::Gso, &all, cpu);
-        assert_eq!(row.error.as_deref(), Some("bare sender, GSO+GCM: it had no turn"));
-        let nobody = BTreeMap::from([(Who::Ours, vec![Err("gone".to_owned())])]);
-        assert_eq!(alone("m".to_owned(), "kB", &nobody, cpu).error.as_deref(), Some("gone"));
-    }
 }

@@ -17,6 +17,7 @@ pub mod rtp;
 pub mod vp8;
 
 pub mod source;
+pub mod speech;
 
 mod feedback;
 mod keys;
@@ -36,6 +37,11 @@ pub mod signalbox;
 pub mod scenario;
 
 pub mod forward;
+
+pub mod audiobridge;
+pub mod conference;
+
+pub mod audio;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]

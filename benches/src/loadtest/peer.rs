@@ -6,6 +6,7 @@
 //! str0m does ICE and DTLS, and protects what is published. Received media it sees only when the peer verifies; else
 //! packets are counted by their clear headers. RTCP that peers send is ours alone, in `feedback` and `sent`.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,11 +24,15 @@ use super::keys::{self, Tap};
 use super::net::{self, Datagram, Receiver};
 use super::rtp::{self, Kind, Stream};
 use super::sent::Sent;
-use super::source::{Camera, Microphone, Outgoing, Speech, Video, What};
+use super::source::{Camera, Microphone, Outgoing, Video, What};
+use super::speech::Speech;
 use super::verify::Verified;
 
 /// Streams that one peer counts; a server that makes up more is not counted right and says so by losses.
 const MOST_STREAMS: usize = 256;
+
+/// Two seconds of sound.
+const MOST_HEARD: usize = 100;
 
 /// What a peer does.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +49,8 @@ pub struct Plan {
     pub verifies: bool,
     /// What it reports.
     pub feedback: Profile,
+    /// Whether pictures are H.264; else they are VP8.
+    pub h264: bool,
 }
 
 /// A peer as it is now.
@@ -92,6 +99,8 @@ pub(super) struct Peer {
     pts: Pts,
     camera: Option<Camera>,
     microphone: Option<Microphone>,
+    /// The newest packets of sound, of one who verifies.
+    heard: VecDeque<Arc<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -129,7 +138,7 @@ impl Peer {
 
     /// Makes an offer.
     pub(super) fn offer(plan: Plan, number: u32) -> Result<(Self, String), LoadError> {
-        let (socket, local, mut session) = Session::new()?;
+        let (socket, local, mut session) = Session::new(plan.h264)?;
         let mut changes = session.rtc.sdp_api();
         let direction = |sends, receives| match (sends, receives) {
             (true, true) => Some(Direction::SendRecv),
@@ -156,7 +165,7 @@ impl Peer {
 
     /// Answers an offer.
     pub(super) fn answer(plan: Plan, number: u32, offer: &str) -> Result<(Self, String), LoadError> {
-        let (socket, local, mut session) = Session::new()?;
+        let (socket, local, mut session) = Session::new(plan.h264)?;
         let parsed = SdpOffer::from_sdp_string(offer).map_err(unusable)?;
         let answer = session.rtc.sdp_api().accept_offer(parsed)?;
         let mut peer = Self::with(plan, socket, local, Some(session), number);
@@ -177,6 +186,7 @@ impl Peer {
             pts: Pts::default(),
             camera: None,
             microphone: None,
+            heard: VecDeque::new(),
         }
     }
 
@@ -215,7 +225,7 @@ impl Peer {
     /// Takes in what has arrived, and reports on it.
     #[allow(clippy::wildcard_enum_match_arm, reason = "what is not a packet is for later")]
     pub(super) fn drain(&mut self, receiver: &mut Receiver, now: Instant) {
-        let Self { socket, session, streams, feedback, view, pts, plan, local, .. } = self;
+        let Self { socket, session, streams, feedback, view, pts, plan, local, heard, .. } = self;
         let mut happened = Vec::new();
         let mut failed = None;
         let done = receiver.drain(socket, |datagram| {
@@ -242,6 +252,11 @@ impl Peer {
                         Event::RtpPacket(packet) => {
                             if *packet.header.payload_type == pts.video {
                                 view.verified.take(&packet.payload, datagram.arrived_ns);
+                            } else if *packet.header.payload_type == pts.audio {
+                                if heard.len() == MOST_HEARD {
+                                    heard.pop_front();
+                                }
+                                heard.push_back(Arc::from(&*packet.payload));
                             }
                         }
                         other => happened.push(other),
@@ -261,7 +276,8 @@ impl Peer {
     }
 
     fn note_first_media(&mut self, now: Instant) {
-        let pt = self.pts.video;
+        let is_by_sound = self.plan.video.is_none() && self.plan.audio.is_some();
+        let pt = if is_by_sound { self.pts.audio } else { self.pts.video };
         if self.view.first_media.is_none() && self.streams.iter().any(|stream| stream.pt == pt) {
             self.view.first_media = Some(now);
         }
@@ -354,6 +370,11 @@ impl Peer {
         view
     }
 
+    /// The newest packets of sound, oldest first.
+    pub(super) fn heard(&self) -> Vec<Arc<[u8]>> {
+        self.heard.iter().cloned().collect()
+    }
+
     /// As it is now.
     pub(super) fn glance(&self) -> View {
         let mut view = View { said: self.feedback.said, ..self.view.clone() };
@@ -404,14 +425,15 @@ fn unusable(what: impl ToString) -> LoadError {
 }
 
 impl Session {
-    fn new() -> Result<(UdpSocket, SocketAddr, Self), LoadError> {
+    fn new(h264: bool) -> Result<(UdpSocket, SocketAddr, Self), LoadError> {
         let socket = net::bind()?;
         let local = socket.local_addr()?;
         let now = Instant::now();
         let mut rtc = RtcConfig::new()
             .clear_codecs()
             .enable_opus(true, false)
-            .enable_vp8(true)
+            .enable_vp8(!h264)
+            .enable_h264(h264)
             .set_rtp_mode(true)
             .set_crypto_provider(Arc::new(keys::provider()))
             .build(now);
@@ -481,8 +503,8 @@ impl Session {
         };
         let Some(mid) = mid.filter(|_| pt != 0) else { return Ok(()) };
         let mut extensions = ExtensionValues::default();
-        if let What::Audio { is_voice } = packet.what {
-            extensions.audio_level = Some(if is_voice { -30 } else { -127 });
+        if let What::Audio { level, is_voice } = packet.what {
+            extensions.audio_level = Some(level);
             extensions.voice_activity = Some(is_voice);
         }
         let (timestamp, octets) = (packet.timestamp, packet.payload.len());
@@ -507,7 +529,7 @@ impl Pts {
             let number = |rest: &str| rest.split([' ', '/']).next().and_then(|n| n.parse().ok()).unwrap_or(0);
             if let Some(rest) = line.strip_prefix("a=rtpmap:") {
                 let is = |codec: &str| rest.to_ascii_lowercase().contains(codec);
-                if pts.video == 0 && is(" vp8/") {
+                if pts.video == 0 && (is(" vp8/") || is(" h264/")) {
                     pts.video = number(rest);
                 } else if pts.audio == 0 && is(" opus/") {
                     pts.audio = number(rest);
@@ -530,7 +552,7 @@ mod tests {
     fn numbers_are_read_from_sdp() {
         let sdp = "m=audio 9 X 111\r\na=rtpmap:111 opus/48000/2\r\nm=video 9 X 102 97\r\n\
                    a=extmap:3/sendonly http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
-                   a=rtpmap:102 H264/90000\r\na=rtpmap:97 VP8/90000\r\na=rtpmap:98 VP8/90000\r\n";
+                   a=rtpmap:102 rtx/90000\r\na=rtpmap:97 VP8/90000\r\na=rtpmap:98 VP8/90000\r\n";
         let pts = Pts::of(sdp);
         assert_eq!((pts.video, pts.audio, pts.transport_cc), (97, 111, 3));
     }

@@ -11,7 +11,8 @@ use super::LoadError;
 use super::driver::{Driver, Joined, Whom};
 use super::engine::{Engine, Plan, Profile, View};
 use super::meter::{self, Window};
-use super::source::{Pacing, Speech, Video};
+use super::source::{Pacing, Video};
+use super::speech::Speech;
 
 /// Patience with one join.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -220,6 +221,7 @@ impl Case {
             hears: self.audio && streams > 0,
             verifies: n < self.verified && streams > 0,
             feedback: if streams > 0 { self.feedback } else { Profile::None },
+            h264: false,
         }
     }
 }

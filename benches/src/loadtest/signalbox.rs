@@ -18,6 +18,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::LoadError;
+use super::conference::Mixer;
 use super::driver::{Driver, Joined, Whom};
 use super::engine::{Engine, Plan};
 use crate::client::{Call, Client, Invitation};
@@ -68,17 +69,8 @@ impl Signalbox {
     /// When it does not start, or makes no tokens.
     pub fn start(program: &Path, entrance: Entrance, receive: Receive) -> Result<Self, LoadError> {
         let server = Server::start(program, true)?;
-        let token = |extra: &[&str]| {
-            let mut command = Command::new(program);
-            command.args(["token", "--room", ROOM, "--user", "load", "--data-dir"]).arg(server.folder());
-            let output = command.args(extra).output()?;
-            let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            match output.status.success() && !token.is_empty() {
-                true => Ok(token),
-                false => Err(LoadError::Signalling(String::from_utf8_lossy(&output.stderr).into_owned())),
-            }
-        };
-        let (member, audience) = (token(&[])?, token(&["--audience"])?);
+        let member = token(program, &server, ROOM, &[])?;
+        let audience = token(program, &server, ROOM, &["--audience"])?;
         let http = reqwest::Client::new();
         Ok(Self { server, http, entrance, receive, member, audience, watched: None, joined: Vec::new() })
     }
@@ -154,6 +146,21 @@ impl Signalbox {
     }
 }
 
+/// A token of the server for a room.
+///
+/// # Errors
+/// When it makes none.
+pub fn token(program: &Path, server: &Server, room: &str, extra: &[&str]) -> Result<String, LoadError> {
+    let mut command = Command::new(program);
+    command.args(["token", "--room", room, "--user", "load", "--data-dir"]).arg(server.folder());
+    let output = command.args(extra).output()?;
+    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match output.status.success() && !token.is_empty() {
+        true => Ok(token),
+        false => Err(LoadError::Signalling(String::from_utf8_lossy(&output.stderr).into_owned())),
+    }
+}
+
 fn id_of_first(list: &Value) -> Option<String> {
     list.pointer("/data/0/id")?.as_str().map(str::to_owned)
 }
@@ -210,5 +217,16 @@ impl Driver for Signalbox {
             Entrance::Sdk => self.call(engine, plan, &token, Receive::Canvas).await,
             Entrance::WhipWhep => self.post(engine, plan, &token, &format!("/whep/{ROOM}")).await,
         }
+    }
+}
+
+impl Mixer for Signalbox {
+    fn pid(&self) -> u32 {
+        self.server.process.id()
+    }
+
+    async fn converse(&mut self, engine: &Engine, plan: Plan) -> Result<Joined, LoadError> {
+        let token = self.member.clone();
+        self.call(engine, plan, &token, Receive::Canvas).await
     }
 }

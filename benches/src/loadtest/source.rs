@@ -8,24 +8,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use layouts::Size;
-use opus::{Application, Channels};
-
 use super::LoadError;
+use super::speech::{FRAME, Speech};
 use super::vp8::{Clip, Cursor, Shape};
+use layouts::Size;
 
 /// RTP ticks of a second of video.
 const VIDEO_CLOCK: u64 = 90_000;
-/// Samples of an Opus packet of 20 ms.
-const OPUS_SAMPLES: u64 = 960;
-const OPUS_PERIOD: Duration = Duration::from_millis(20);
-/// Opus packets of one loop of speech: two seconds.
-const SPEECH: usize = 100;
-/// How speech alternates with silence.
-const TALK: Duration = Duration::from_secs(4);
-const SILENCE: Duration = Duration::from_secs(2);
-/// An Opus packet of 20 ms of silence.
-const SILENT: [u8; 3] = [0xf8, 0xff, 0xfe];
 /// Between a frame's packets when they are paced.
 const GAP: Duration = Duration::from_micros(2_500);
 
@@ -49,10 +38,6 @@ pub struct Video {
     /// See [`Pacing`].
     pub pacing: Pacing,
 }
-
-/// A microphone.
-#[derive(Clone, Debug)]
-pub struct Speech(Arc<[Arc<[u8]>]>);
 
 impl Video {
     /// 30 pictures of 5 packets of 1200 bytes a second.
@@ -87,31 +72,6 @@ impl Video {
     }
 }
 
-impl Speech {
-    /// A voice-like sound.
-    ///
-    /// # Errors
-    /// When it cannot be coded.
-    pub fn new(seed: u32) -> Result<Self, LoadError> {
-        let wrong = |error: opus::Error| LoadError::Source(error.to_string());
-        let mut encoder = opus::Encoder::new(48_000, Channels::Mono, Application::Voip).map_err(wrong)?;
-        let hertz = f32::from(100 + (seed % 100).to_le_bytes()[0]);
-        let mut packets = Vec::with_capacity(SPEECH);
-        for packet in 0..SPEECH {
-            let first = packet as u64 * OPUS_SAMPLES;
-            let sample = |n: u64| {
-                let at = n as f32 / 48_000.0 * std::f32::consts::TAU;
-                let syllable = 0.5 - 0.5 * (at * 4.0).cos();
-                let voice: f32 = (1..6_u8).map(|k| (at * hertz * f32::from(k)).sin() / f32::from(k)).sum();
-                0.2 * syllable * voice
-            };
-            let pcm: Vec<f32> = (first..first + OPUS_SAMPLES).map(sample).collect();
-            packets.push(encoder.encode_vec_float(&pcm, 1275).map_err(wrong)?.into());
-        }
-        Ok(Self(packets.into()))
-    }
-}
-
 /// A packet to be sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -126,7 +86,7 @@ pub(super) struct Outgoing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Video { rid: Option<&'static str> },
-    Audio { is_voice: bool },
+    Audio { level: i8, is_voice: bool },
 }
 
 /// A camera that runs.
@@ -225,18 +185,15 @@ impl Microphone {
     }
 
     pub(super) fn poll(&mut self, out: &mut Vec<Outgoing>) {
-        let period = (TALK + SILENCE).as_millis();
-        let at = u128::from(self.packet) * OPUS_PERIOD.as_millis() % period;
-        let is_voice = at < TALK.as_millis();
-        let spoken = usize::try_from(self.packet).ok().and_then(|n| self.speech.0.get(n % SPEECH)).cloned();
-        let payload = spoken.filter(|_| is_voice).unwrap_or_else(|| Arc::from(&SILENT[..]));
-        out.push(Outgoing {
-            what: What::Audio { is_voice },
-            seq: 2_000 + self.packet,
-            timestamp: u32::try_from((self.packet * OPUS_SAMPLES) & 0xffff_ffff).unwrap_or(0),
-            marker: false,
-            payload,
-        });
+        if let Some(spoken) = self.speech.packet(self.packet) {
+            out.push(Outgoing {
+                what: What::Audio { level: spoken.level, is_voice: spoken.is_voice() },
+                seq: 2_000 + self.packet,
+                timestamp: u32::try_from((self.packet * FRAME as u64) & 0xffff_ffff).unwrap_or(0),
+                marker: false,
+                payload: Arc::clone(&spoken.payload),
+            });
+        }
         self.packet += 1;
     }
 }
@@ -294,12 +251,10 @@ mod tests {
             microphone.poll(&mut out);
         }
         assert_eq!(out.len(), 600);
-        let spoken = out.iter().filter(|packet| packet.what == What::Audio { is_voice: true }).count();
-        assert_eq!(spoken, 400);
-        assert!(
-            out.iter().all(|packet| {
-                (packet.payload.len() > 3) == (packet.what == What::Audio { is_voice: true })
-            })
-        );
+        let is_spoken = |packet: &&Outgoing| matches!(packet.what, What::Audio { is_voice: true, .. });
+        let spoken = out.iter().filter(is_spoken).count();
+        // Four of six seconds, less the quiet between syllables.
+        assert!((250..=400).contains(&spoken), "{spoken}");
+        assert!(out.iter().skip(201).take(99).all(|packet| !is_spoken(&packet)), "two seconds of silence");
     }
 }
