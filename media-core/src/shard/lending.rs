@@ -194,7 +194,7 @@ mod tests {
                 seqs.clone().map(|seq| vec![seq.to_be_bytes()[1]; 1004].into()).collect();
             loan.begin(payloads.len());
             for (port, outbound) in (0..RECEIVERS).zip(&mut outbound) {
-                loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], port)), outbound);
+                assert!(loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], port)), outbound));
                 for ((of, payload), seq) in payloads.iter().enumerate().zip(seqs.clone()) {
                     assert!(loan.push(outbound, &head(seq), Some((of, payload, 4..payload.len()))));
                 }
@@ -231,7 +231,7 @@ mod tests {
         let (mut lender, borrower) = pair();
         let mut loan = lender.take().unwrap();
         loan.begin(1);
-        loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], 1)), &outbound);
+        assert!(loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], 1)), &mut outbound));
         assert!(loan.push(&mut outbound, &head(1), Some((0, &payload, 4..1000))));
         lender.give(loan);
         drop(payload);
@@ -245,7 +245,7 @@ mod tests {
         lender.collect();
         let mut loan = lender.take().unwrap();
         loan.begin(1);
-        loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], 1)), &outbound);
+        assert!(loan.begin_receiver(SocketAddr::from(([127, 0, 0, 1], 1)), &mut outbound));
         assert!(loan.push(&mut outbound, &head(2), Some((0, &payload, 4..1000))));
         lender.give(loan);
         drop((payload, lender, borrower));

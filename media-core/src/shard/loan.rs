@@ -62,9 +62,12 @@ impl Loan {
         self.known.resize(payloads, NONE);
     }
 
-    /// The packets that follow are this receiver's.
-    pub(crate) fn begin_receiver(&mut self, to: SocketAddr, outbound: &Outbound) {
-        self.receivers.push(Receiver { to, sealer: outbound.sealer() });
+    /// The packets that follow are this receiver's. False when they must be sealed at home.
+    pub(crate) fn begin_receiver(&mut self, to: SocketAddr, outbound: &mut Outbound) -> bool {
+        let sealer = outbound.sealer();
+        let begun = sealer.is_some();
+        self.receivers.extend(sealer.map(|sealer| Receiver { to, sealer }));
+        begun
     }
 
     /// An RTP packet of the latest receiver; `rest`: number of its payload in the turn, the payload, and what of it follows

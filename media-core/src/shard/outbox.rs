@@ -163,7 +163,9 @@ impl Outbox {
             };
             self.level(at);
             let (before, mut unnumbered) = (loan.len(), 0);
-            loan.begin_receiver(to, outbound);
+            if !loan.begin_receiver(to, outbound) {
+                continue;
+            }
             self.keep_reports(at, |outbox, waiting| {
                 let rest = match waiting.what {
                     What::Rtp { of, from, padding } => {

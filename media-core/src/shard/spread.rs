@@ -215,7 +215,7 @@ mod tests {
                 Way::Home => None,
                 Way::Helper { helper, bound } => match spread.loan(helper, 0) {
                     Some(loan) => {
-                        loan.begin_receiver(([127, 0, 0, 1], 1).into(), &outbound);
+                        assert!(loan.begin_receiver(([127, 0, 0, 1], 1).into(), &mut outbound));
                         assert!(loan.push(&mut outbound, &[0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7], None));
                         spread.lent(place, helper, 1);
                         Some(helper)

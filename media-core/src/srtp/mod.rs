@@ -18,6 +18,7 @@ mod header;
 mod index;
 mod kdf;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::units::Ssrc;
@@ -202,8 +203,11 @@ impl Inbound {
 /// SSRC and extended sequence number: with AES-GCM that gives the key away (RFC 7714 §10.1).
 #[derive(Debug)]
 pub struct Outbound {
-    /// Shared with those who protect packets that were numbered here.
-    rtp: Arc<Cipher>,
+    rtp: Cipher,
+    /// The same for those who protect packets that were numbered here; made when somebody does. A copy, so that the way of
+    /// everybody else's packets has no pointer more.
+    lent: Option<Sealer>,
+    keys: Keys,
     rtcp: Cipher,
     /// Highest index per SSRC, for the roll-over counter.
     streams: Streams<u64>,
@@ -242,6 +246,19 @@ impl Sealer {
     }
 }
 
+/// What ciphers are made of.
+struct Keys {
+    profile: Profile,
+    key: Vec<u8>,
+    salt: Vec<u8>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
 fn seal_into(
     cipher: &Cipher,
     number: &Numbered,
@@ -260,7 +277,9 @@ impl Outbound {
     #[must_use]
     pub fn new(profile: Profile, key: &[u8], salt: &[u8]) -> Option<Self> {
         Some(Self {
-            rtp: Arc::new(Cipher::derive(profile, Use::Rtp, key, salt)?),
+            rtp: Cipher::derive(profile, Use::Rtp, key, salt)?,
+            lent: None,
+            keys: Keys { profile, key: key.to_vec(), salt: salt.to_vec() },
             rtcp: Cipher::derive(profile, Use::Rtcp, key, salt)?,
             streams: Streams::new(MAX_SSRCS),
             next_srtcp_index: 0,
@@ -303,9 +322,14 @@ impl Outbound {
         Ok(Numbered { ssrc: header.ssrc, index, clear: header.len })
     }
 
-    /// For packets that [`Self::number`] has counted.
-    pub(crate) fn sealer(&self) -> Sealer {
-        Sealer(Arc::clone(&self.rtp))
+    /// For packets that [`Self::number`] has counted. `None` never: the keys were good for the cipher here.
+    pub(crate) fn sealer(&mut self) -> Option<Sealer> {
+        if self.lent.is_none() {
+            let Keys { profile, key, salt } = &self.keys;
+            let cipher = Cipher::derive(*profile, Use::Rtp, key, salt)?;
+            self.lent = Some(Sealer(Arc::new(cipher)));
+        }
+        self.lent.clone()
     }
 
     /// Bytes by which an RTP packet grows.
