@@ -21,11 +21,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use media_core::forward::{
-    EncodedPicture, MediaPacket, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig, Slot,
-    SourceId, Start,
+    EncodedPicture, MediaPacket, Offered, PacketCache, Packetizer, PayloadTypes, RtpSender, SenderConfig,
+    Slot, SourceId, Start,
 };
 use media_core::receive::TwccRecorder;
-use media_core::rtp::{ExtId, OnwardIds, RtpView};
+use media_core::rtp::{ExtId, Layering, OnwardIds, RtpView};
 use media_core::srtp::{Inbound, Outbound, Profile};
 use media_core::transport::Received;
 use media_core::units::{
@@ -186,7 +186,8 @@ fn rewrite(c: &mut Criterion) {
     bench(c, "rewrite", "slot-head-of-1156-bytes", 1156, || {
         out.clear();
         number = number.wrapping_add(1);
-        black_box(slot.take(now, from, &packet, payload, Some(number), &mut out));
+        let offered = Offered { from, codec: VideoCodec::Vp8, packet: &packet, layering: &Layering::Plain };
+        black_box(slot.take(now, &offered, payload, Some(number), &mut out));
     });
 }
 
