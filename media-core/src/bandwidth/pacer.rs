@@ -274,7 +274,14 @@ mod tests {
         let now = Instant::now();
         let mut pacer = Pacer::default();
         pacer.set_estimate(Some(Bitrate::kbps(150)), Bitrate::kbps(1500));
-        let offered: Vec<_> = (0..40).map(|n| pacer.offer(now, 1000, n == 0, || n)).collect();
+        let mut offer = |n| {
+            let offered = pacer.offer(now, 1000, n == 0, || n);
+            if offered == Offered::Now {
+                pacer.on_sent(now, 1000);
+            }
+            offered
+        };
+        let offered: Vec<_> = (0..40).map(&mut offer).collect();
         let first = offered.iter().position(|it| *it == Offered::Dropped).unwrap();
         assert!((20..30).contains(&first), "700 ms at 250 kbit/s are 22 packets: {first}");
         assert!(offered[first..].iter().all(|it| *it == Offered::Dropped));
