@@ -107,7 +107,9 @@ async fn rooms_offer_and_show_them() {
         r#"Layouts are refused: layout 1 ("own"), slot 1: must be an object"#
     );
 
-    let (mut alice, _) = Client::browser(&server, &server.token("lounge", "Alice").await).await;
+    let permissions = ["room.list_available_layouts", "room.set_layout"];
+    let token = json!({"room_name": "lounge", "user_name": "Alice", "permissions": permissions});
+    let (mut alice, _) = Client::browser(&server, &server.token_with(token).await).await;
     alice.invite("call-1", &offer("1001")).await;
     let session = alice.event("video.room.subscribed").await["room_session"].clone();
     assert_eq!(session["layout_name"], "own");
@@ -120,7 +122,7 @@ async fn rooms_offer_and_show_them() {
     };
     assert_eq!(shown(&mut alice, "own").await, 50);
     let list = alice.call("video.list_available_layouts", json!({"room_session_id": id})).await;
-    let offered = list["layouts"].as_array().unwrap();
+    let offered = list["result"]["layouts"].as_array().unwrap();
     assert_eq!(offered[offered.len() - 2..], [json!("own"), json!("news")]);
     alice.call("video.set_layout", json!({"room_session_id": id, "name": "news"})).await;
     assert_eq!(shown(&mut alice, "news").await, 66.6667);
