@@ -81,7 +81,7 @@ impl Room {
             let member = MemberKey(number);
             self.plane.handle(
                 now,
-                AudioInput::Packet { room: ROOM, member, seq, timestamp, payload, arrived: now },
+                AudioInput::Packet { room: ROOM, member, seq, timestamp, payload, arrived: now, level: None },
             );
         }
         loop {

@@ -6,6 +6,8 @@
     reason = "tests compute with numbers of their own making"
 )]
 
+mod crowds;
+mod dozing;
 mod limits;
 mod loudness;
 mod mixing;

@@ -173,6 +173,7 @@ fn packet(seq: u64, ticks: u64, payload: Vec<u8>, world: &World) -> AudioInput {
         timestamp,
         payload: payload.into(),
         arrived: world.now,
+        level: None,
     }
 }
 

@@ -114,6 +114,7 @@ fn apply(plane: &mut AudioPlane, model: &mut Model, now: &mut Instant, step: Ste
                         timestamp,
                         payload: Bytes::from(payload),
                         arrived: *now,
+                        level: None,
                     },
                 );
             }

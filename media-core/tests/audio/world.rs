@@ -99,6 +99,8 @@ struct Source {
     encoder: opus::Encoder,
     sound: Sound,
     link: Link,
+    /// Of the levels it announces (RFC 6464), by the true one, −dBov.
+    levels: Option<fn(u8) -> u8>,
     seed: Seed,
     sent: u64,
     losing: u32,
@@ -116,7 +118,7 @@ pub(crate) struct Heard {
 enum Due {
     /// A member's microphone has 20 ms more.
     Speak(MemberKey),
-    Arrive(MemberKey, SeqNo, MediaTime, Vec<u8>),
+    Arrive(MemberKey, SeqNo, MediaTime, Option<u8>, Vec<u8>),
 }
 
 pub(crate) struct World {
@@ -185,7 +187,7 @@ impl World {
         encoder.set_complexity(3).unwrap();
         let member = MemberKey(number);
         let seed = Seed(u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        self.sources.insert(member, Source { encoder, sound, link, seed, sent: 0, losing: 0 });
+        self.sources.insert(member, Source { encoder, sound, link, levels: None, seed, sent: 0, losing: 0 });
         self.input(AudioInput::AddMember { room: ROOM, member, parent, sound: kind, muted: false });
         // Microphones are not in step with the room's clock.
         self.at(self.now + Duration::from_micros(3_700 + u64::from(number) * 1_900), Due::Speak(member));
@@ -233,6 +235,11 @@ impl World {
         self.plane.counters().encodes - before
     }
 
+    /// From now on a member announces how loud it is.
+    pub(crate) fn announces(&mut self, number: u32, announce: fn(u8) -> u8) {
+        self.sources.get_mut(&MemberKey(number)).unwrap().levels = Some(announce);
+    }
+
     pub(crate) fn link(&mut self, number: u32) -> &mut Link {
         &mut self.sources.get_mut(&MemberKey(number)).unwrap().link
     }
@@ -257,13 +264,14 @@ impl World {
                 let Reverse((_, number)) = self.events.pop().unwrap();
                 match self.pending.remove(&number).unwrap() {
                     Due::Speak(member) => self.speak(member),
-                    Due::Arrive(member, seq, timestamp, payload) => self.input(AudioInput::Packet {
+                    Due::Arrive(member, seq, timestamp, level, payload) => self.input(AudioInput::Packet {
                         room: ROOM,
                         member,
                         seq,
                         timestamp,
                         payload: payload.into(),
                         arrived: self.now,
+                        level,
                     }),
                 }
             }
@@ -276,6 +284,7 @@ impl World {
         let from = source.sent * FRAME as u64;
         let pcm: Vec<f32> = (from..from + FRAME as u64).map(|n| (source.sound)(n)).collect();
         let payload = source.encoder.encode_vec_float(&pcm, 1275).unwrap();
+        let level = source.levels.map(|announce| announce((-db(rms(&pcm))).clamp(0.0, 127.0) as u8));
         let (seq, timestamp) = (SeqNo(65_536 + source.sent), 4_294_967_296 + from);
         let timestamp = MediaTime { ticks: timestamp, rate: ClockRate::OPUS };
         source.sent += 1;
@@ -293,7 +302,7 @@ impl World {
         let again = self.now + Duration::from_secs_f64(0.02 / source.link.clock);
         if !lost {
             for when in arrivals {
-                self.at(when, Due::Arrive(member, seq, timestamp, payload.clone()));
+                self.at(when, Due::Arrive(member, seq, timestamp, level, payload.clone()));
             }
         }
         self.at(again, Due::Speak(member));

@@ -45,6 +45,15 @@ const AUDIBLE: f32 = 0.316;
 /// A program takes part from here on (−90 dBFS): what 16 bits hold is all heard, what a codec makes of silence is not.
 const PROGRAM: f32 = 3.2e-5;
 
+/// What announces itself below this share of that (−6 dB) need not be decoded …
+const UNHEARD: f32 = 0.5;
+
+/// … once the source has been left out for so many frames.
+const RESTED: u32 = 8;
+
+/// How loud a voice was falls by 9 dB per second, slower than between two syllables.
+const FORGETS: f32 = 0.98;
+
 /// Frames (3 s) below the audible threshold before a source is left out of the mix again.
 const HANG: u32 = 150;
 
@@ -63,6 +72,10 @@ pub(super) struct Activity {
     voiced: u32,
     speech: Speech,
     hearing: Hearing,
+    /// The loudest of the last seconds, as far as it is not forgotten.
+    loudest: f32,
+    /// Others are louder, and too many: what there is to hear is not heard.
+    left_out: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +122,8 @@ impl Activity {
             voiced: 0,
             speech: Speech::Silent,
             hearing: Hearing::Inaudible { frames: u32::MAX },
+            loudest: 0.0,
+            left_out: false,
         }
     }
 
@@ -121,6 +136,23 @@ impl Activity {
         self.floor *= factor;
     }
 
+    /// Below this nobody has heard the source for a while, nor will.
+    pub(super) fn unheard(&self) -> Option<f32> {
+        match self.hearing {
+            Hearing::Inaudible { frames } if frames >= RESTED => Some(match self.ear {
+                Ear::Voice(speech) => speech.over(self.floor) * AUDIBLE * UNHEARD,
+                Ear::Program => PROGRAM * UNHEARD,
+                Ear::Closed => f32::INFINITY,
+            }),
+            Hearing::Audible { .. } | Hearing::Inaudible { .. } => None,
+        }
+    }
+
+    /// Learns that the next frame, which was not decoded, is no louder than this.
+    pub(super) fn rest(&mut self, level: f32) {
+        self.update(Loudness { level, sustained: level }, || false);
+    }
+
     /// Learns of the next frame, which is made louder by `boost`.
     pub(super) fn hear(&mut self, frame: &Frame, boost: f32) {
         let Loudness { level, sustained } = Loudness::of(frame);
@@ -130,6 +162,7 @@ impl Activity {
 
     fn update(&mut self, loudness: Loudness, is_voiced: impl FnOnce() -> bool) {
         let Loudness { level, sustained } = loudness;
+        self.loudest = level.max(self.loudest * FORGETS);
         match self.ear {
             Ear::Voice(speech) => {
                 let threshold = speech.over(self.floor);
@@ -164,7 +197,8 @@ impl Activity {
 
     fn judge_hearing(&mut self, audible: bool) {
         self.hearing = match self.hearing {
-            _ if audible => Hearing::Audible { frames_left: HANG },
+            Hearing::Audible { .. } if self.left_out => Hearing::Inaudible { frames: 0 },
+            _ if audible && !self.left_out => Hearing::Audible { frames_left: HANG },
             Hearing::Audible { frames_left: 0 } => Hearing::Inaudible { frames: 0 },
             Hearing::Audible { frames_left } => Hearing::Audible { frames_left: frames_left - 1 },
             Hearing::Inaudible { frames } => Hearing::Inaudible { frames: frames.saturating_add(1) },
@@ -173,12 +207,32 @@ impl Activity {
 
     /// The source was silenced: it neither talks nor is heard from now on.
     pub(super) fn silence(&mut self) {
+        self.loudest = 0.0;
         (self.above, self.voiced) = (0, 0);
         self.speech = Speech::Silent;
         self.hearing = match self.hearing {
             Hearing::Audible { .. } => Hearing::Inaudible { frames: 0 },
             Hearing::Inaudible { frames } => Hearing::Inaudible { frames: frames.saturating_add(1) },
         };
+    }
+
+    /// How loud a microphone is that could be heard.
+    pub(super) fn voice(&self) -> Option<f32> {
+        match self.ear {
+            Ear::Voice(speech) => Some(self.loudest)
+                .filter(|level| self.is_audible() || *level > speech.over(self.floor) * AUDIBLE),
+            Ear::Program | Ear::Closed => None,
+        }
+    }
+
+    /// Whether it is in the mix.
+    pub(super) fn is_audible(&self) -> bool {
+        matches!(self.hearing, Hearing::Audible { .. })
+    }
+
+    /// From the next frame on the source is heard, or not, whatever it sounds like. It may still talk.
+    pub(super) fn leave_out(&mut self, left_out: bool) {
+        self.left_out = left_out;
     }
 
     pub(super) fn is_talking(&self) -> bool {

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::AudioCounters;
 use super::fader::Volume;
+use super::loss::Loss;
 use super::member::SAME_INPUT;
 use super::opus::{FRAME, Frame};
 use super::rendition::Rendition;
@@ -29,12 +30,15 @@ use crate::units::{LegKey, MemberKey};
 pub(super) struct Listening {
     listeners: BTreeMap<LegKey, Listener>,
     renditions: BTreeMap<Hears, Rendition>,
+    /// Somebody's loss has changed.
+    losses_stale: bool,
 }
 
 struct Listener {
     /// Whose sound is left out.
     member: Option<MemberKey>,
     hears: Option<Hears>,
+    loss: Loss,
 }
 
 /// What a listener is to hear.
@@ -118,13 +122,24 @@ impl Listening {
 
     /// A leg that is there already goes on from what it heard.
     pub(super) fn add(&mut self, leg: LegKey, member: Option<MemberKey>) {
-        let hears = self.listeners.get(&leg).and_then(|listener| listener.hears);
-        self.listeners.insert(leg, Listener { member, hears });
+        let known = self.listeners.get(&leg);
+        let hears = known.and_then(|listener| listener.hears);
+        let loss = known.map_or_else(Loss::unknown, |listener| listener.loss);
+        self.listeners.insert(leg, Listener { member, hears, loss });
     }
 
     pub(super) fn remove(&mut self, leg: LegKey) {
         if self.listeners.remove(&leg).is_some() {
             self.seat();
+        }
+    }
+
+    /// A listener has reported what it loses.
+    pub(super) fn report_loss(&mut self, leg: LegKey, percent: u8, tick: u64) {
+        if let Some(listener) = self.listeners.get_mut(&leg) {
+            let before = listener.loss.expected();
+            listener.loss.report(percent, tick);
+            self.losses_stale |= listener.loss.expected() != before;
         }
     }
 
@@ -140,6 +155,19 @@ impl Listening {
         if !moves.is_empty() {
             self.make(&moves);
             self.seat();
+        }
+        if std::mem::take(&mut self.losses_stale) {
+            self.protect();
+        }
+    }
+
+    /// Redundancy of each rendition for the worst of its listeners.
+    fn protect(&mut self) {
+        for rendition in self.renditions.values_mut() {
+            let losses = rendition.legs().iter().filter_map(|leg| self.listeners.get(leg));
+            if let Some(worst) = losses.map(|listener| listener.loss.expected()).max() {
+                rendition.expect_loss(worst);
+            }
         }
     }
 
@@ -173,6 +201,7 @@ impl Listening {
 
     /// Tells each rendition who hears it, and drops those nobody hears.
     fn seat(&mut self) {
+        self.losses_stale = true;
         let listeners = &self.listeners;
         self.renditions.retain(|which, rendition| {
             let hears =

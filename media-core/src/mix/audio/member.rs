@@ -10,7 +10,7 @@
 use super::activity::{Activity, Hearing};
 use super::fader::{Fader, Volume};
 use super::opus::{FRAME, Frame};
-use super::playout::{Arrival, Playout};
+use super::playout::{Arrival, Playout, Rendered};
 use super::sensitivity::Sensitivity;
 use super::{AudioCounters, SoundKind};
 
@@ -114,7 +114,15 @@ impl Member {
             self.heard = None;
             return;
         }
-        self.heard = self.playout.render(now, &mut self.frame, counters);
+        match self.playout.render(now, self.unheard(), &mut self.frame, counters) {
+            Rendered::Nothing => self.heard = None,
+            Rendered::Frame(heard) => self.heard = Some(heard),
+            // The gate is closed, and the frame is zero since long.
+            Rendered::Asleep(heard, level) => {
+                self.heard = Some(heard);
+                return self.sleep(level);
+            }
+        }
         match self.microphone {
             Microphone::Open if self.fader.volume().is_silent() => self.activity.silence(),
             Microphone::Open => self.activity.hear(&self.frame, self.fader.boost()),
@@ -125,6 +133,26 @@ impl Member {
         if self.microphone == Microphone::Muting {
             self.microphone = Microphone::Muted;
             self.playout.clear();
+        }
+    }
+
+    /// Below this level the source need not be decoded: whatever it says, nobody hears it.
+    fn unheard(&self) -> Option<f32> {
+        match (self.microphone, self.gate) {
+            (Microphone::Open, Gate::Closed) if self.fader.volume().is_silent() => Some(f32::INFINITY),
+            (Microphone::Open, Gate::Closed) => {
+                self.activity.unheard().map(|level| level / self.fader.boost())
+            }
+            (Microphone::Open, Gate::Open)
+            | (Microphone::Muting | Microphone::Muted | Microphone::Leaving, _) => None,
+        }
+    }
+
+    fn sleep(&mut self, level: f32) {
+        self.fader.rest();
+        match self.fader.volume().is_silent() {
+            true => self.activity.silence(),
+            false => self.activity.rest(level * self.fader.boost()),
         }
     }
 
@@ -151,6 +179,16 @@ impl Member {
     /// Whether the frame is anything but zero.
     pub(super) fn is_heard(&self) -> bool {
         matches!(self.activity.hearing(), Hearing::Audible { .. } | Hearing::Inaudible { frames: 0 })
+    }
+
+    /// How loud its voice is, if it could be heard.
+    pub(super) fn voice(&self) -> Option<f32> {
+        self.activity.voice()
+    }
+
+    /// Whether it is in the mix from the next frame on.
+    pub(super) fn leave_out(&mut self, left_out: bool) {
+        self.activity.leave_out(left_out);
     }
 
     /// The source's timestamp at the beginning of the frame.

@@ -12,11 +12,14 @@
 //! Sans-I/O: every [`AudioPlane::handle`] is followed by [`AudioPlane::poll`] until [`AudioOutput::Idle`].
 
 mod activity;
+mod crowd;
 mod delay;
+mod doze;
 mod fader;
 mod guard;
 mod limiter;
 mod listening;
+mod loss;
 mod member;
 mod opus;
 mod pitch;
@@ -168,6 +171,15 @@ pub enum AudioInput {
         /// The leg.
         leg: LegKey,
     },
+    /// What a listener reports to have lost since its last report.
+    Loss {
+        /// The room.
+        room: RoomKey,
+        /// The leg.
+        leg: LegKey,
+        /// Of its packets; 0 … 100.
+        percent: u8,
+    },
     /// An authenticated RTP packet of a member, in the order of arrival.
     Packet {
         /// The room.
@@ -182,6 +194,8 @@ pub enum AudioInput {
         payload: Bytes,
         /// When it came off the socket.
         arrived: Instant,
+        /// How loud its sender says it is, −dBov (RFC 6464).
+        level: Option<u8>,
     },
 }
 
@@ -265,6 +279,8 @@ pub struct AudioCounters {
     pub encodes: u64,
     /// Packets decoded.
     pub decodes: u64,
+    /// Packets not decoded, because their senders say that they are silent and nobody hears them.
+    pub spared: u64,
     /// Ticks skipped because the thread was far too late.
     pub skipped_ticks: u64,
 }
@@ -332,8 +348,16 @@ impl AudioPlane {
                 self.with(room, |room| room.add_listener(leg, member))
             }
             AudioInput::RemoveListener { room, leg } => self.with(room, |room| room.remove_listener(leg)),
-            AudioInput::Packet { room, member, seq, timestamp, payload, arrived } => {
-                self.accept(room, member, seq, timestamp, payload, arrived);
+            AudioInput::Loss { room, leg, percent } => self.with(room, |room| room.report_loss(leg, percent)),
+            AudioInput::Packet { room, member, seq, timestamp, payload, arrived, level } => {
+                let arrived = self.ticks(arrived);
+                // Extended timestamps begin near 2^32; sums of numbers below 2^48 cannot overflow.
+                match i64::try_from(timestamp.ticks).ok().filter(|ticks| *ticks < 1 << 48) {
+                    Some(timestamp) => {
+                        self.accept(room, member, Arrival { seq: seq.0, timestamp, arrived, level, payload });
+                    }
+                    None => self.counters.malformed += 1,
+                }
             }
         }
     }
@@ -371,26 +395,11 @@ impl AudioPlane {
         }
     }
 
-    fn accept(
-        &mut self,
-        room: RoomKey,
-        member: MemberKey,
-        seq: SeqNo,
-        timestamp: MediaTime,
-        payload: Bytes,
-        arrived: Instant,
-    ) {
-        let arrived = self.ticks(arrived);
-        let Some(clocked) = self.rooms.get_mut(&room) else {
-            self.counters.unknown += 1;
-            return;
-        };
-        // Extended timestamps begin near 2^32; sums of numbers below 2^48 cannot overflow.
-        let Some(timestamp) = i64::try_from(timestamp.ticks).ok().filter(|ticks| *ticks < 1 << 48) else {
-            self.counters.malformed += 1;
-            return;
-        };
-        clocked.room.accept(member, Arrival { seq: seq.0, timestamp, arrived, payload }, &mut self.counters);
+    fn accept(&mut self, room: RoomKey, member: MemberKey, packet: Arrival) {
+        match self.rooms.get_mut(&room) {
+            Some(clocked) => clocked.room.accept(member, packet, &mut self.counters),
+            None => self.counters.unknown += 1,
+        }
     }
 
     fn tick(&mut self, now: Instant, due: Instant, key: RoomKey) {

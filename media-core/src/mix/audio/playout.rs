@@ -11,6 +11,7 @@
 //! * A packet missing between others is rebuilt from the redundancy of the next one, else concealed.
 //! * When nothing is there at all, what comes next may only be late: concealment then does not move `end`, the packet
 //!   is played whole when it comes, and the delay grown that way is taken back by shortening.
+//! * A source that says it is silent is not decoded while nobody hears it (see [`super::doze`]).
 //! * A source that pauses (DTX, RFC 7587 §3.1.3) leaves a gap of timestamps; the delay is corrected there for free.
 //! * The clocks of source and room differ; single periods of the waveform are taken out or put in, pitch is kept.
 
@@ -20,6 +21,7 @@ use bytes::Bytes;
 
 use super::AudioCounters;
 use super::delay::{Continuity, Delay, MS};
+use super::doze::{self, Awake, Doze, Trust, Undecoded};
 use super::opus::{self, Decoder, FRAME, Frame, LONGEST, SHORTEST};
 use super::stretch::{self, Seam};
 
@@ -62,16 +64,21 @@ const FADE: usize = SHORTEST;
 /// One source.
 #[derive(Default)]
 pub(super) struct Playout {
-    waiting: BTreeMap<i64, Waiting>,
+    waiting: BTreeMap<i64, Undecoded>,
     delay: Delay,
+    trust: Trust,
     state: State,
 }
 
-/// A packet not yet due.
-struct Waiting {
-    seq: u64,
-    samples: usize,
-    payload: Bytes,
+/// What became of 20 ms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Rendered {
+    /// Silence: nothing comes.
+    Nothing,
+    /// A frame that begins with this timestamp.
+    Frame(i64),
+    /// No frame: the source says that it was no louder than this level, and would be heard from this timestamp on.
+    Asleep(i64, f32),
 }
 
 #[derive(Default)]
@@ -81,6 +88,8 @@ enum State {
     Idle,
     /// Sound, or what covers its gaps.
     Playing(Box<Playing>),
+    /// Quiet by its own account.
+    Dozing(Box<Doze>),
 }
 
 struct Playing {
@@ -110,9 +119,12 @@ impl Playout {
         if self.delay.arrived(packet.arrived, packet.timestamp) == Continuity::Restarted {
             self.restart(packet.arrived);
         }
-        if let State::Playing(playing) = &self.state
-            && packet.timestamp < playing.end
-        {
+        let taken = match &self.state {
+            State::Idle => None,
+            State::Playing(playing) => Some(playing.end),
+            State::Dozing(doze) => Some(doze.end),
+        };
+        if taken.is_some_and(|end| packet.timestamp < end) {
             counters.late += 1;
             return;
         }
@@ -120,7 +132,8 @@ impl Playout {
             counters.duplicates += 1;
             return;
         }
-        let waiting = Waiting { seq: packet.seq, samples, payload: packet.payload };
+        let Arrival { seq, level, payload, .. } = packet;
+        let waiting = Undecoded { seq, samples, level, payload };
         self.waiting.insert(packet.timestamp, waiting);
         if self.waiting.len() > MAX_PACKETS {
             self.waiting.pop_first();
@@ -133,29 +146,37 @@ impl Playout {
         *self = Self::default();
     }
 
-    /// The next 20 ms, heard at `now`; returns the timestamp of the first sample, or none in silence.
+    /// The next 20 ms, heard at `now`. Below the level `unheard`, if any, nobody hears the source: then it may sleep, and
+    /// the frame stays as it is.
     pub(super) fn render(
         &mut self,
         now: i64,
+        unheard: Option<f32>,
         frame: &mut Frame,
         counters: &mut AudioCounters,
-    ) -> Option<i64> {
+    ) -> Rendered {
+        if let Some(rendered) = self.doze(now, unheard, counters) {
+            return rendered;
+        }
         if let State::Idle = self.state {
             self.begin(now);
         }
         let State::Playing(playing) = &mut self.state else {
             frame.fill(0.0);
-            return None;
+            return Rendered::Nothing;
         };
         let heard = playing.end - playing.ahead();
-        let behind = self.delay.due(now) - heard;
+        let Self { waiting, delay, trust, .. } = self;
+        let mut coming = Coming { waiting, delay, trust };
+        let due = coming.delay.due(now);
+        let behind = due - heard;
         if behind > HOPELESS {
-            playing.skip(self.delay.due(now), &mut self.waiting, counters);
+            playing.skip(due, coming.waiting, counters);
         } else {
-            playing.stretch(behind, now, &mut self.delay, &mut self.waiting, counters);
+            playing.stretch(behind, now, &mut coming, counters);
         }
         while playing.pcm.len() < FRAME {
-            playing.extend(now, &mut self.delay, &mut self.waiting, counters);
+            playing.extend(now, &mut coming, counters);
         }
         let heard = playing.end - playing.ahead();
         for (out, sample) in frame.iter_mut().zip(playing.pcm.drain(..FRAME)) {
@@ -164,7 +185,61 @@ impl Playout {
         if playing.made_up > STARVED {
             self.state = State::Idle;
         }
-        Some(heard)
+        Rendered::Frame(heard)
+    }
+
+    /// Sleeps on, falls asleep or wakes up; none when there is something to decode.
+    fn doze(&mut self, now: i64, unheard: Option<f32>, counters: &mut AudioCounters) -> Option<Rendered> {
+        let due = self.delay.due(now);
+        let sleepy = self.trust.is_earned() || unheard.is_some_and(f32::is_infinite);
+        match &self.state {
+            State::Playing(playing) if unheard.is_some() && sleepy && playing.made_up == 0 => self.lie_down(),
+            State::Idle | State::Playing(_) => return None,
+            State::Dozing(_) => {}
+        }
+        let State::Dozing(doze) = &mut self.state else { return None };
+        let at = due.max(doze.heard);
+        // One packet beyond the frame is looked at, so that the first one that is loud finds the decoder awake.
+        let is_quiet = unheard.is_some_and(|limit| {
+            self.waiting.range(..at + 2 * FRAME as i64).all(|(_, packet)| packet.is_quiet(limit))
+        });
+        if !is_quiet || !doze.sleeps_on(&mut self.trust) {
+            self.wake(at, counters);
+            return None;
+        }
+        doze.heard = at;
+        let (mut level, mut taken) = (0.0_f32, false);
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| *entry.key() < at + FRAME as i64) {
+            let (timestamp, packet) = entry.remove_entry();
+            level = level.max(packet.level.map_or(0.0, doze::amplitude));
+            counters.spared += 1;
+            taken = true;
+            doze.take(timestamp, packet);
+        }
+        if !taken && doze.starve() > STARVED {
+            self.state = State::Idle;
+        }
+        Some(Rendered::Asleep(at, level))
+    }
+
+    fn lie_down(&mut self) {
+        if let State::Playing(playing) = std::mem::take(&mut self.state) {
+            let heard = playing.end - playing.ahead();
+            let doze = Doze::new(playing.decoder, heard, playing.end, playing.seq);
+            self.state = State::Dozing(Box::new(doze));
+        }
+    }
+
+    fn wake(&mut self, at: i64, counters: &mut AudioCounters) {
+        if let State::Dozing(doze) = std::mem::take(&mut self.state) {
+            let Awake { decoder, pcm, end, seq } = doze.wake(at, counters);
+            let mut playing = Playing { decoder, pcm, end, seq, made_up: 0, held: 0, rested: 0 };
+            if at - end > FRAME as i64 {
+                // Nothing has come for a while: as after a pause.
+                (playing.end, playing.made_up) = (at, SHORT_GAP + 1);
+            }
+            self.state = State::Playing(Box::new(playing));
+        }
     }
 
     /// Starts when the first packet is due within this frame.
@@ -189,9 +264,13 @@ impl Playout {
     /// The source has a new clock: what waits belongs to the old one.
     fn restart(&mut self, now: i64) {
         self.waiting.clear();
-        if let State::Playing(playing) = &mut self.state {
-            playing.end = self.delay.due(now) + playing.ahead();
-            playing.made_up = playing.made_up.max(SHORT_GAP + 1);
+        match &mut self.state {
+            State::Idle => {}
+            State::Playing(playing) => {
+                playing.end = self.delay.due(now) + playing.ahead();
+                playing.made_up = playing.made_up.max(SHORT_GAP + 1);
+            }
+            State::Dozing(_) => self.state = State::Idle,
         }
     }
 }
@@ -201,7 +280,16 @@ pub(super) struct Arrival {
     pub(super) seq: u64,
     pub(super) timestamp: i64,
     pub(super) arrived: i64,
+    /// As its sender has announced it: −dBov.
+    pub(super) level: Option<u8>,
     pub(super) payload: Bytes,
+}
+
+/// What a source that plays draws on.
+struct Coming<'a> {
+    waiting: &'a mut BTreeMap<i64, Undecoded>,
+    delay: &'a mut Delay,
+    trust: &'a mut Trust,
 }
 
 impl Playing {
@@ -210,14 +298,8 @@ impl Playing {
     }
 
     /// Adds to `pcm`: the next packet, or something in its place. Always at least one sample.
-    fn extend(
-        &mut self,
-        now: i64,
-        delay: &mut Delay,
-        waiting: &mut BTreeMap<i64, Waiting>,
-        counters: &mut AudioCounters,
-    ) {
-        let Some((&next, packet)) = waiting.first_key_value() else {
+    fn extend(&mut self, now: i64, coming: &mut Coming<'_>, counters: &mut AudioCounters) {
+        let Some((&next, packet)) = coming.waiting.first_key_value() else {
             // It may only be late, so `end` stays: no more than this frame needs is made up.
             let needed = FRAME.saturating_sub(self.pcm.len()).max(1).next_multiple_of(PIECE);
             self.make_up(needed, counters);
@@ -226,12 +308,12 @@ impl Playing {
         };
         let paused = packet.seq == self.seq.wrapping_add(1);
         if self.held > 0 && !paused && opus::has_redundancy(&packet.payload) {
-            delay.keep_for_repair(now);
+            coming.delay.keep_for_repair(now);
         }
-        match self.close_gap(next, paused, delay.due(now) + self.ahead()) {
+        match self.close_gap(next, paused, coming.delay.due(now) + self.ahead()) {
             0 => {
-                if let Some((timestamp, packet)) = waiting.pop_first() {
-                    self.decode(timestamp, &packet, counters);
+                if let Some((timestamp, packet)) = coming.waiting.pop_first() {
+                    self.decode(timestamp, &packet, coming.trust, counters);
                 }
             }
             gap if gap <= FRAME && !paused => self.recover(&packet.payload, gap, counters),
@@ -260,7 +342,13 @@ impl Playing {
         }
     }
 
-    fn decode(&mut self, timestamp: i64, packet: &Waiting, counters: &mut AudioCounters) {
+    fn decode(
+        &mut self,
+        timestamp: i64,
+        packet: &Undecoded,
+        trust: &mut Trust,
+        counters: &mut AudioCounters,
+    ) {
         self.seq = packet.seq;
         self.end = timestamp;
         let from = self.pcm.len();
@@ -274,6 +362,7 @@ impl Playing {
             self.end += self.make_up(packet.samples.min(LONGEST), counters);
             return;
         }
+        trust.learn(packet.level, self.pcm.get(from..).unwrap_or_default());
         if self.made_up >= MAX_MADE_UP {
             fade_in(self.pcm.iter_mut().skip(from));
         }
@@ -316,22 +405,15 @@ impl Playing {
     }
 
     /// Moves what is heard towards what is due, one period at a time.
-    fn stretch(
-        &mut self,
-        behind: i64,
-        now: i64,
-        delay: &mut Delay,
-        waiting: &mut BTreeMap<i64, Waiting>,
-        counters: &mut AudioCounters,
-    ) {
+    fn stretch(&mut self, behind: i64, now: i64, coming: &mut Coming<'_>, counters: &mut AudioCounters) {
         self.rested = self.rested.saturating_add(1);
         let hurry = behind > FAR_BEHIND;
         if self.made_up > 0 || (self.rested < STEP_TICKS && !hurry) {
             return;
         }
         if behind > LATE {
-            while self.pcm.len() < FRAME + stretch::WANTED && self.continues(waiting) {
-                self.extend(now, delay, waiting, counters);
+            while self.pcm.len() < FRAME + stretch::WANTED && self.continues(coming.waiting) {
+                self.extend(now, coming, counters);
             }
             let seam = if behind > 2 * LATE { Seam::Any } else { Seam::Good };
             if stretch::shorten(&mut self.pcm, seam) > 0 {
@@ -339,8 +421,8 @@ impl Playing {
                 self.rested = 0;
             }
         } else if behind < EARLY {
-            while self.pcm.len() < FRAME && self.continues(waiting) {
-                self.extend(now, delay, waiting, counters);
+            while self.pcm.len() < FRAME && self.continues(coming.waiting) {
+                self.extend(now, coming, counters);
             }
             let seam = if behind < 2 * EARLY { Seam::Any } else { Seam::Good };
             if stretch::lengthen(&mut self.pcm, seam) > 0 {
@@ -351,12 +433,12 @@ impl Playing {
     }
 
     /// Whether the next packet follows without a gap.
-    fn continues(&self, waiting: &BTreeMap<i64, Waiting>) -> bool {
+    fn continues(&self, waiting: &BTreeMap<i64, Undecoded>) -> bool {
         waiting.first_key_value().is_some_and(|(&next, _)| next - self.end < SHORTEST as i64)
     }
 
     /// Gives up what is hopelessly late.
-    fn skip(&mut self, due: i64, waiting: &mut BTreeMap<i64, Waiting>, counters: &mut AudioCounters) {
+    fn skip(&mut self, due: i64, waiting: &mut BTreeMap<i64, Undecoded>, counters: &mut AudioCounters) {
         let kept = waiting.split_off(&due);
         counters.dropped += waiting.len() as u64;
         *waiting = kept;
@@ -421,12 +503,13 @@ mod tests {
                 (Playout::default(), AudioCounters::default(), Vec::new());
             for &index in order {
                 let (seq, timestamp) = (index as u64, (index * FRAME) as i64);
-                let packet = Arrival { seq, timestamp, arrived: 0, payload: frames[index].clone() };
+                let packet =
+                    Arrival { seq, timestamp, arrived: 0, level: None, payload: frames[index].clone() };
                 playout.accept(packet, &mut counters);
             }
             let mut frame = [0.0; FRAME];
             for tick in 0..12 {
-                playout.render(tick * FRAME as i64, &mut frame, &mut counters);
+                playout.render(tick * FRAME as i64, None, &mut frame, &mut counters);
                 heard.extend_from_slice(&frame);
             }
             (heard, counters)
@@ -441,7 +524,8 @@ mod tests {
     proptest! {
         #[test]
         fn memory_is_bounded_whatever_comes(
-            packets in prop::collection::vec((0..300_u64, -200_000..200_000_i64, 0..3_000_i64, 0..40_usize, any::<[u8; 3]>()), 1..400)
+            packets in prop::collection::vec((0..300_u64, -200_000..200_000_i64, 0..3_000_i64, 0..40_usize, any::<[u8; 3]>()), 1..400),
+            unheard in prop::option::of(prop::sample::select(vec![0.001, f32::INFINITY])),
         ) {
             static FRAMES: OnceLock<Vec<Bytes>> = OnceLock::new();
             let frames = FRAMES.get_or_init(frames);
@@ -450,13 +534,14 @@ mod tests {
             for (seq, timestamp, pause, index, bytes) in packets {
                 now += pause;
                 while tick < now {
-                    playout.render(tick, &mut frame, &mut counters);
+                    playout.render(tick, unheard, &mut frame, &mut counters);
                     prop_assert!(frame.iter().all(|sample| sample.abs() <= 1.0));
                     bounded(&playout);
                     tick += FRAME as i64;
                 }
+                let level = (index % 3 != 0).then_some(if seq % 40 < 30 { 90 } else { 20 });
                 let payload = if index < 20 { frames[index].clone() } else { Bytes::copy_from_slice(&bytes) };
-                playout.accept(Arrival { seq, timestamp, arrived: now, payload }, &mut counters);
+                playout.accept(Arrival { seq, timestamp, arrived: now, level, payload }, &mut counters);
                 bounded(&playout);
             }
         }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::AudioCounters;
 use super::fader::{Fader, Volume};
 use super::limiter::Limiter;
-use super::opus::{Encoder, Frame};
+use super::opus::{EXPECTED_LOSS_PERCENT, Encoder, Frame};
 use crate::units::LegKey;
 
 /// Silent frames after which the encoder has nothing left to say: its look-ahead and filters are empty.
@@ -26,6 +26,8 @@ pub(super) struct Rendition {
     limiter: Limiter,
     fader: Fader,
     legs: Arc<[LegKey]>,
+    /// What its redundancy is made for.
+    loss: u8,
     silent_frames: u32,
     /// Of the last frame.
     payload: Bytes,
@@ -41,6 +43,7 @@ impl Rendition {
             limiter: Limiter::default(),
             fader: Fader::at(volume),
             legs: Arc::default(),
+            loss: EXPECTED_LOSS_PERCENT,
             silent_frames: 0,
             payload: Bytes::new(),
             independent: false,
@@ -54,6 +57,7 @@ impl Rendition {
             limiter: self.limiter.clone(),
             fader: self.fader.clone(),
             legs: Arc::default(),
+            loss: self.loss,
             silent_frames: self.silent_frames,
             payload: self.payload.clone(),
             independent: self.independent,
@@ -68,6 +72,14 @@ impl Rendition {
     pub(super) fn set_legs(&mut self, legs: &[LegKey]) {
         if *self.legs != *legs {
             self.legs = legs.into();
+        }
+    }
+
+    /// The worst loss among them.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        if self.loss != percent {
+            self.loss = percent;
+            self.encoder.expect_loss(percent);
         }
     }
 

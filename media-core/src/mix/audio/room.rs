@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use super::crowd::{self, Voice};
 use super::fader::Volume;
 use super::limiter::{LOOK_AHEAD, Limiter};
 use super::listening::{Listening, Wanted};
@@ -46,6 +47,8 @@ struct Seats {
     members: BTreeMap<MemberKey, Seat>,
     /// Screens and devices, after whose they are.
     children: BTreeSet<(MemberKey, MemberKey)>,
+    /// Some are left out.
+    crowded: bool,
 }
 
 struct Seat {
@@ -139,6 +142,10 @@ impl Room {
         self.listening.remove(leg);
     }
 
+    pub(super) fn report_loss(&mut self, leg: LegKey, percent: u8) {
+        self.listening.report_loss(leg, percent, self.ticks);
+    }
+
     pub(super) fn accept(&mut self, member: MemberKey, packet: Arrival, counters: &mut AudioCounters) {
         match self.seats.members.get_mut(&member) {
             Some(seat) => seat.member.accept(packet, counters),
@@ -163,6 +170,7 @@ impl Room {
         for seat in self.seats.members.values_mut() {
             seat.member.render(now, counters);
         }
+        self.seats.thin_out();
         self.report(at, out);
         self.send(at, counters, out);
         self.ticks += 1;
@@ -210,6 +218,24 @@ impl Room {
 }
 
 impl Seats {
+    /// Leaves out of the next frame whoever cannot be told apart in a crowd.
+    fn thin_out(&mut self) {
+        let voice = |(&member, seat): (&MemberKey, &Seat)| {
+            let in_place = seat.member.is_heard();
+            seat.member.voice().map(|level| Voice { member, level, in_place })
+        };
+        let is_crowd =
+            self.members.values().filter(|seat| seat.member.voice().is_some()).count() > crowd::MOST;
+        if !is_crowd && !std::mem::take(&mut self.crowded) {
+            return;
+        }
+        self.crowded = is_crowd;
+        let out = crowd::left_out(self.members.iter().filter_map(voice).collect());
+        for (member, seat) in &mut self.members {
+            seat.member.leave_out(out.contains(member));
+        }
+    }
+
     fn forget_who_has_left(&mut self) {
         let before = self.members.len();
         self.members.retain(|_, seat| !seat.member.has_left());

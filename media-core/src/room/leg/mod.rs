@@ -35,6 +35,7 @@ use super::job::{DecoderSlot, FeedKey};
 use super::sources::Sources;
 use crate::codec::{CodecError, Picture, Rotation};
 use crate::forward::{Gate, Layers, MediaPacket, Offered, PacketCache, Slot, SourceId};
+use crate::mix::audio::AudioInput;
 use crate::rtcp::{self, Packet, ReportBlock};
 use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
@@ -263,8 +264,13 @@ impl Leg {
         wants
     }
 
-    fn on_report(&mut self, reach: &Reach<'_>, block: &ReportBlock) {
+    fn on_report(&mut self, reach: &mut Reach<'_>, block: &ReportBlock) {
         self.sending.on_report(reach, block);
+        if self.sending.streams.is_audio(block.ssrc) {
+            let percent = u8::try_from(u32::from(block.fraction_lost) * 100 / 256).unwrap_or(100);
+            let FeedKey { room, leg } = self.receiving.key();
+            reach.audio(AudioInput::Loss { room, leg, percent });
+        }
         if self.sending.subject(block.ssrc).is_some() {
             self.outflow.on_report(reach.now, block.fraction_lost, self.sending.rtt());
         }

@@ -208,6 +208,11 @@ impl Receiving {
         }
     }
 
+    /// Which leg of which room it is.
+    pub(super) fn key(&self) -> FeedKey {
+        self.key
+    }
+
     fn on_audio(&mut self, reach: &mut Reach<'_>, packet: &RtpView<'_>) -> Option<Heard> {
         let section = self.audio.as_mut()?;
         let receiver = match &mut section.receiver {
@@ -242,12 +247,15 @@ impl Receiving {
         let (own, _) = Onward::read(packet, ids);
         let (room, member, arrived) = (self.key.room, self.member, reach.now);
         let (clock, sounds) = (&self.clock, &mut self.sounds);
+        let (announced, whose) = (heard.level.map(|level| level.minus_dbov), seq);
         let mut hear = |Sound { seq, timestamp, payload }: Sound<'_>, onward: Onward| {
+            // The level is that of the packet's own sound, not of the copies in it.
+            let level = announced.filter(|_| seq == whose);
             let payload = sounds.share(payload);
             let captured = clock.local(MediaKind::Audio, timestamp).unwrap_or(arrived);
             let packet =
                 MediaPacket { onward, ..MediaPacket::audio(seq, timestamp, captured, payload.clone()) };
-            reach.audio(AudioInput::Packet { room, member, seq, timestamp, payload, arrived });
+            reach.audio(AudioInput::Packet { room, member, seq, timestamp, payload, arrived, level });
             packet
         };
         let Some((_, of)) = red.filter(|(red, _)| *red == packet.pt()) else {

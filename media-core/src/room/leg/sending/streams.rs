@@ -97,6 +97,10 @@ impl Streams {
         stream.filter(|stream| stream.active).map(|stream| &mut stream.sender)
     }
 
+    pub(crate) fn is_audio(&self, ssrc: Ssrc) -> bool {
+        self.audio.as_ref().is_some_and(|stream| stream.active && stream.sender.ssrc() == ssrc)
+    }
+
     pub(crate) fn is_video(&self, ssrc: Ssrc) -> bool {
         self.video.as_ref().is_some_and(|stream| stream.active && stream.sender.ssrc() == ssrc)
     }
