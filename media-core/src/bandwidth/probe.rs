@@ -10,6 +10,8 @@
 //!  Idle ── wanted, not too soon ──► Sending ── enough ──► Waiting ── all or time out ──► Idle, or Sending again
 //! ```
 
+use std::num::NonZeroU8;
+
 use super::history::Outcome;
 
 /// Length of a probe. At low rates five packets take longer; where the network is restless it is so many times its noise, for
@@ -49,7 +51,7 @@ const LEAST_SPAN_US: i64 = 1_000;
 #[derive(Debug)]
 pub(super) struct Prober {
     state: State,
-    numbered: u16,
+    numbered: NonZeroU8,
     begun: bool,
     answered: bool,
     pause_us: i64,
@@ -67,7 +69,7 @@ enum State {
 /// One probe.
 #[derive(Clone, Copy, Debug)]
 struct Cluster {
-    id: u16,
+    id: NonZeroU8,
     rate: f64,
     begun_us: i64,
     ended_us: i64,
@@ -110,7 +112,7 @@ impl Prober {
     pub(super) fn new() -> Self {
         Self {
             state: State::Idle,
-            numbered: 0,
+            numbered: NonZeroU8::MIN,
             begun: false,
             answered: false,
             pause_us: PAUSE_US.0,
@@ -130,7 +132,7 @@ impl Prober {
     }
 
     /// The probe that packets sent now belong to.
-    pub(super) fn cluster(&self) -> Option<u16> {
+    pub(super) fn cluster(&self) -> Option<NonZeroU8> {
         match self.state {
             State::Sending(cluster) => Some(cluster.id),
             State::Idle | State::Waiting(_) => None,
@@ -168,7 +170,7 @@ impl Prober {
         let length_us = ((noise_us * NOISES) as i64).clamp(LENGTH_US.0, LENGTH_US.1);
         self.begun = true;
         self.sent += 1;
-        self.numbered = self.numbered.wrapping_add(1).max(1);
+        self.numbered = NonZeroU8::new(self.numbered.get().wrapping_add(1)).unwrap_or(NonZeroU8::MIN);
         self.state = State::Sending(Cluster {
             id: self.numbered,
             rate,

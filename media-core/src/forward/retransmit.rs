@@ -30,21 +30,25 @@ const REMEMBERED: usize = 512;
 pub(super) struct Repeats {
     /// Bytes that may be repeated now.
     allowance: u64,
+    began: Instant,
     refilled: Instant,
     /// By number modulo [`REMEMBERED`]; made at the first loss.
     packets: Vec<Option<Repeated>>,
 }
 
+/// Each stream with losses has hundreds of them, so they are small.
 #[derive(Clone, Copy, Debug)]
 struct Repeated {
-    seq: SeqNo,
-    last: Instant,
+    /// Low bits of its number.
+    seq: u32,
+    /// When that was, in milliseconds since the stream began.
+    last_ms: u32,
     times: u8,
 }
 
 impl Repeats {
     pub(super) fn new(now: Instant) -> Self {
-        Self { allowance: BURST, refilled: now, packets: Vec::new() }
+        Self { allowance: BURST, began: now, refilled: now, packets: Vec::new() }
     }
 
     /// Media of this size was sent.
@@ -59,18 +63,20 @@ impl Repeats {
         if self.packets.is_empty() {
             self.packets.resize(REMEMBERED, None);
         }
+        let now_ms = low(now.saturating_duration_since(self.began).as_millis());
         let Some(slot) = slot(&mut self.packets, seq) else { return false };
         let times = match slot {
-            Some(before) if before.seq == seq => {
+            Some(before) if before.seq == low(seq.0.into()) => {
                 let spacing = (rtt.unwrap_or(DEFAULT_RTT) / 2).max(MIN_SPACING);
-                if before.times >= MAX_REPEATS || now.saturating_duration_since(before.last) < spacing {
+                let passed = Duration::from_millis(now_ms.wrapping_sub(before.last_ms).into());
+                if before.times >= MAX_REPEATS || passed < spacing {
                     return false;
                 }
                 before.times + 1
             }
             Some(_) | None => 1,
         };
-        *slot = Some(Repeated { seq, last: now, times });
+        *slot = Some(Repeated { seq: low(seq.0.into()), last_ms: now_ms, times });
         self.allowance = rest;
         true
     }
@@ -82,6 +88,11 @@ impl Repeats {
             self.refilled = now;
         }
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+fn low(value: u128) -> u32 {
+    value as u32
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "a remainder below REMEMBERED")]
