@@ -319,6 +319,35 @@ test('a link of 400 kbit/s gets a smaller encoding, and the full one when it is 
   await part(red, blue);
 });
 
+test('three members with cameras at 5 % loss: no freeze of more than 500 ms, and each in its colour', async () => {
+  const members = [];
+  for (const [name, look] of Object.entries({ Red: RED, Green: GREEN, Blue: BLUE })) {
+    members.push(await drawer('lossy', name, look, { seed: 11 + members.length }));
+  }
+  const colours = Object.fromEntries(members.map(({ memberId, looks }) => [memberId, looks.colour]));
+  for (const member of members) await member.sees(colours);
+  for (const member of members) {
+    member.before = { ...member.link.counts };
+    member.link.set({ loss: 0.05 });
+    await member.watch(colours);
+    await member.countFreezes();
+  }
+  await sleep(20_000);
+  for (const member of members) {
+    const freezes = Object.entries(await member.freezesFound());
+    const { lost, passed } = member.link.counts;
+    const part = (lost - member.before.lost) / (lost + passed - member.before.lost - member.before.passed);
+    assert.ok(part > 0.03, `${part} of the packets were lost`);
+    assert.ok(freezes.length >= 2, JSON.stringify(freezes));
+    for (const [slot, { longest }] of freezes) assert.ok(longest <= 0.5, `${member.looks.tone} Hz, slot ${slot}: ${longest} s`);
+    assert.deepEqual(await member.watched(), []);
+    await member.sees(colours);
+  }
+  await members[0].page.screenshot({ path: `${PICTURES}tiles-lossy.png` });
+  members.forEach(({ link }) => link.set({}));
+  await part(...members);
+});
+
 /** Runs in the page: whether the picture of the SDK has the green of a fake camera in it. */
 function greenest() {
   const video = document.querySelector('#stage video');
