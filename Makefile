@@ -54,8 +54,8 @@ unit: check-tools packages web/dist/index.html
 web-test: export SIGNALBOX_DATA_ECHO := $(TARGET)/release/examples/data_echo
 web-test: export SIGNALBOX_COLOURED_MEMBER := $(TARGET)/release/examples/coloured_member
 web-test: build
-	cargo build --release --locked --package server --package media-core --bin signalbox --example data_echo
-	cargo build --release --locked --package benches --example coloured_member
+	cargo build --release --locked --package server --package media-core --package benches \
+	    --bin signalbox --example data_echo --example coloured_member
 	cd web && npm test
 
 # Tables on the terminal, files in target/bench. Nothing here passes or fails: it prints ratios and limits.
