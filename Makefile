@@ -50,7 +50,7 @@ unit: check-tools packages web/dist/index.html
 	fi
 	cargo test --workspace --locked --doc
 
-# One command for both programs: cargo then compiles what they share once. The members in Rust know a stack of their own.
+# One command for all programs: cargo then compiles what they share once.
 web-test: export SIGNALBOX_DATA_ECHO := $(TARGET)/release/examples/data_echo
 web-test: export SIGNALBOX_COLOURED_MEMBER := $(TARGET)/release/examples/coloured_member
 web-test: build
