@@ -19,7 +19,7 @@ use super::feed::{Inbox, Mail};
 use super::finish::finish;
 use super::keeper::{Keeper, is_full};
 use super::muxer::{Muxer, PictureFormat};
-use super::record::{Process, Reason, Record, Status};
+use super::record::{self, Process, Reason, Record, Status};
 use super::{Shared, child};
 use crate::storage::UnixMs;
 
@@ -96,7 +96,12 @@ fn begin(
     let keeper = Keeper::start(shared.folder.clone(), shared.rules.min_free, Arc::clone(&shared.metrics))?;
     let writer = PartWriter::start(&shared.rules.ffmpeg, &part, &log)?;
     record.writer = Process::of(writer.id());
-    shared.folder.save(&record)?;
+    if let Err(error) = shared.folder.save(&record) {
+        // Nobody would ever find its file.
+        writer.kill();
+        record::remove(&part)?;
+        return Err(error.into());
+    }
     shared.shelf.put(record.clone());
     keeper.look_after(part);
     tracing::info!(id = record.id, room = record.room_name, "recording begins");
