@@ -90,15 +90,20 @@ async fn start(member: &Member) -> String {
 
 /// The recording in REST, once it is completed.
 async fn completed(server: &Server, id: &str) -> Value {
+    in_status(server, id, "completed").await
+}
+
+/// The recording in REST, once it has that status: the recorder says it, not who asked for it.
+async fn in_status(server: &Server, id: &str, status: &str) -> Value {
     let begin = Instant::now();
     loop {
         let recording = server.rest().get(&format!("/room_recordings/{id}")).await;
-        if recording["status"] == "completed" {
+        if recording["status"] == status {
             return recording;
         }
         assert_eq!(recording["uri"], Value::Null, "no link before");
-        assert!(begin.elapsed() < PATIENCE * 2, "{recording}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(begin.elapsed() < PATIENCE * 2, "not {status}: {recording}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -269,7 +274,7 @@ async fn a_recording_is_stopped_finished_linked_and_deleted() {
     let which = json!({"recording_id": id});
     red.ask("video.recording.pause", which.clone()).await.unwrap();
     let first = recorded.elapsed();
-    assert_eq!(server.rest().get(&format!("/room_recordings/{id}")).await["status"], "paused");
+    in_status(&server, &id, "paused").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     red.ask("video.recording.resume", which.clone()).await.unwrap();
     let second = Instant::now();
