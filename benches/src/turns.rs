@@ -3,7 +3,26 @@
 //! in:  what each had in each round, or why nothing
 //! out: rows; a ratio is taken within its round, since rounds meet the machine in different states
 
+use std::path::Path;
+use std::time::Duration;
+
 use crate::report::{Row, percentile};
+
+/// Windows of each turn.
+pub const WINDOWS: u16 = 2;
+
+/// What is compared, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// Our program.
+    pub program: &'a Path,
+    /// Turns of each server in each case.
+    pub rounds: u16,
+    /// Of each of [`WINDOWS`].
+    pub window: Duration,
+    /// Only cases whose name contains it.
+    pub only: Option<&'a str>,
+}
 
 /// What one took part with, round by round.
 pub type Turns<T> = Vec<Result<T, String>>;

@@ -16,6 +16,7 @@ use benches::loadtest::signalbox::{Entrance, Receive, Signalbox};
 use benches::loadtest::source::Pacing;
 use benches::mixing;
 use benches::report::{percentile, publish};
+use benches::turns::Compared;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Loads a video room server on this machine and measures what that costs it.
@@ -208,26 +209,15 @@ enum Feedback {
 async fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().command {
         Command::Run(arguments) => one(&arguments).await,
-        Command::Forward(arguments) => {
-            let program = program(arguments.program)?;
-            let plan = forward::Plan {
-                program: &program,
-                rounds: arguments.rounds.clamp(1, 10),
-                window: seconds(arguments.window)?,
-                only: arguments.only.as_deref(),
-            };
-            let rows = forward::run(&plan).await;
+        Command::Forward(mut arguments) => {
+            let program = program(arguments.program.take())?;
+            let rows = forward::run(&compared(&arguments, &program)?).await;
             Ok(publish(&arguments.out, "forward", &rows)?)
         }
-        Command::Audio(arguments) => {
-            let program = program(arguments.program)?;
-            let plan = audio::Plan {
-                program: &program,
-                rounds: arguments.rounds.clamp(1, 10),
-                window: seconds(arguments.window)?,
-                only: arguments.only.as_deref(),
-            };
-            Ok(publish(&arguments.out, "audio", &audio::run(&plan).await)?)
+        Command::Audio(mut arguments) => {
+            let program = program(arguments.program.take())?;
+            let rows = audio::run(&compared(&arguments, &program)?).await;
+            Ok(publish(&arguments.out, "audio", &rows)?)
         }
         Command::Mix(arguments) => {
             let plan = mixing::Plan {
@@ -295,6 +285,15 @@ fn case(arguments: &Run) -> Result<Case, Box<dyn Error>> {
 
 fn seconds(seconds: f64) -> Result<Duration, Box<dyn Error>> {
     Duration::try_from_secs_f64(seconds).map_err(|error| format!("{seconds} s: {error}").into())
+}
+
+fn compared<'a>(arguments: &'a Compare, program: &'a Path) -> Result<Compared<'a>, Box<dyn Error>> {
+    Ok(Compared {
+        program,
+        rounds: arguments.rounds.clamp(1, 10),
+        window: seconds(arguments.window)?,
+        only: arguments.only.as_deref(),
+    })
 }
 
 fn program(named: Option<PathBuf>) -> Result<PathBuf, Box<dyn Error>> {

@@ -14,28 +14,14 @@ use super::audiobridge::AudioBridge;
 use super::conference::{self, Conference, Heard, Sounds};
 use super::signalbox::{Entrance, Receive, Signalbox};
 use crate::report::Row;
-use crate::turns::{Turns, against, alone, median};
+use crate::turns::{Compared, Turns, WINDOWS, against, alone, median};
 
 const CPU: &str = "% of a core";
 const PEER: &str = "janus audiobridge, event_loops=2";
 const SETTLE: Duration = Duration::from_secs(3);
-const WINDOWS: u16 = 2;
-
-/// What is compared.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
-    /// Our program.
-    pub program: &'a Path,
-    /// Turns of each server in each case.
-    pub rounds: u16,
-    /// Of each of two windows.
-    pub window: Duration,
-    /// Only cases whose name contains it.
-    pub only: Option<&'a str>,
-}
 
 /// Everything; a row that could not be measured says why.
-pub async fn run(plan: &Plan<'_>) -> Vec<Row> {
+pub async fn run(plan: &Compared<'_>) -> Vec<Row> {
     let sounds = Sounds::new();
     if let Ok(sounds) = &sounds {
         let (voice, silence) = sounds.bytes();

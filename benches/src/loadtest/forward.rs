@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use super::LoadError;
@@ -20,24 +19,10 @@ use super::signalbox::{Entrance, Receive, Signalbox};
 use super::source::Pacing;
 use crate::janus::Tuning;
 use crate::report::{Row, percentile};
-use crate::turns::{self, Turns, median};
+use crate::turns::{self, Compared, Turns, WINDOWS, median};
 
 const CPU: &str = "cpu-us/packet";
 const SETTLE: Duration = Duration::from_secs(2);
-const WINDOWS: u16 = 2;
-
-/// What is compared.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
-    /// Our program.
-    pub program: &'a Path,
-    /// Turns of each server in each case.
-    pub rounds: u16,
-    /// Of each of two windows.
-    pub window: Duration,
-    /// Only cases whose name contains it.
-    pub only: Option<&'a str>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
@@ -131,7 +116,7 @@ fn planned() -> Vec<Planned> {
 }
 
 /// Everything; a row that could not be measured says why.
-pub async fn run(plan: &Plan<'_>) -> Vec<Row> {
+pub async fn run(plan: &Compared<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for mut planned in planned() {
         if plan.only.is_some_and(|only| !planned.name.contains(only)) {
@@ -151,7 +136,7 @@ pub async fn run(plan: &Plan<'_>) -> Vec<Row> {
     rows
 }
 
-async fn turn(plan: &Plan<'_>, who: Who, planned: &Planned) -> Result<Outcome, LoadError> {
+async fn turn(plan: &Compared<'_>, who: Who, planned: &Planned) -> Result<Outcome, LoadError> {
     let case = &planned.case;
     let entrance = match planned.field {
         Field::Ours(entrance) => entrance,
