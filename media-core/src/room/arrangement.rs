@@ -23,6 +23,8 @@ pub(crate) struct Arrangement {
     stage: Stage,
     layout: LayoutId,
     layers: Vec<Layer>,
+    /// Places of the occupied and seen ones among `layers`, the largest first: each tile leg asks ten times a second.
+    by_size: Vec<usize>,
     background: Rgb,
     /// Of the layers in force.
     version: u64,
@@ -42,6 +44,7 @@ impl Arrangement {
             stage: Stage::default(),
             layout,
             layers: Vec::new(),
+            by_size: Vec::new(),
             background: BACKGROUND,
             version: 0,
             floor: None,
@@ -140,6 +143,7 @@ impl Arrangement {
         self.background = placed.layout.background().map_or(BACKGROUND, |of| Rgb(of.0, of.1, of.2));
         self.layers.clone_from(&placed.layers);
         self.layers.sort_by_key(|layer| layer.z);
+        self.by_size = by_size(&self.layers);
         Some(placed)
     }
 
@@ -150,10 +154,7 @@ impl Arrangement {
 
     /// The occupied layers that are seen, the largest first.
     pub(crate) fn largest_first(&self) -> impl Iterator<Item = &Layer> {
-        let mut seen: Vec<&Layer> =
-            self.layers.iter().filter(|layer| layer.visible && layer.source.is_some()).collect();
-        seen.sort_by_key(|layer| (std::cmp::Reverse(layer.rect.area()), layer.index));
-        seen.into_iter()
+        self.by_size.iter().filter_map(|at| self.layers.get(*at))
     }
 
     /// The largest place of everybody who is seen on a canvas of that size.
@@ -171,6 +172,13 @@ impl Arrangement {
             .collect();
         Scene { background: self.background, layers }
     }
+}
+
+fn by_size(layers: &[Layer]) -> Vec<usize> {
+    let seen = layers.iter().enumerate().filter(|(_, layer)| layer.visible && layer.source.is_some());
+    let mut seen: Vec<(usize, &Layer)> = seen.collect();
+    seen.sort_by_key(|(_, layer)| (std::cmp::Reverse(layer.rect.area()), layer.index));
+    seen.into_iter().map(|(at, _)| at).collect()
 }
 
 #[cfg(test)]
