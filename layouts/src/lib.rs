@@ -18,6 +18,7 @@ mod slots;
 mod tables;
 
 mod layer;
+mod look;
 mod place;
 mod queue;
 
@@ -34,6 +35,7 @@ pub use defined::{MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define, define_all
 pub use demand::{fills_the_canvas, largest};
 pub use grid::{GridRect, PixelRect, Size};
 pub use layer::{Fit, Layer, Pan, Placed, Rgb};
+pub use look::{Look, MAX_BORDER, Overlays};
 pub use plan::{Options, Rules};
 pub use position::{Position, UnknownPosition};
 pub use preview::{MAX_PREVIEWED, preview, with_members};

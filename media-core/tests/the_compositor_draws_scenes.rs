@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use layouts::{Fit, PixelRect, Size};
 use media_core::codec::{Picture, Rgb, Rotation, Yuv};
-use media_core::mix::video::{Compositor, Content, Scene, SceneLayer};
+use media_core::mix::video::{Border, Compositor, Content, LayerStyle, Scene, SceneLayer};
 
 const CANVAS: Size = Size { width: 320, height: 180 };
 const BACKGROUND: Rgb = Rgb(70, 75, 90);
@@ -54,11 +54,16 @@ fn upright(picture: Arc<Picture>) -> Content {
 }
 
 fn layer((x, y, width, height): (u32, u32, u32, u32), fit: Fit, content: Content) -> SceneLayer {
-    SceneLayer { rect: PixelRect { x, y, width, height }, fit, content, banner: None }
+    let rect = PixelRect { x, y, width, height };
+    SceneLayer { rect, fit, content, banner: None, style: LayerStyle::default() }
 }
 
 fn named(layer: SceneLayer, name: &str) -> SceneLayer {
     SceneLayer { banner: Some(name.into()), ..layer }
+}
+
+fn styled(layer: SceneLayer, style: LayerStyle) -> SceneLayer {
+    SceneLayer { style, ..layer }
 }
 
 fn draw(layers: Vec<SceneLayer>) -> Arc<Picture> {
@@ -152,6 +157,51 @@ fn members_without_picture_have_a_tile() {
         ],
     );
     check("mute-image-large", vec![layer(WHOLE, Fit::Contain, mute("Ada Lovelace"))]);
+}
+
+#[test]
+fn borders_frames_and_marks_lie_over_the_picture() {
+    let border = |width| Some(Border { width, color: Rgb(230, 230, 235) });
+    let plain = LayerStyle::default();
+    let picture = || upright(quarters(640, 360));
+    check(
+        "marks",
+        vec![
+            styled(
+                layer((0, 0, 160, 90), Fit::Contain, picture()),
+                LayerStyle { border: border(5), ..plain },
+            ),
+            styled(
+                named(layer((160, 0, 160, 90), Fit::Contain, picture()), "Ada"),
+                LayerStyle { talking: true, hand: true, ..plain },
+            ),
+            styled(
+                named(layer((0, 90, 160, 90), Fit::Contain, picture()), "Grace"),
+                LayerStyle { border: border(8), talking: true, frozen: true, ..plain },
+            ),
+            styled(
+                layer((160, 90, 160, 90), Fit::Contain, Content::Avatar { name: "Blaise Pascal".into() }),
+                LayerStyle { border: border(8), hand: true, frozen: true, nameless: true, ..plain },
+            ),
+        ],
+    );
+    let all = LayerStyle { border: border(6), talking: true, hand: true, frozen: true, nameless: false };
+    check("marks-large", vec![styled(named(layer(WHOLE, Fit::Cover, picture()), "Ada Lovelace"), all)]);
+}
+
+#[test]
+fn an_empty_slot_has_no_border_and_no_mark() {
+    let style = LayerStyle {
+        border: Some(Border { width: 9, color: Rgb(255, 0, 0) }),
+        talking: true,
+        hand: true,
+        ..LayerStyle::default()
+    };
+    let drawn = draw(vec![styled(layer(WHOLE, Fit::Contain, Content::Empty), style)]);
+    let background = Yuv::from(BACKGROUND);
+    for at in [(0, 0), (160, 1), (300, 20)] {
+        assert_eq!(drawn.pixel(at.0, at.1), Some(background), "{at:?}");
+    }
 }
 
 #[test]

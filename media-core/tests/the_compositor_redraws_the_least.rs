@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use layouts::{Fit, PixelRect, Size};
 use media_core::codec::{Picture, Rgb, Rotation, Yuv};
-use media_core::mix::video::{Compositor, Content, Scene, SceneLayer, Work};
+use media_core::mix::video::{Border, Compositor, Content, LayerStyle, Scene, SceneLayer, Work};
 use proptest::prelude::*;
 
 const CANVAS: Size = Size { width: 96, height: 54 };
@@ -48,6 +48,17 @@ fn content(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = Content> {
     ]
 }
 
+fn style() -> impl Strategy<Value = LayerStyle> {
+    let border = prop_oneof![3 => Just(None), 1 => (0_u8..60).prop_map(|width| Some(Border { width, color: Rgb(200, 10, 10) }))];
+    (border, any::<[bool; 4]>()).prop_map(|(border, [talking, hand, frozen, nameless])| LayerStyle {
+        border,
+        talking,
+        hand,
+        frozen,
+        nameless,
+    })
+}
+
 fn layer(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = SceneLayer> {
     let edge = prop_oneof![Just(0_u32), Just(24), Just(31), Just(48), 0_u32..110];
     let len = prop_oneof![Just(24_u32), Just(48), Just(96), 0_u32..110];
@@ -59,12 +70,8 @@ fn layer(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = SceneLayer> {
     });
     let fit = prop_oneof![Just(Fit::Contain), Just(Fit::Cover), Just(Fit::Auto)];
     let banner = prop_oneof![2 => Just(None), 1 => Just(Some(Arc::from("Ada")))];
-    (rect, fit, content(pictures), banner).prop_map(|(rect, fit, content, banner)| SceneLayer {
-        rect,
-        fit,
-        content,
-        banner,
-    })
+    (rect, fit, content(pictures), banner, style())
+        .prop_map(|(rect, fit, content, banner, style)| SceneLayer { rect, fit, content, banner, style })
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +147,7 @@ fn grid(contents: [Content; 4]) -> Scene {
         fit: Fit::Contain,
         content,
         banner: Some("Ada".into()),
+        style: LayerStyle::default(),
     });
     Scene { background: Rgb(0, 0, 0), layers: layers.collect() }
 }
@@ -161,6 +169,22 @@ fn one_moving_layer_costs_one_layer() {
         assert_eq!(compositor.work(), Work { layers_drawn: 1, changed: true });
         assert_eq!(picture.pixel(20, 36).map(|pixel| pixel.y), Some(value));
     }
+}
+
+#[test]
+fn a_frame_that_comes_and_goes_costs_the_layer_of_who_talks() {
+    let mut compositor = Compositor::new(CANVAS);
+    let mut scene = grid([still(50), still(60), still(70), still(80)]);
+    let quiet = compositor.compose(&scene).to_rgb();
+    for talking in [true, false, true, false] {
+        scene.layers[1].style.talking = talking;
+        let picture = compositor.compose(&scene);
+        assert_eq!(compositor.work(), Work { layers_drawn: 1, changed: true });
+        assert_eq!(picture.to_rgb() != quiet, talking);
+    }
+    scene.layers[3].style = LayerStyle { hand: true, frozen: true, ..LayerStyle::default() };
+    compositor.compose(&scene);
+    assert_eq!(compositor.work(), Work { layers_drawn: 1, changed: true });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use layouts::Fit;
 use media_core::codec::{EncoderConfig, Picture, Rgb, Rotation, VideoDecoder, VideoEncoder};
-use media_core::mix::video::{Compositor, Content, Scene, SceneLayer};
+use media_core::mix::video::{Compositor, Content, LayerStyle, Scene, SceneLayer};
 use media_core::units::{Bitrate, VideoCodec};
 
 use super::Coded;
@@ -73,7 +73,13 @@ pub fn compose(job: &Compose) -> Result<(), LoadError> {
                 Some(picture) => Content::Picture { picture: Arc::clone(picture), rotation: Rotation::None },
                 None => Content::Empty,
             };
-            scene.layers.push(SceneLayer { rect: *rect, fit: Fit::Auto, content, banner: None });
+            scene.layers.push(SceneLayer {
+                rect: *rect,
+                fit: Fit::Auto,
+                content,
+                banner: None,
+                style: LayerStyle::default(),
+            });
         }
         let canvas = compositor.compose(&scene);
         let ticks = frame * 90_000 / u64::from(FPS);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use layouts::{Fit, GridRect, LayoutId, Position, Rules, Size, Tag, Tags};
+use layouts::{Fit, GridRect, LayoutId, Look, Position, Rules, Size, Tag, Tags};
 
 use crate::grant::Authority;
 use crate::ids::{LegId, MemberId};
@@ -140,6 +140,11 @@ pub enum MediaInstruction {
     SetCanvasRules {
         /// All of it.
         rules: Rules,
+    },
+    /// What the canvas shows besides pictures.
+    SetLook {
+        /// All of it.
+        look: Look,
     },
     /// Slots with these tags are the member's own.
     SetTags {

@@ -30,7 +30,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use layouts::{LayoutId, Rules};
+use layouts::{LayoutId, Look, Rules};
 use serde_json::{Map, Value};
 
 pub(crate) use methods::{known as known_method, names as method_names};
@@ -183,6 +183,8 @@ impl RoomSession {
         let rules = config.settings.rules;
         let hands = prioritize.then_some(MediaInstruction::SetPrioritizeHandraise { on: true });
         let placing = (rules != Rules::default()).then_some(MediaInstruction::SetCanvasRules { rules });
+        let look = config.settings.look;
+        let drawing = (look != Look::default()).then_some(MediaInstruction::SetLook { look });
         Self {
             phase: Phase::Waiting { until: now.at + EMPTY_FOR },
             participants: Vec::new(),
@@ -197,7 +199,7 @@ impl RoomSession {
             recordings: Recordings::default(),
             journal: Journal::default(),
             next_leg: 0,
-            outputs: hands.into_iter().chain(placing).map(RoomOutput::Media).collect(),
+            outputs: hands.into_iter().chain(placing).chain(drawing).map(RoomOutput::Media).collect(),
             config,
         }
     }

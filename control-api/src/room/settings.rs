@@ -1,6 +1,6 @@
 //! What a room is set to before anybody is in: limits, join times, and what it begins with.
 
-use layouts::{LayoutId, Rules, Size};
+use layouts::{LayoutId, Look, Rules, Size};
 use serde_json::{Map, Value};
 
 use crate::clock::Now;
@@ -38,6 +38,8 @@ pub struct RoomSettings {
     pub record_on_start: bool,
     /// How placement departs from its usual ways.
     pub rules: Rules,
+    /// What its canvas shows besides pictures.
+    pub look: Look,
 }
 
 impl Default for RoomSettings {
@@ -57,6 +59,7 @@ impl Default for RoomSettings {
             prioritize_handraise: false,
             record_on_start: false,
             rules: Rules::default(),
+            look: Look::default(),
         }
     }
 }

@@ -571,6 +571,7 @@ impl World {
             MediaInstruction::CloseLeg { .. }
             | MediaInstruction::SetViewport { .. }
             | MediaInstruction::SetCanvasRules { .. }
+            | MediaInstruction::SetLook { .. }
             | MediaInstruction::SetTags { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }

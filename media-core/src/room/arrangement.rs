@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use layouts::{
-    Layer, LayoutId, Millis, PixelRect, Placed, Rules, Size, Source, SourceKey, Stage, StageInput,
+    Layer, LayoutId, Look, Millis, PixelRect, Placed, Rules, Size, Source, SourceKey, Stage, StageInput,
 };
 
 use crate::codec::Rgb;
@@ -34,6 +34,7 @@ pub(crate) struct Arrangement {
     hide_video_muted: bool,
     prioritize_handraise: bool,
     rules: Rules,
+    look: Look,
     stale: bool,
 }
 
@@ -52,6 +53,7 @@ impl Arrangement {
             hide_video_muted: false,
             prioritize_handraise: false,
             rules: Rules::default(),
+            look: Look::default(),
             stale: true,
         }
     }
@@ -82,6 +84,19 @@ impl Arrangement {
     pub(crate) fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
         self.stale = true;
+    }
+
+    pub(crate) fn set_look(&mut self, look: Look) {
+        self.look = look;
+    }
+
+    pub(crate) fn look(&self) -> &Look {
+        &self.look
+    }
+
+    /// Speaks now.
+    pub(crate) fn is_talking(&self, member: MemberKey) -> bool {
+        self.talking.contains(&member)
     }
 
     /// The floor passes to a speaker when its holder is silent.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use layouts::{LayoutId, Position, Rules, Size, Tags};
+use layouts::{LayoutId, Look, Position, Rules, Size, Tags};
 
 use crate::mix::audio::{Sensitivity, Tone, Volume};
 use crate::sdp::Offer;
@@ -77,6 +77,8 @@ pub enum Action {
     StopRecording,
     /// How the room departs from the usual placement.
     SetCanvasRules { rules: Rules },
+    /// What is drawn besides pictures.
+    SetLook { look: Look },
     /// Slots with these tags are the member's own.
     SetTags { member: MemberKey, tags: Tags },
     /// Another layout, with positions applied in the same step.

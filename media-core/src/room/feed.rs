@@ -30,6 +30,8 @@ const FOLLOW: f64 = 0.2;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Turns of a camera that wait for their pictures: nobody turns faster than a hand.
 const TURNS_MAX: usize = 8;
+/// A picture that has been shown for so long without another one is marked as an old one.
+const FROZEN_AFTER: Duration = Duration::from_secs(3);
 /// Audio that has not been played for this long does not hold the picture back.
 const AUDIO_FORGOTTEN: Duration = Duration::from_secs(2);
 
@@ -43,6 +45,10 @@ pub(crate) struct Feed {
     wants_key: bool,
     pictures: VecDeque<(MediaTime, Arc<Picture>)>,
     current: Option<Arc<Picture>>,
+    /// When it began to be shown.
+    shown_at: Option<Instant>,
+    /// When somebody last looked.
+    looked_at: Option<Instant>,
     /// How the current picture is to be turned, and from which picture on another way.
     rotation: Rotation,
     turns: VecDeque<(MediaTime, Rotation)>,
@@ -69,6 +75,8 @@ impl Feed {
             wants_key: false,
             pictures: VecDeque::new(),
             current: None,
+            shown_at: None,
+            looked_at: None,
             rotation: Rotation::None,
             turns: VecDeque::new(),
             delay: DELAY_MIN,
@@ -175,14 +183,31 @@ impl Feed {
         if self.audio_seen.is_some_and(|seen| now.saturating_duration_since(seen) > AUDIO_FORGOTTEN) {
             self.follow(DELAY_MIN);
         }
+        self.look(now);
         while let Some((timestamp, _)) = self.pictures.front() {
             let due = clock.local(MediaKind::Video, *timestamp).map(|local| local + self.delay);
             if due.is_some_and(|due| due > now && due <= now + WAIT_MAX) {
                 break;
             }
             self.show_next();
+            self.shown_at = Some(now);
         }
         Some((self.current.clone()?, self.rotation))
+    }
+
+    /// What nobody looked at is not old when somebody looks again.
+    fn look(&mut self, now: Instant) {
+        let is_back =
+            self.looked_at.is_none_or(|before| now.saturating_duration_since(before) > FROZEN_AFTER);
+        if is_back {
+            self.shown_at = Some(now);
+        }
+        self.looked_at = Some(now);
+    }
+
+    /// The picture that is shown has been there for long.
+    pub(crate) fn is_frozen(&self, now: Instant) -> bool {
+        self.shown_at.is_some_and(|shown| now.saturating_duration_since(shown) > FROZEN_AFTER)
     }
 
     fn show_next(&mut self) {
@@ -305,6 +330,26 @@ mod tests {
         // Frame n is due at n × 33.3 ms and 20 ms.
         assert_eq!([19, 21, 53, 54].map(|ms| shows(&mut feed, ms)), [None, Some(0), Some(0), Some(1)]);
         assert_eq!([1000, 5000].map(|ms| shows(&mut feed, ms)), [Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn a_picture_without_another_is_an_old_one_after_three_seconds_of_looking() {
+        let start = Instant::now();
+        let (clock, mut feed) = (clock(start), feed());
+        let show = |feed: &mut Feed, number: u64| {
+            let job = feed.on_frame(frame(number, true)).unwrap();
+            assert!(finish(feed, job, Ok(Some(picture()))).is_none());
+        };
+        show(&mut feed, 0);
+        let frozen = |feed: &mut Feed, ms: u32| {
+            feed.picture(start + MS * ms, &clock);
+            feed.is_frozen(start + MS * ms)
+        };
+        assert_eq!([100, 1500, 3100, 3101].map(|ms| frozen(&mut feed, ms)), [false, false, false, true]);
+        show(&mut feed, 1);
+        assert_eq!([3200, 6000, 6201].map(|ms| frozen(&mut feed, ms)), [false, false, true]);
+        // Nobody looked for a minute: only then its age is counted.
+        assert_eq!([66_000, 69_000, 69_001].map(|ms| frozen(&mut feed, ms)), [false, false, true]);
     }
 
     #[test]

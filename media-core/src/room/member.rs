@@ -97,6 +97,10 @@ impl Member {
         self.hand_raised = since.map(|now| self.hand_raised.unwrap_or(now));
     }
 
+    pub(crate) fn has_hand_raised(&self) -> bool {
+        self.hand_raised.is_some()
+    }
+
     /// A packet of it is so loud.
     pub(crate) fn heard(&mut self, now: Instant, level: AudioLevel) {
         self.has_levels = true;

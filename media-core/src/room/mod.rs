@@ -15,6 +15,7 @@ mod arrangement;
 mod canvas;
 mod command;
 mod counters;
+mod drawn;
 mod event;
 mod feed;
 mod job;
@@ -31,10 +32,7 @@ mod watching;
 mod wishes;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use layouts::{Layer, Showing};
 
 use self::arrangement::Arrangement;
 use self::canvas::{Canvas, Fresh};
@@ -52,7 +50,6 @@ use self::sources::Sources;
 use self::tiles::TileViews;
 use self::watching::Gate;
 use crate::mix::audio::{AudioInput, AudioOutput};
-use crate::mix::video::{Content, SceneLayer};
 use crate::shard::Reach;
 use crate::units::{Bitrate, LegKey, MemberKey, RoomKey, VideoCodecs};
 
@@ -204,6 +201,7 @@ impl Room {
             }
             Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
             Action::SetCanvasRules { rules } => self.arrangement.set_rules(rules),
+            Action::SetLook { look } => self.arrangement.set_look(look),
             Action::SetTags { member, tags } => {
                 if let Some(member) = self.members.get_mut(&member) {
                     member.tags = tags;
@@ -427,31 +425,15 @@ impl Room {
     fn take_frame(&mut self, reach: &mut Reach<'_>) {
         let now = reach.now;
         let (members, legs, arrangement) = (&self.members, &mut self.legs, &self.arrangement);
-        let size = self.canvas.size();
+        let frame = drawn::Frame { now, canvas: self.canvas.size(), look: arrangement.look() };
         let job = self.canvas.tick(now, reach.counters, || {
-            arrangement.scene(|key, layer| draw(now, members.get(&key)?, legs, layer, size))
+            arrangement.scene(|key, layer| {
+                let is_talking = arrangement.is_talking(key);
+                Some(drawn::layer(&frame, members.get(&key)?, legs, layer, is_talking))
+            })
         });
         if let Some(job) = job {
             reach.job(job);
         }
     }
-}
-
-/// What one member shows in its layer at `now`.
-fn draw(
-    now: Instant,
-    member: &Member,
-    legs: &mut BTreeMap<LegKey, Leg>,
-    layer: &Layer,
-    canvas: layouts::Size,
-) -> Option<SceneLayer> {
-    let name = Arc::clone(&member.config.name);
-    // A newer leg is seen as soon as it has something to show, and the older one until then.
-    let picture = member.legs().iter().rev().find_map(|leg| legs.get_mut(leg)?.picture(now));
-    let (content, banner) = match (member.showing(picture.is_some()), picture) {
-        (Showing::Video, Some((picture, rotation))) => (Content::Picture { picture, rotation }, Some(name)),
-        (Showing::MuteImage, _) => (Content::MuteImage { name }, None),
-        (Showing::Video | Showing::Avatar, _) => (Content::Avatar { name }, None),
-    };
-    Some(SceneLayer { rect: layer.pixels(canvas), fit: layer.fit, content, banner })
 }

@@ -346,6 +346,7 @@ impl Shard {
             | Action::StartRecording { .. }
             | Action::StopRecording
             | Action::SetCanvasRules { .. }
+            | Action::SetLook { .. }
             | Action::SetTags { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {

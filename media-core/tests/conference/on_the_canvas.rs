@@ -1,6 +1,7 @@
 //! What the room says about who is on the canvas, and how large that is.
 
-use layouts::{LayoutId, Position, Size};
+use layouts::{LayoutId, Look, Overlays, Position, Size};
+use media_core::codec::Rgb;
 use media_core::room::{Action, RoomConfig};
 use media_core::units::MediaKind;
 use media_core::units::VideoCodec::{H264, Vp8};
@@ -79,4 +80,26 @@ fn canvases_of_full_size_keep_their_clock() {
         assert!(seen.iter().all(|seen| seen.size() == canvas));
         assert!(alike(it.sees(ann, bob), BLUE) && alike(it.sees(bob, ann), RED));
     }
+}
+
+#[test]
+fn a_border_and_a_raised_hand_are_seen_where_the_room_shows_them() {
+    let (mut it, ann, bob) = two(21);
+    let key = it.pages[ann].key;
+    let border_color = layouts::Rgb(220, 60, 220);
+    let look = Look { border: 12, border_color, ..Look::default() };
+    it.act(Action::SetLook { look });
+    it.act(Action::SetHandRaised { member: key, raised: true });
+    it.run(1.0);
+    let place = it.layer_of(ann).pixels(CANVAS);
+    // The mark is 16 pixels wide, and 4 from the corner inside the border.
+    let (x, y) = (place.x + place.width - 24, place.y + 24);
+    let seen = |it: &Conference, x, y| it.pages[bob].page.seen.last().unwrap().colour(x, y);
+    assert!(alike(seen(&it, place.x + 4, place.y + 40), Rgb(220, 60, 220)), "the border");
+    assert!(!alike(seen(&it, x, y), RED), "the hand");
+    assert!(alike(it.sees(bob, ann), RED));
+    let overlays = Overlays { hand: false, ..Overlays::default() };
+    it.act(Action::SetLook { look: Look { overlays, ..look } });
+    it.run(0.5);
+    assert!(alike(seen(&it, x, y), RED), "{:?}", seen(&it, x, y));
 }

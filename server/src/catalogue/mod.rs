@@ -8,6 +8,7 @@
 
 mod index;
 mod items;
+mod look;
 mod settings;
 mod shelf;
 
@@ -22,6 +23,7 @@ pub(crate) use items::{
     Conference, ConferenceBody, ConferenceSize, ConferenceToken, Dates, ProjectLayout, Role, Room, RoomBody,
     Stream, Theme,
 };
+pub(crate) use look::Look;
 pub(crate) use settings::{Opening, Origin, Placement, Quality, Settings, video_codecs};
 pub(crate) use shelf::Item;
 

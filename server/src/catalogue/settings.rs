@@ -6,6 +6,7 @@ use media_core::units::{VideoCodec, VideoCodecs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::look::Look;
 use crate::config::RoomDefaults;
 
 /// Of a stored room or conference, or of a room that a token made.
@@ -52,6 +53,7 @@ pub(crate) struct Settings {
     /// Members without video leave the canvas.
     pub(crate) video_required_for_canvas: bool,
     pub(crate) placement: Placement,
+    pub(crate) look: Look,
     /// What members may send and get.
     #[serde(with = "codec_names")]
     pub(crate) video_codecs: VideoCodecs,
@@ -161,6 +163,7 @@ impl Default for Settings {
             prioritize_handraise: false,
             video_required_for_canvas: false,
             placement: Placement::default(),
+            look: Look::default(),
             video_codecs: VideoCodecs::default(),
         }
     }
@@ -175,6 +178,7 @@ impl Settings {
             quality: if large { Quality::P1080 } else { Quality::P720 },
             fps: defaults.fps,
             video_codecs: defaults.video_codecs,
+            look: defaults.look.clone(),
             ..Self::default()
         }
     }
@@ -211,6 +215,7 @@ impl Settings {
                 video_required: self.video_required_for_canvas,
                 options: self.placement.options(),
             },
+            look: self.look.act(),
         }
     }
 }
@@ -352,9 +357,11 @@ mod tests {
         for (height, quality) in [(360, Quality::P720), (720, Quality::P720), (1080, Quality::P1080)] {
             let canvas = Size { width: height * 16 / 9, height };
             let video_codecs = [VideoCodec::Vp8, VideoCodec::Av1].into_iter().collect();
-            let defaults = RoomDefaults { canvas, fps: 25, max_members: 300, video_codecs };
+            let look = serde_json::from_value::<Look>(json!({"border": 4})).unwrap();
+            let defaults =
+                RoomDefaults { canvas, fps: 25, max_members: 300, video_codecs, look: look.clone() };
             let settings = Settings::of_defaults(&defaults);
-            assert_eq!(settings.video_codecs, video_codecs);
+            assert_eq!((settings.video_codecs, &settings.look), (video_codecs, &look));
             assert_eq!((settings.quality, settings.fps, settings.max_members), (quality, 25, 300));
         }
     }

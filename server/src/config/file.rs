@@ -110,6 +110,7 @@ pub(super) struct Room {
     pub(super) fps: u32,
     pub(super) max_members: usize,
     pub(super) video_codecs: Vec<String>,
+    pub(super) look: crate::catalogue::Look,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -235,6 +236,7 @@ impl Default for Room {
             fps: 30,
             max_members: 20,
             video_codecs: VideoCodecs::default().iter().map(|codec| codec.name().to_owned()).collect(),
+            look: crate::catalogue::Look::default(),
         }
     }
 }

@@ -79,7 +79,7 @@ pub(crate) struct TlsFiles {
 }
 
 /// What every room starts with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RoomDefaults {
     pub(crate) canvas: Size,
     pub(crate) fps: u32,
@@ -87,6 +87,8 @@ pub(crate) struct RoomDefaults {
     pub(crate) max_members: usize,
     /// What members may send and get.
     pub(crate) video_codecs: VideoCodecs,
+    /// What canvases show besides pictures.
+    pub(crate) look: crate::catalogue::Look,
 }
 
 /// Everything the process needs to know, checked.
@@ -398,6 +400,7 @@ fn room(room: &file::Room) -> Result<RoomDefaults, ConfigError> {
         max_members: within("room.max_members", room.max_members, 1, 300)?,
         video_codecs: crate::catalogue::video_codecs(room.video_codecs.iter().map(String::as_str))
             .map_err(|reason| ConfigError::new("room.video_codecs", reason))?,
+        look: room.look.clone(),
     })
 }
 

@@ -127,6 +127,7 @@ impl Keys {
             },
             MediaInstruction::PlayTone { tone } => Action::PlayTone { tone: sounded(*tone) },
             MediaInstruction::SetCanvasRules { rules } => Action::SetCanvasRules { rules: *rules },
+            MediaInstruction::SetLook { look } => Action::SetLook { look: *look },
             MediaInstruction::SetTags { member, tags } => {
                 Action::SetTags { member: self.member(member)?, tags: *tags }
             }
@@ -160,6 +161,7 @@ impl Keys {
             | MediaInstruction::ReofferLeg { .. }
             | MediaInstruction::SetViewport { .. }
             | MediaInstruction::SetCanvasRules { .. }
+            | MediaInstruction::SetLook { .. }
             | MediaInstruction::SetTags { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use layouts::{PixelRect, Size};
 
 use super::diff;
+use super::edge;
 use super::fit::{centred, fit};
+use super::mark;
 use super::sprite::Sprites;
-use super::{Content, Scene, SceneLayer};
+use super::{Content, LayerStyle, Scene, SceneLayer};
 use crate::codec::yuv::ViewMut;
 use crate::codec::{Picture, PicturePool, Rotation, Yuv};
 
@@ -140,21 +142,29 @@ fn clip(start: u32, len: u32, limit: u32) -> (u32, u32) {
 impl Pen {
     /// Sets every pixel of the slot.
     fn draw(&mut self, slot: &mut ViewMut<'_>, layer: &SceneLayer) {
+        let inner = edge::inside(slot.size(), &layer.style);
+        let Some(mut filled) = slot.crop(inner) else { return };
+        let caption = layer.banner.is_none() && !layer.style.nameless;
         match &layer.content {
-            Content::Picture { picture, rotation } => self.draw_picture(slot, layer, picture, *rotation),
+            Content::Picture { picture, rotation } => {
+                self.draw_picture(&mut filled, layer, picture, *rotation);
+            }
             Content::MuteImage { name } => {
-                let tile = self.sprites.mute_image(name, slot.size(), layer.banner.is_none());
-                slot.copy_from(&tile.view());
+                let tile = self.sprites.mute_image(name, filled.size(), caption);
+                filled.copy_from(&tile.view());
             }
             Content::Avatar { name } => {
-                let tile = self.sprites.avatar(name, slot.size(), layer.banner.is_none());
-                slot.copy_from(&tile.view());
+                let tile = self.sprites.avatar(name, filled.size(), caption);
+                filled.copy_from(&tile.view());
             }
             Content::Empty => return,
         }
+        edge::draw(slot, inner, &layer.style);
+        let Some(mut filled) = slot.crop(inner) else { return };
         if let Some(text) = &layer.banner {
-            self.draw_banner(slot, text);
+            self.draw_banner(&mut filled, text);
         }
+        self.draw_marks(&mut filled, &layer.style);
     }
 
     fn draw_picture(
@@ -169,7 +179,7 @@ impl Pen {
         let upright = Size { width: fitted.inner.width, height: fitted.inner.height };
         let inner = centred(slot.size(), rotation.turned(upright));
         if (Size { width: inner.width, height: inner.height }) != slot.size() {
-            fill_around(slot, inner);
+            edge::fill_around(slot, inner, Yuv::BLACK);
         }
         let (Some(source), Some(mut target)) = (picture.view().crop(fitted.crop), slot.crop(inner)) else {
             return;
@@ -193,21 +203,19 @@ impl Pen {
             place.blend(&banner.view(), banner.alpha());
         }
     }
-}
 
-/// The bars around the picture, black.
-fn fill_around(slot: &mut ViewMut<'_>, inner: PixelRect) {
-    let Size { width, height } = slot.size();
-    let (right, bottom) = (inner.x + inner.width, inner.y + inner.height);
-    let bars = [
-        PixelRect { x: 0, y: 0, width, height: inner.y },
-        PixelRect { x: 0, y: bottom, width, height: height.saturating_sub(bottom) },
-        PixelRect { x: 0, y: inner.y, width: inner.x, height: inner.height },
-        PixelRect { x: right, y: inner.y, width: width.saturating_sub(right), height: inner.height },
-    ];
-    for bar in bars {
-        if let Some(mut bar) = slot.crop(bar) {
-            bar.fill(Yuv::BLACK);
+    /// Beside each other, from the upper right corner.
+    fn draw_marks(&mut self, slot: &mut ViewMut<'_>, style: &LayerStyle) {
+        let Size { width, .. } = slot.size();
+        let Some(side) = mark::side(slot.size()) else { return };
+        let step = (side + side / 4).next_multiple_of(2);
+        let gap = (side / 4).next_multiple_of(2);
+        for (place, mark) in (1..).zip(mark::marks(style)) {
+            let x = (width / 2 * 2).saturating_sub(step * place);
+            let sprite = self.sprites.mark(mark, side);
+            if let Some(mut corner) = slot.crop(PixelRect { x, y: gap, width: side, height: side }) {
+                corner.blend(&sprite.view(), sprite.alpha());
+            }
         }
     }
 }

@@ -83,6 +83,7 @@ mod tests {
 
     use super::*;
     use crate::codec::{Picture, Rgb, Rotation, Yuv};
+    use crate::mix::video::LayerStyle;
 
     const CANVAS: PixelRect = PixelRect { x: 0, y: 0, width: 100, height: 100 };
 
@@ -93,7 +94,13 @@ mod tests {
 
     fn layer((x, y, width, height): (u32, u32, u32, u32), content: &Content) -> SceneLayer {
         let rect = PixelRect { x, y, width, height };
-        SceneLayer { rect, fit: Fit::Contain, content: content.clone(), banner: None }
+        SceneLayer {
+            rect,
+            fit: Fit::Contain,
+            content: content.clone(),
+            banner: None,
+            style: LayerStyle::default(),
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@
 
 mod compositor;
 mod diff;
+mod edge;
 mod fit;
+mod mark;
 mod sprite;
 mod stand_in;
 mod text;
@@ -40,6 +42,33 @@ pub struct SceneLayer {
     pub content: Content,
     /// Text of the strip at the lower left; any text, of which the part that can be shown is shown.
     pub banner: Option<Arc<str>>,
+    /// What is drawn beside.
+    pub style: LayerStyle,
+}
+
+/// What is drawn in a layer beside what fills it and its banner: in this order, and nothing of it on an empty one.
+#[allow(clippy::struct_excessive_bools, reason = "each is a mark of its own, in any combination")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerStyle {
+    /// Around what fills the layer, which becomes smaller by it.
+    pub border: Option<Border>,
+    /// A frame along the edge: this one talks.
+    pub talking: bool,
+    /// A raised hand.
+    pub hand: bool,
+    /// The picture is an old one.
+    pub frozen: bool,
+    /// A stand-in has no name below its initials.
+    pub nameless: bool,
+}
+
+/// A border inside a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Border {
+    /// Pixels on each side; odd ones take one more, and a quarter of the shorter side is the most there is.
+    pub width: u8,
+    /// Its colour.
+    pub color: Rgb,
 }
 
 /// What fills a layer.

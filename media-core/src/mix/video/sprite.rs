@@ -11,6 +11,7 @@ use layouts::Size;
 use rustc_hash::FxHashMap;
 use tiny_skia::Pixmap;
 
+use super::mark::{self, Mark};
 use super::stand_in::{self, StandIn};
 use super::text::{Typeface, drawable};
 use crate::codec::yuv::View;
@@ -50,6 +51,7 @@ impl Sprite {
 enum Key {
     Tile { kind: StandIn, name: String, caption: bool, slot: Size },
     Banner { text: String, slot: Size },
+    Mark { mark: Mark, side: u32 },
 }
 
 #[derive(Debug)]
@@ -91,6 +93,11 @@ impl Sprites {
         Some(self.take(Key::Banner { text, slot }))
     }
 
+    /// A mark of so many pixels a side.
+    pub(super) fn mark(&mut self, mark: Mark, side: u32) -> Arc<Sprite> {
+        self.take(Key::Mark { mark, side })
+    }
+
     fn take(&mut self, key: Key) -> Arc<Sprite> {
         self.uses += 1;
         if let Some(kept) = self.kept.get_mut(&key) {
@@ -112,6 +119,7 @@ impl Sprites {
                 stand_in::tile(&self.typeface, *kind, name, *caption, *slot)
             }
             Key::Banner { text, slot } => stand_in::banner(&self.typeface, text, *slot),
+            Key::Mark { mark, side } => mark::draw(*mark, *side),
         }
     }
 

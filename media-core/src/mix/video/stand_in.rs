@@ -19,7 +19,7 @@ pub(super) enum StandIn {
 }
 
 const TILE: Rgb = Rgb(32, 36, 46);
-const WHITE: Rgb = Rgb(255, 255, 255);
+pub(super) const WHITE: Rgb = Rgb(255, 255, 255);
 const MUTED: Rgb = Rgb(196, 60, 60);
 /// Discs: calm, and dark enough for white letters.
 const DISCS: [Rgb; 8] = [
@@ -175,13 +175,13 @@ fn white_over(under: PremultipliedColorU8, coverage: f32) -> PremultipliedColorU
     PremultipliedColorU8::from_rgba(r, g, b, a).unwrap_or(under)
 }
 
-fn fill(pixmap: &mut Pixmap, path: Option<Path>, paint: &Paint<'_>) {
+pub(super) fn fill(pixmap: &mut Pixmap, path: Option<Path>, paint: &Paint<'_>) {
     if let Some(path) = path {
         pixmap.fill_path(&path, paint, FillRule::Winding, Transform::identity(), None);
     }
 }
 
-fn paint(Rgb(r, g, b): Rgb, opacity: f32) -> Paint<'static> {
+pub(super) fn paint(Rgb(r, g, b): Rgb, opacity: f32) -> Paint<'static> {
     let mut color = Color::from_rgba8(r, g, b, 255);
     color.set_alpha(opacity);
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
@@ -189,7 +189,7 @@ fn paint(Rgb(r, g, b): Rgb, opacity: f32) -> Paint<'static> {
     paint
 }
 
-fn blank(size: Size) -> Pixmap {
+pub(super) fn blank(size: Size) -> Pixmap {
     Pixmap::new(size.width.max(1), size.height.max(1))
         .expect("slots are inside a canvas, far below the limit")
 }

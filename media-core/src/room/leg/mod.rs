@@ -355,6 +355,11 @@ impl Leg {
         }
     }
 
+    /// No new picture has come for a while, although they are looked at.
+    pub(crate) fn is_frozen(&self, now: Instant) -> bool {
+        self.receiving.is_frozen(now)
+    }
+
     /// The camera has something to show.
     pub(crate) fn has_picture(&self) -> bool {
         self.watch.now() == Liveness::Alive && self.receiving.has_picture()

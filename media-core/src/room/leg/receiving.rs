@@ -453,6 +453,10 @@ impl Receiving {
         self.feed.picture(now, clock.unwrap_or(&self.clock))
     }
 
+    pub(crate) fn is_frozen(&self, now: Instant) -> bool {
+        self.feed.is_frozen(now)
+    }
+
     pub(crate) fn has_picture(&self) -> bool {
         self.feed.has_picture() || self.seen
     }

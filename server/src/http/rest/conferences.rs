@@ -190,6 +190,7 @@ fn wire(app: &App, conference: &Conference, active: bool) -> Value {
         "meta": body.settings.meta,
         "layouts": body.settings.layouts,
         "placement": body.settings.placement,
+        "look": body.settings.look,
         "video_required_for_canvas": body.settings.video_required_for_canvas,
         "created_at": date_of(conference.dates.created),
         "updated_at": date_of(conference.dates.updated),

@@ -99,6 +99,7 @@ fn wire(app: &App, room: &Room, active: bool) -> Value {
         "meta": settings.meta,
         "layouts": settings.layouts,
         "placement": settings.placement,
+        "look": settings.look,
         "video_required_for_canvas": settings.video_required_for_canvas,
         "created_at": date_of(room.dates.created),
         "updated_at": date_of(room.dates.updated),
@@ -130,6 +131,7 @@ mod tests {
             "tone_on_entry_and_exit": true, "room_join_video_off": true, "user_join_video_off": true,
             "enable_room_previews": true, "sync_audio_video": false, "meta": {"floor": 2},
             "prioritize_handraise": true, "video_required_for_canvas": true,
+            "look": {"border": 6, "overlays": {"name": false}},
             "placement": {"compact": true, "solo_stays": true}, "video_codecs": ["vp9", "vp8"],
         })
     }
@@ -158,6 +160,7 @@ mod tests {
                 prioritize_handraise: true,
                 video_required_for_canvas: true,
                 placement: Placement { compact: true, solo_stays: true, screen_alone: false },
+                look: serde_json::from_value(json!({"border": 6, "overlays": {"name": false}})).unwrap(),
                 video_codecs: crate::catalogue::video_codecs(["vp9", "vp8"]).unwrap(),
             },
         }
@@ -217,6 +220,9 @@ mod tests {
             ("placement", json!({}), true),
             ("placement", json!({"compact": 1}), false),
             ("placement", json!({"dense": true}), false),
+            ("look", json!({"border_color": "#ffffff"}), true),
+            ("look", json!({"border": 51}), false),
+            ("look", json!({"overlays": {"clock": true}}), false),
             ("video_required_for_canvas", json!("no"), false),
             ("layouts", json!([]), true),
             ("layouts", json!([news()]), true),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::attributes::Attributes;
 use super::values::{MAX_DISPLAY_NAME, date, flag, layout, line, meta, moment, one_of, stay, text, whole};
-use crate::catalogue::{Placement, Quality, Settings, video_codecs};
+use crate::catalogue::{Look, Placement, Quality, Settings, video_codecs};
 
 /// Longest description.
 const MAX_DESCRIPTION: usize = 3000;
@@ -43,6 +43,7 @@ pub(super) fn read(attributes: &mut Attributes, to: &mut Settings, project: &[La
     attributes.set("layout", &mut to.layout, default.layout, |value| layout(&value, &layouts));
     attributes.set("meta", &mut to.meta, default.meta, meta);
     attributes.set("placement", &mut to.placement, default.placement, placement);
+    attributes.set("look", &mut to.look, default.look, look);
     attributes.set("video_codecs", &mut to.video_codecs, default.video_codecs, codecs);
     for (name, place) in [
         ("video_required_for_canvas", &mut to.video_required_for_canvas),
@@ -65,6 +66,10 @@ fn definitions(value: Value, project: &[LayoutId]) -> Result<Vec<Value>, String>
 
 fn placement(value: Value) -> Result<Placement, String> {
     serde_json::from_value(value).map_err(|error| format!("must be an object of flags: {error}"))
+}
+
+fn look(value: Value) -> Result<Look, String> {
+    serde_json::from_value(value).map_err(|error| format!("must be what a look may have: {error}"))
 }
 
 fn codecs(value: Value) -> Result<VideoCodecs, String> {
