@@ -1,21 +1,12 @@
 /** The same room over one transport for everything, when the server is set to answer BUNDLE. */
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { BLUE, RED, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { test } from 'node:test';
+import { BLUE, RED } from './support/browser.mjs';
 import { until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
-let server;
-let browser;
-before(async () => {
-  server = await startServer({ SIGNALBOX__MEDIA__BUNDLE: 'true' });
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser({ SIGNALBOX__MEDIA__BUNDLE: 'true' });
 
 test('two members meet over bundled transports', async () => {
   const red = await browser.memberPage();

@@ -2,19 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { BLUE, GREEN, RED, SDK_VERSIONS, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { BLUE, GREEN, RED, SDK_VERSIONS } from './support/browser.mjs';
 import { until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
-let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
 
 for (const sdk of SDK_VERSIONS) {
   describe(`@signalwire/js ${sdk}`, () => {

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { BLUE, RED, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { BLUE, RED } from './support/browser.mjs';
 import { startTiles } from './support/tiles.mjs';
 import { sleep } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
 const ENCODINGS = [
   { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
@@ -13,17 +13,9 @@ const ENCODINGS = [
   { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 2_500_000 },
 ];
 
-let server, browser, tiles;
-before(async () => {
-  server = await startServer({ SIGNALBOX__ROOM__VIDEO_CODECS: 'h264,vp8,vp9,av1' });
-  browser = await startBrowser();
-  tiles = await startTiles(browser);
-});
-after(async () => {
-  await tiles?.stop();
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser({ SIGNALBOX__ROOM__VIDEO_CODECS: 'h264,vp8,vp9,av1' });
+const tiles = await startTiles(browser);
+after(() => tiles.stop());
 
 async function drawer(room, name, looks, options = {}) {
   const member = await tiles.page();

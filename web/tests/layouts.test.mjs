@@ -8,11 +8,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BLUE, GREEN, RED, YELLOW, isNear, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { BLUE, GREEN, RED, YELLOW, isNear } from './support/browser.mjs';
 import { until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
 const MEMBER =
   process.env.SIGNALBOX_COLOURED_MEMBER ??
@@ -27,17 +27,15 @@ const SEATED = { '1x1': 1, '2x1': 2 };
 const SLOTS = {
   'grid-responsive': 4,
   'grid-responsive-mobile': 4,
-  'highlight-1-responsive': 6,
   ...{ '1x1': 1, '2x1': 2, '2x2': 4, '5up': 5, '3x3': 9, '4x4': 16, '5x5': 25, '6x6': 36, '8x8': 64, '10x10': 100 },
 };
 
-let server, browser, red, blue;
+const { server, browser } = await serverAndBrowser();
+let red, blue;
 const rust = [];
 const colours = {};
 
 before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
   // Nobody is heard, so that nobody takes a place by speaking.
   const token = (name) => server.roomToken('layouts', name, { join_audio_muted: true });
   red = await browser.memberPage();
@@ -55,16 +53,6 @@ before(async () => {
     ]);
     colours[id] = colour;
   }
-});
-
-after(async () => {
-  for (const child of rust) {
-    const ended = child.exitCode === null ? once(child, 'exit') : Promise.resolve([child.exitCode]);
-    child.stdin.end();
-    assert.equal((await ended)[0], 0, 'the members in Rust leave well');
-  }
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
 });
 
 test('the layouts named first are these', async () => {
@@ -122,3 +110,11 @@ async function seen(member, { layers }) {
     assert.deepEqual(wrong(), [], 'colours at announced rectangles');
   }
 }
+
+test('the members in Rust leave well', async () => {
+  for (const child of rust) {
+    const ended = child.exitCode === null ? once(child, 'exit') : Promise.resolve([child.exitCode]);
+    child.stdin.end();
+    assert.equal((await ended)[0], 0);
+  }
+});

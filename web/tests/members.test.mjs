@@ -2,20 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { BLUE, RED, isNear, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { BLUE, RED, isNear } from './support/browser.mjs';
 import { until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
-let server;
-let browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
 
 async function meet(room, { codecs = [undefined, undefined] } = {}) {
   const red = await browser.memberPage({ codec: codecs[0] });

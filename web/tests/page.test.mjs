@@ -2,25 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
 import { sleep, until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
 const PICTURES = fileURLToPath(new URL('../../target/page/', import.meta.url));
 
-let server;
-let browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  await mkdir(PICTURES, { recursive: true });
-});
-after(async () => {
-  await browser?.stop();
-  await server?.stop();
-});
+const { server, browser } = await serverAndBrowser();
+await mkdir(PICTURES, { recursive: true });
 
 async function open(query = '') {
   const page = await browser.context.newPage();

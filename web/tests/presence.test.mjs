@@ -1,20 +1,11 @@
 /** What a closed tab does to a room. */
 
-import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { BLUE, RED, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { test } from 'node:test';
+import { BLUE, RED } from './support/browser.mjs';
 import { until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
-let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
 
 test('a closed tab ends the member, and the last one ends the room', async () => {
   const red = await browser.memberPage();

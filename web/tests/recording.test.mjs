@@ -3,19 +3,12 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { BLUE, isNear, RED, SDK_VERSIONS, startBrowser } from './support/browser.mjs';
+import { BLUE, isNear, RED, SDK_VERSIONS } from './support/browser.mjs';
 import { ask, startServer } from './support/server.mjs';
 import { sleep, until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
-let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
 
 async function rest(path) {
   const authorization = `Basic ${Buffer.from(`${server.project}:${server.apiToken}`).toString('base64')}`;

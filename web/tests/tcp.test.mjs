@@ -1,21 +1,12 @@
 /** A member whose network lets no UDP through: the page is given the TCP candidates of the answer alone. */
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { BLUE, RED, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { test } from 'node:test';
+import { BLUE, RED } from './support/browser.mjs';
 import { until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
-let server;
-let browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
 
 /** Runs in the page: no answer has UDP candidates any more. */
 function withoutUdp() {

@@ -4,26 +4,19 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BLUE, GREEN, RED, YELLOW, isNear, startBrowser } from './support/browser.mjs';
+import { BLUE, GREEN, RED, YELLOW, isNear } from './support/browser.mjs';
 import { startProxy } from './support/proxy.mjs';
-import { freePort, startServer } from './support/server.mjs';
+import { freePort } from './support/server.mjs';
 import { isSamePlace, startTiles } from './support/tiles.mjs';
 import { sleep, until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
 const PICTURES = fileURLToPath(new URL('../../target/page/', import.meta.url));
 
-let server, browser, tiles;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  tiles = await startTiles(browser);
-  await mkdir(PICTURES, { recursive: true });
-});
-after(async () => {
-  await tiles?.stop();
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
+const tiles = await startTiles(browser);
+after(() => tiles.stop());
+await mkdir(PICTURES, { recursive: true });
 
 /** A member of that room that draws itself. */
 async function drawer(room, name, looks, { seed, host = server.ws, token = {}, ...options } = {}) {

@@ -2,25 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BLUE, GREEN, isNear, RED, startBrowser } from './support/browser.mjs';
-import { startServer } from './support/server.mjs';
+import { BLUE, GREEN, isNear, RED } from './support/browser.mjs';
 import { sleep, until } from './support/until.mjs';
+import { serverAndBrowser } from './support/world.mjs';
 
 const PICTURES = fileURLToPath(new URL('../../target/page/', import.meta.url));
 
-let server;
-let browser;
-before(async () => {
-  server = await startServer();
-  browser = await startBrowser();
-  await mkdir(PICTURES, { recursive: true });
-});
-after(async () => {
-  await browser?.stop();
-  assert.equal(await server?.stop(), 0, 'the server ends well');
-});
+const { server, browser } = await serverAndBrowser();
+await mkdir(PICTURES, { recursive: true });
 
 /** Opens a page with instruments, and with that colour and tone as camera and microphone. */
 async function open(path, looks = {}) {
