@@ -82,7 +82,7 @@ fn ours_is_back_sooner_and_its_queue_shorter() {
     for (rtt_ms, loss_percent, queue_ms) in
         [(25, 0, 1000), (100, 0, 1000), (100, 2, 300), (250, 0, 1000), (100, 5, 1000)]
     {
-        let path = Path { rtt_ms, loss_percent, jitter_ms: 2, queue_ms, seed: 9 };
+        let path = Path { rtt_ms, loss_percent, jitter_ms: 2, stall_ms: 0, queue_ms, seed: 9 };
         let (our_regain, our_queue) = judge(&ours(path, &STEPS));
         let (their_regain, their_queue) = judge(&theirs(path, &STEPS));
         println!(

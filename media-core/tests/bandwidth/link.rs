@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+/// A receiver that stands still does so this often, on average.
+const STALLS_EVERY_MS: u64 = 500;
+
 /// xorshift64*: enough for links.
 pub(crate) struct Rng(u64);
 
@@ -26,6 +29,8 @@ pub(crate) struct Path {
     pub(crate) loss_percent: u64,
     /// Up to this much more, without reordering.
     pub(crate) jitter_ms: u64,
+    /// The receiver's process stands still now and then, for up to this long.
+    pub(crate) stall_ms: u64,
     /// What the queue holds, in time at the capacity of the moment.
     pub(crate) queue_ms: u64,
     pub(crate) seed: u64,
@@ -39,6 +44,7 @@ pub(crate) struct Link {
     queue: VecDeque<(usize, u16)>,
     queued: usize,
     kbps: u64,
+    stalled_until: u64,
     /// On the way behind the queue: (arrival in ms, number).
     flying: VecDeque<(u64, u16)>,
     pub(crate) passed: usize,
@@ -48,7 +54,7 @@ impl Link {
     pub(crate) fn new(path: Path) -> Self {
         let rng = Rng::new(path.seed);
         let (queue, flying) = (VecDeque::new(), VecDeque::new());
-        Self { path, rng, credit: 0.0, queue, queued: 0, kbps: 1, flying, passed: 0 }
+        Self { path, rng, credit: 0.0, queue, queued: 0, kbps: 1, stalled_until: 0, flying, passed: 0 }
     }
 
     pub(crate) fn send(&mut self, size: usize, number: u16) {
@@ -67,6 +73,20 @@ impl Link {
 
     pub(crate) fn delay_ms(&self) -> f64 {
         self.queued as f64 * 8.0 / self.kbps as f64
+    }
+
+    /// Whoever receives stands still from now on no more.
+    pub(crate) fn wake(&mut self) {
+        self.path.stall_ms = 0;
+    }
+
+    fn is_stalled(&mut self, ms: u64) -> bool {
+        let begins =
+            self.path.stall_ms > 0 && ms > self.stalled_until && self.rng.below(STALLS_EVERY_MS) == 0;
+        if begins {
+            self.stalled_until = ms + 1 + self.rng.below(self.path.stall_ms);
+        }
+        ms <= self.stalled_until
     }
 
     /// A millisecond passes; gives what arrives.
@@ -90,6 +110,9 @@ impl Link {
             self.credit = self.credit.min(kbps as f64 / 8.0);
         }
         let mut arrived = Vec::new();
+        if self.is_stalled(ms) {
+            return arrived;
+        }
         while self.flying.front().is_some_and(|(at, _)| *at <= ms) {
             arrived.extend(self.flying.pop_front().map(|(_, number)| number));
         }

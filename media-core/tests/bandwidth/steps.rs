@@ -16,7 +16,7 @@ fn paths() -> Vec<Path> {
         for loss_percent in [0, 2, 10] {
             for (jitter_ms, queue_ms) in [(0, 50), (0, 1000), (10, 300), (30, 1000)] {
                 seed += 1;
-                paths.push(Path { rtt_ms, loss_percent, jitter_ms, queue_ms, seed });
+                paths.push(Path { rtt_ms, loss_percent, jitter_ms, stall_ms: 0, queue_ms, seed });
             }
         }
     }
@@ -75,7 +75,8 @@ fn random_loss_costs_little_of_the_capacity() {
     for rtt_ms in [25, 100, 250] {
         for queue_ms in [50, 300, 1000] {
             for kbps in [300, 1000, 4000] {
-                let path = Path { rtt_ms, loss_percent: 5, jitter_ms: 5, queue_ms, seed: 3 + kbps };
+                let path =
+                    Path { rtt_ms, loss_percent: 5, jitter_ms: 5, stall_ms: 0, queue_ms, seed: 3 + kbps };
                 let mut world = World::new(path, Video::Elastic { most_kbps: 10_000 });
                 world.run(15, kbps);
                 world.passed();
@@ -92,7 +93,7 @@ fn random_loss_costs_little_of_the_capacity() {
 #[test]
 fn an_idle_leg_neither_rises_without_proof_nor_falls() {
     for seed in 1..10 {
-        let path = Path { rtt_ms: 60, loss_percent: 1, jitter_ms: 5, queue_ms: 300, seed };
+        let path = Path { rtt_ms: 60, loss_percent: 1, jitter_ms: 5, stall_ms: 0, queue_ms: 300, seed };
         // Nothing more could be used than is sent: nothing is probed, and 200 kbit/s prove 200 kbit/s.
         let mut world = World::new(path, Video::Fixed { kbps: 150, most_kbps: 200 });
         world.run(60, 3000);
@@ -114,7 +115,7 @@ fn an_idle_leg_neither_rises_without_proof_nor_falls() {
 
 #[test]
 fn a_path_that_dies_is_left_alone_and_found_again() {
-    let path = Path { rtt_ms: 60, loss_percent: 0, jitter_ms: 2, queue_ms: 300, seed: 5 };
+    let path = Path { rtt_ms: 60, loss_percent: 0, jitter_ms: 2, stall_ms: 0, queue_ms: 300, seed: 5 };
     let mut world = World::new(path, Video::Simulcast);
     world.run(10, 3000);
     world.run(8, 0);
@@ -122,4 +123,26 @@ fn a_path_that_dies_is_left_alone_and_found_again() {
     assert!(dead.estimate < 200, "{dead:?}");
     let took = world.run_until(12, 3000, |sample| sample.choice.is_some_and(|it| it.encoding.0 == 2));
     assert!(took < 10_000, "{took} ms");
+}
+
+#[test]
+fn a_receiver_that_stands_still_now_and_then_keeps_its_picture() {
+    // A loaded machine, a phone that saves power: up to half a second without a word, and then all at once.
+    for stall_ms in [50, 100, 200, 400] {
+        for rtt_ms in [1, 60] {
+            for seed in 1..6 {
+                let path = Path { rtt_ms, loss_percent: 0, jitter_ms: 1, stall_ms, queue_ms: 300, seed };
+                let world = World::new(path, Video::Elastic { most_kbps: 1500 });
+                for mut world in [world, World::new(path, Video::Elastic { most_kbps: 1500 }).counted_apart()]
+                {
+                    world.run(60, 100_000);
+                    let least = world.since(5000).map(|it| it.estimate).min().unwrap();
+                    assert!(least > 180, "{path:?}: {least} kbit/s");
+                    world.link.wake();
+                    let took = world.run_until(20, 100_000, |sample| sample.estimate > 1500);
+                    assert!(took < 4000, "{path:?}: back after {took} ms");
+                }
+            }
+        }
+    }
 }

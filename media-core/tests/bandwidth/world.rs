@@ -14,6 +14,8 @@ use crate::link::{Link, Path, Rng};
 pub(crate) const MS: Duration = Duration::from_millis(1);
 const AUDIO_KBPS: u64 = 40;
 const PACKET: usize = 1150;
+/// Longer than anything is on its way.
+const AUDIO_REMEMBERED: usize = 500;
 
 /// What is sent beside the sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +47,14 @@ pub(crate) struct World {
     encodings: [EncodingRates; 3],
     choice: Option<Choice>,
     owes_key: bool,
-    link: Link,
+    pub(crate) link: Link,
     rng: Rng,
     next_number: u16,
     viewer: TwccRecorder,
+    /// Of the sound's numbers, when the viewer counts each transport by itself.
+    listener: Option<TwccRecorder>,
+    /// The latest numbers of sound.
+    audio: VecDeque<u16>,
     path: Path,
     reports: VecDeque<(u64, Vec<u8>)>,
     pub(crate) samples: Vec<Sample>,
@@ -77,6 +83,8 @@ impl World {
             rng: Rng::new(path.seed ^ 77),
             next_number: 60_000,
             viewer: TwccRecorder::default(),
+            listener: None,
+            audio: VecDeque::new(),
             path,
             reports: VecDeque::new(),
             samples: Vec::new(),
@@ -87,6 +95,12 @@ impl World {
 
     pub(crate) fn now(&self) -> Instant {
         self.start + MS * u32::try_from(self.ms).unwrap()
+    }
+
+    /// The viewer counts sound and picture each by itself, as two transports without BUNDLE may.
+    pub(crate) fn counted_apart(mut self) -> Self {
+        self.listener = Some(TwccRecorder::default());
+        self
     }
 
     /// Lets time pass over a link of this capacity.
@@ -112,11 +126,14 @@ impl World {
         self.ms += 1;
         let now = self.now();
         for number in self.link.tick(self.ms, kbps) {
-            self.viewer.handle_packet(now, Ssrc(1), number);
+            let apart = self.listener.as_mut().filter(|_| self.audio.contains(&number));
+            apart.unwrap_or(&mut self.viewer).handle_packet(now, Ssrc(1), number);
         }
         let mut bytes = Vec::new();
-        while self.viewer.poll_feedback(now, Ssrc(2), &mut bytes) {
-            self.reports.push_back((self.ms + self.path.rtt_ms / 2, std::mem::take(&mut bytes)));
+        for recorder in [Some(&mut self.viewer), self.listener.as_mut()].into_iter().flatten() {
+            while recorder.poll_feedback(now, Ssrc(2), &mut bytes) {
+                self.reports.push_back((self.ms + self.path.rtt_ms / 2, std::mem::take(&mut bytes)));
+            }
         }
         while self.reports.front().is_some_and(|(at, _)| *at <= self.ms) {
             let Some((_, bytes)) = self.reports.pop_front() else { break };
@@ -224,6 +241,10 @@ impl World {
     fn put(&mut self, kind: Kind, size: usize) {
         let number = self.next_number;
         self.next_number = number.wrapping_add(1);
+        if kind == Kind::Audio {
+            self.audio.push_back(number);
+            self.audio.drain(..self.audio.len().saturating_sub(AUDIO_REMEMBERED));
+        }
         self.sent += size;
         self.pacer.on_sent(self.now(), size);
         self.bandwidth.on_sent(self.now(), Some(number), size, kind);
