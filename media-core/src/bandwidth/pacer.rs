@@ -123,12 +123,22 @@ impl<P> Pacer<P> {
             self.dropped += 1;
             return Offered::Dropped;
         }
-        if begins_key && self.is_full(size) {
-            self.give_up();
+        if begins_key {
+            self.make_room(size);
         }
         let offered = self.offer_one_of_many(now, size, packet);
         self.broken = offered == Offered::Dropped;
         offered
+    }
+
+    /// A key frame is to begin with a packet of this size: when it would have to wait too long behind what waits, all of that
+    /// is given up for it, and the stream begins anew with it. `true` then.
+    pub fn make_room(&mut self, size: usize) -> bool {
+        let gives_up = !self.video.is_empty() && self.is_full(size);
+        if gives_up {
+            self.give_up();
+        }
+        gives_up
     }
 
     /// The same where several streams share the path: when full, all that waits of all of them is given up, and whoever owns

@@ -30,6 +30,8 @@ pub(crate) struct Outflow {
     bandwidth: Bandwidth,
     pacer: Pacer<Waiting>,
     wanted: Bitrate,
+    /// Packets of the canvas were given up: its stream begins anew with the next one.
+    broken: bool,
     counted: Counted,
 }
 
@@ -43,7 +45,7 @@ struct Counted {
 impl Outflow {
     pub(crate) fn new(now: Instant) -> Self {
         let (pacer, counted) = (Pacer::default(), Counted::default());
-        Self { bandwidth: Bandwidth::new(now), pacer, wanted: Bitrate(0), counted }
+        Self { bandwidth: Bandwidth::new(now), pacer, wanted: Bitrate(0), broken: false, counted }
     }
 
     /// What may be sent; `None` while nothing is known of the path: the first picture is never held back.
@@ -87,11 +89,17 @@ impl Outflow {
         self.pacer.set_estimate(spread, self.wanted);
     }
 
-    /// A packet of the canvas wants to go out.
-    pub(crate) fn offer(&mut self, now: Instant, packet: &MediaPacket, begins: bool) -> Offered {
+    /// A packet of the canvas wants to go out; `begins`: it is the first of another rendition. Gives with its fate whether the
+    /// stream begins anew with it, which it also does after what was given up: the beginning may have been among that.
+    pub(crate) fn offer(&mut self, now: Instant, packet: &MediaPacket, begins: bool) -> (Offered, bool) {
         let begins_key = packet.begins && packet.keyframe;
         let size = packet.payload.len() + HEADERS;
-        self.pacer.offer(now, size, begins_key, || Waiting::Canvas { packet: packet.clone(), begins })
+        let broken = self.broken || (begins_key && self.pacer.make_room(size));
+        let begins = begins || broken;
+        let waiting = || Waiting::Canvas { packet: packet.clone(), begins };
+        let offered = self.pacer.offer(now, size, begins_key, waiting);
+        self.broken = offered == Offered::Dropped;
+        (offered, begins)
     }
 
     /// A packet of a slot wants to go out. When it, and all that waited, is given up, each slot is to begin anew.
@@ -146,5 +154,73 @@ impl Outflow {
         let before = self.counted;
         self.counted = Counted { probes: self.bandwidth.probes(), dropped: self.pacer.dropped() };
         (self.counted.probes - before.probes, self.counted.dropped - before.dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::{EncodedPicture, Packetizer};
+    use crate::units::{ClockRate, MediaTime};
+
+    /// Offers a picture of so many bytes; gives what became of its packets.
+    fn offer(
+        outflow: &mut Outflow,
+        now: Instant,
+        keyframe: bool,
+        bytes: usize,
+        begins: bool,
+    ) -> Vec<Offered> {
+        let timestamp = MediaTime { ticks: 0, rate: ClockRate::VIDEO };
+        let picture = EncodedPicture { keyframe, data: vec![1; bytes].into(), timestamp, captured: now };
+        let packets = Packetizer::new(VideoCodec::Vp8).packetize(&picture);
+        let mut one = |(n, packet): (usize, &MediaPacket)| {
+            let (offered, _) = outflow.offer(now, packet, begins && n == 0);
+            if offered == Offered::Now {
+                outflow.on_sent(now, None, packet.payload.len() + HEADERS, Kind::Video);
+            }
+            offered
+        };
+        packets.iter().enumerate().map(&mut one).collect()
+    }
+
+    /// Whether each packet that waits begins the stream anew, in order.
+    fn waiting(outflow: &mut Outflow, from: Instant) -> Vec<bool> {
+        let mut begins = Vec::new();
+        for tick in 0..400 {
+            let now = from + TICK * tick;
+            while let Some(waiting) = outflow.poll(now) {
+                let Waiting::Canvas { packet, begins: it } = waiting else { panic!("of no slot") };
+                begins.push(it);
+                outflow.on_sent(now, None, packet.payload.len(), Kind::Video);
+            }
+        }
+        begins
+    }
+
+    #[test]
+    fn what_is_given_up_for_a_key_frame_takes_no_beginning_along() {
+        let now = Instant::now();
+        let mut outflow = Outflow::new(now);
+        outflow.on_remb(Bitrate::kbps(150));
+        let all = |offered: Vec<Offered>, what: Offered| offered.iter().all(|it| *it == what);
+        // Something is on its way; then the viewer is moved to another rendition, which waits.
+        offer(&mut outflow, now, false, 5_000, false);
+        assert!(all(offer(&mut outflow, now, true, 18_000, true), Offered::Waits));
+        // Its next key frame finds no place behind it: what waits is given up, the first one with it.
+        assert!(all(offer(&mut outflow, now, true, 12_000, false), Offered::Waits));
+        let begins = waiting(&mut outflow, now);
+        assert!(begins.len() > 8 && begins.iter().enumerate().all(|(n, it)| *it == (n == 0)), "{begins:?}");
+    }
+
+    #[test]
+    fn after_what_was_dropped_the_stream_begins_anew() {
+        let now = Instant::now();
+        let mut outflow = Outflow::new(now);
+        outflow.on_remb(Bitrate::kbps(150));
+        assert_eq!(offer(&mut outflow, now, true, 50_000, true).last(), Some(&Offered::Dropped));
+        assert!(offer(&mut outflow, now, false, 500, false).iter().all(|it| *it == Offered::Dropped));
+        offer(&mut outflow, now, true, 5_000, false);
+        assert_eq!(waiting(&mut outflow, now).first(), Some(&true));
     }
 }

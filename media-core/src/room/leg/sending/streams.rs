@@ -31,8 +31,6 @@ pub(crate) struct Streams {
     video: Option<Stream>,
     /// Numbers the audio packets: each leg hears a mix of its own choice, without gaps.
     audio_seq: SeqNo,
-    /// The next picture's packet that goes out is the first of another rendition.
-    begins: bool,
     /// What the viewer missed lately, and when it said so.
     missed: VecDeque<(Instant, u16)>,
 }
@@ -49,7 +47,7 @@ struct Stream {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { audio: None, video: None, audio_seq: SeqNo(0), begins: false, missed: VecDeque::new() }
+        Self { audio: None, video: None, audio_seq: SeqNo(0), missed: VecDeque::new() }
     }
 }
 
@@ -130,16 +128,11 @@ impl Streams {
         packet: &MediaPacket,
         begins: bool,
     ) -> bool {
-        let begins = begins || self.begins;
         match outflow.offer(reach.now, packet, begins) {
-            Offered::Now => self.put_video(reach, links, outflow, packet, begins),
-            Offered::Waits => {}
-            Offered::Dropped => {
-                self.begins = true;
-                return false;
-            }
+            (Offered::Now, begins) => self.put_video(reach, links, outflow, packet, begins),
+            (Offered::Waits, _) => {}
+            (Offered::Dropped, _) => return false,
         }
-        self.begins = false;
         true
     }
 
