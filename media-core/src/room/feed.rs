@@ -251,9 +251,19 @@ impl Feed {
         self.current = None;
     }
 
+    /// Nothing is decoded until it goes on with a key frame. The latest picture is shown until then.
+    pub(crate) fn rest(&mut self) {
+        self.show_all();
+        self.stop_decoding();
+    }
+
     /// Forgets every picture: after a mute the old one must not come back.
     pub(crate) fn clear(&mut self) {
         self.forget_pictures();
+        self.stop_decoding();
+    }
+
+    fn stop_decoding(&mut self) {
         self.frames.clear();
         self.broken = true;
         if let Decoder::Away { obsolete } = &mut self.decoder {

@@ -13,6 +13,7 @@
 
 mod arrangement;
 mod canvas;
+mod canvas_needs;
 mod command;
 mod counters;
 mod drawn;

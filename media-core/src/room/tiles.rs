@@ -20,7 +20,7 @@ mod streams;
 
 use std::time::{Duration, Instant};
 
-use layouts::{Layer, Size, SourceKey};
+use layouts::{Layer, Size};
 use rustc_hash::FxHashSet;
 
 use self::budget::{Budget, Most, Offered, Want};
@@ -157,6 +157,7 @@ impl Room {
         self.tiles.views = views;
         self.settle_decoding(reach);
         self.settle_wanted(reach, &wished);
+        self.settle_ceilings(reach.now, &wished);
     }
 
     fn settle_view(
@@ -297,7 +298,7 @@ impl Room {
 
     /// The encoding of a member's camera that suits so many rows, and the one that flows meanwhile; of the allowed ones,
     /// when not all are.
-    fn encoding_for(
+    pub(super) fn encoding_for(
         &self,
         now: Instant,
         member: MemberKey,
@@ -326,27 +327,6 @@ impl Room {
         self.arrangement
             .largest_first()
             .filter_map(|layer| Some(Spot { layer, member: MemberKey(layer.source?.0) }))
-    }
-
-    /// The canvas shows the encoding that suits a member's layer; nothing is decoded while nobody watches a canvas.
-    fn settle_decoding(&mut self, reach: &mut Reach<'_>) {
-        let canvas = self.canvas.is_watched().then(|| self.canvas.size());
-        let members: Vec<MemberKey> = self.members.keys().copied().collect();
-        let places = canvas.map(|canvas| self.arrangement.largest(canvas));
-        for member in members {
-            let height = places.as_ref().map(|all| all.get(&SourceKey(member.0)).map_or(0, |at| at.height));
-            let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None, None));
-            let legs = self.members.get(&member).map(|member| member.legs().to_vec()).unwrap_or_default();
-            for leg in legs {
-                let of_camera = best.filter(|(_, best)| best.leg == leg);
-                let of_camera = of_camera.map(|(_, best)| self.stream_of(leg, best.encoding).id.encoding);
-                // A camera that has shown nothing yet is decoded so that it can.
-                let decoded = height.map(|_| of_camera.unwrap_or(EncodingIndex(0)));
-                if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.set_decoded(reach, decoded);
-                }
-            }
-        }
     }
 
     /// Tells publishers which encodings somebody looks at.

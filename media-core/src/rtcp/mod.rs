@@ -31,4 +31,4 @@ pub use ntp::{NtpClock, NtpTime};
 pub(crate) use ntp::{from_short, short};
 pub use read::{FirEntries, Lost, Packet, Packets, ReportBlock, ReportBlocks, SenderInfo, Ssrcs, packets};
 pub use transport_cc::{Arrival, Arrivals, TransportCc};
-pub use write::{write_nack, write_pli, write_receiver_report, write_sdes, write_sender_report};
+pub use write::{write_nack, write_pli, write_receiver_report, write_remb, write_sdes, write_sender_report};

@@ -5,6 +5,7 @@
 //! out: bytes appended
 
 use ::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use ::rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
 use ::rtcp::receiver_report::ReceiverReport;
 use ::rtcp::reception_report::ReceptionReport;
 use ::rtcp::sender_report::SenderReport;
@@ -18,10 +19,12 @@ use bytes::Bytes;
 use rtc_shared::marshal::Marshal;
 
 use super::{ReportBlock, SenderInfo};
-use crate::units::Ssrc;
+use crate::units::{Bitrate, Ssrc};
 
 /// Blocks in one report, RFC 3550 §6.4.1; more are left for the next one.
 const MAX_BLOCKS: usize = 31;
+/// What the eight bits of their count allow.
+const MAX_REMB_STREAMS: usize = 255;
 
 /// Sender report, RFC 3550 §6.4.1.
 pub fn write_sender_report(out: &mut Vec<u8>, info: &SenderInfo, blocks: &[ReportBlock]) {
@@ -64,6 +67,15 @@ pub fn write_nack(out: &mut Vec<u8>, from: Ssrc, media: Ssrc, lost: &[u16]) {
 /// Picture loss indication, RFC 4585 §6.3.1.
 pub fn write_pli(out: &mut Vec<u8>, from: Ssrc, media: Ssrc) {
     append(out, &PictureLossIndication { sender_ssrc: from.0, media_ssrc: media.0 });
+}
+
+/// The most that is to be sent to us, all streams together; `media` are the streams it is about.
+/// draft-alvestrand-rmcat-remb-03 §2.2.
+pub fn write_remb(out: &mut Vec<u8>, from: Ssrc, media: &[Ssrc], most: Bitrate) {
+    #[allow(clippy::cast_precision_loss, reason = "written with 18 bits of it")]
+    let bitrate = most.0 as f32;
+    let ssrcs = media.iter().take(MAX_REMB_STREAMS).map(|media| media.0).collect();
+    append(out, &ReceiverEstimatedMaximumBitrate { sender_ssrc: from.0, bitrate, ssrcs });
 }
 
 fn reception_reports(blocks: &[ReportBlock]) -> Vec<ReceptionReport> {
@@ -115,6 +127,7 @@ mod tests {
         write_receiver_report(&mut out, Ssrc(1), &[BLOCK, BLOCK]);
         write_nack(&mut out, Ssrc(1), Ssrc(2), &[65535, 0, 3, 16, 17, 40]);
         write_pli(&mut out, Ssrc(1), Ssrc(2));
+        write_remb(&mut out, Ssrc(1), &[Ssrc(2), Ssrc(3)], Bitrate::kbps(650));
         out
     }
 
@@ -143,12 +156,16 @@ mod tests {
                     assert_eq!((from, media), (Ssrc(1), Ssrc(2)));
                     "pli"
                 }
-                other @ (Packet::Fir { .. } | Packet::TransportCc(_) | Packet::Remb(_) | Packet::Bye(_)) => {
+                Packet::Remb(most) => {
+                    assert!((649_000..=650_000).contains(&most.0), "{most:?}");
+                    "remb"
+                }
+                other @ (Packet::Fir { .. } | Packet::TransportCc(_) | Packet::Bye(_)) => {
                     panic!("{other:?}")
                 }
             });
         }
-        assert_eq!(seen, ["sr", "rr", "nack", "pli"]);
+        assert_eq!(seen, ["sr", "rr", "nack", "pli", "remb"]);
     }
 
     #[test]

@@ -229,6 +229,7 @@ fn codec(sdp: &mut Text, payload: &Payload) {
     let feedback = payload.feedback;
     for (both, kind) in [
         (feedback.transport_cc, "transport-cc"),
+        (feedback.goog_remb, "goog-remb"),
         (feedback.ccm_fir, "ccm fir"),
         (feedback.nack, "nack"),
         (feedback.nack_pli, "nack pli"),

@@ -138,6 +138,7 @@ impl Feedback {
             "nack pli" => self.nack_pli = true,
             "ccm fir" => self.ccm_fir = true,
             "transport-cc" => self.transport_cc = true,
+            "goog-remb" => self.goog_remb = true,
             _ => {}
         }
     }

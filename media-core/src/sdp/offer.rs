@@ -238,6 +238,8 @@ pub struct Feedback {
     pub ccm_fir: bool,
     /// Transport-wide congestion control.
     pub transport_cc: bool,
+    /// The receiver may say how much it wants at the most (REMB).
+    pub goog_remb: bool,
 }
 
 /// The RTP header extensions that we use.

@@ -83,7 +83,7 @@ fn a_browser_offer_is_read_whole() {
         ],
         "of six H.264 profiles only constrained baseline in packetization mode 1 counts, of VP9 only profile 0"
     );
-    let all = Feedback { nack: true, nack_pli: true, ccm_fir: true, transport_cc: true };
+    let all = Feedback { nack: true, nack_pli: true, ccm_fir: true, transport_cc: true, goog_remb: true };
     assert!(video.codecs.iter().all(|c| c.feedback == all));
     assert_eq!(video.ssrcs, [OfferedSsrc { media: Ssrc(1_239_363_207), rtx: Some(Ssrc(1_739_884_307)) }]);
     assert!(video.rtcp_rsize);

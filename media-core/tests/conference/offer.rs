@@ -60,7 +60,7 @@ pub fn offer(
                 "a=rtpmap:{pt} H264/90000\r\na=fmtp:{pt} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
             ),
         };
-        for feedback in ["transport-cc", "ccm fir", "nack", "nack pli"] {
+        for feedback in ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"] {
             pictures += &format!("a=rtcp-fb:{pt} {feedback}\r\n");
         }
         pictures += &format!("a=rtpmap:{rtx} rtx/90000\r\na=fmtp:{rtx} apt={pt}\r\n");

@@ -103,3 +103,40 @@ fn a_border_and_a_raised_hand_are_seen_where_the_room_shows_them() {
     it.run(0.5);
     assert!(alike(seen(&it, x, y), RED), "{:?}", seen(&it, x, y));
 }
+
+#[test]
+fn a_camera_without_a_place_is_not_decoded_and_is_back_at_once() {
+    let (mut it, ann, bob) = two(19);
+    let key = it.pages[bob].key;
+    it.act(Action::SetPositions { positions: vec![(key, Position::OffCanvas)] });
+    it.run(4.0);
+    let before = it.counters().decoded;
+    it.run(2.0);
+    let decoded = it.counters().decoded - before;
+    assert!((25..=32).contains(&decoded), "{decoded} pictures of Ann alone");
+    let from = it.pages[ann].page.seen.len();
+    it.act(Action::SetPositions { positions: vec![(key, Position::Auto)] });
+    it.run(1.0);
+    // Its last picture stands there until the first new one comes: nothing else is ever seen in its place.
+    let (x, y) = it.centre_of(bob);
+    let seen = &it.pages[ann].page.seen[from..];
+    let late = seen.iter().filter(|seen| !alike(seen.colour(x, y), BLUE)).count();
+    assert!(late <= 4, "{late} of {} pictures", seen.len());
+    assert!(it.counters().decoded - before > decoded + 25);
+}
+
+#[test]
+fn a_camera_is_asked_for_what_its_place_deserves() {
+    let (mut it, ann, bob) = two(20);
+    let latest =
+        |it: &Conference, member: usize| it.pages[member].page.noticed.ceilings.last().map(|it| it.0 / 1000);
+    it.run(5.0);
+    // Two of half the width and height of a small canvas.
+    assert_eq!((latest(&it, ann), latest(&it, bob)), (Some(300), Some(300)));
+    let name = LayoutId::by_name("1x1").unwrap();
+    let key = it.pages[bob].key;
+    let positions = vec![(key, Position::FullScreen)];
+    it.act(Action::SetLayout { layout: name, positions });
+    it.run(1.0);
+    assert_eq!((latest(&it, ann), latest(&it, bob)), (Some(300), Some(362)));
+}

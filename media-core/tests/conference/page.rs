@@ -117,6 +117,8 @@ pub struct Noticed {
     pub nacks: usize,
     pub plis: usize,
     pub transport_ccs: usize,
+    /// What it was asked to send at the most, in turn.
+    pub ceilings: Vec<Bitrate>,
     pub report_blocks: usize,
     pub plis_sent: usize,
     pub nacked: usize,
@@ -605,7 +607,8 @@ impl Page {
                     }
                 }
                 Packet::TransportCc(_) => self.noticed.transport_ccs += 1,
-                Packet::Bye(_) | Packet::Remb(_) => {}
+                Packet::Remb(most) => self.noticed.ceilings.push(most),
+                Packet::Bye(_) => {}
             }
         }
         repeats.iter().for_each(|packet| self.transport(MediaKind::Video).sends(packet));

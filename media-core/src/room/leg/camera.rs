@@ -78,6 +78,11 @@ impl Camera {
         u8::try_from(self.rids.len().max(1)).unwrap_or(u8::MAX)
     }
 
+    /// Its latest stream.
+    pub(super) fn ssrc(&self) -> Option<Ssrc> {
+        self.streams.last().map(|stream| stream.receiver.ssrc())
+    }
+
     /// The names of its encodings; none where it has one only.
     pub(super) fn rids(&self) -> &[Rid] {
         &self.rids

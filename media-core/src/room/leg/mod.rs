@@ -10,6 +10,7 @@
 
 mod answer;
 mod camera;
+mod ceiling;
 mod links;
 mod liveness;
 mod outflow;
@@ -452,6 +453,16 @@ impl Leg {
     pub(crate) fn set_decoded(&mut self, reach: &mut Reach<'_>, wanted: Option<EncodingIndex>) {
         self.receiving.set_decoded(reach.now, wanted);
         self.send_feedback(reach);
+    }
+
+    /// The canvas has no place for its camera now.
+    pub(crate) fn hide(&mut self, now: Instant) {
+        self.receiving.hide(now);
+    }
+
+    /// What its camera need send at the most; `None`: whatever it can.
+    pub(crate) fn set_ceiling(&mut self, now: Instant, enough: Option<Bitrate>) {
+        self.receiving.set_ceiling(now, enough);
     }
 
     /// Somebody looks at this encoding of its camera, or nobody does any more.

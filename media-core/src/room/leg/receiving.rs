@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::camera::{Camera, Shape};
+use super::ceiling::Ceiling;
 use super::links::{Link, Links};
 use crate::codec::{CodecError, Picture, Rotation};
 use crate::forward::{Arrival, MediaPacket, Pool};
@@ -18,16 +19,19 @@ use crate::mix::audio::AudioInput;
 use crate::receive::{AudioReceiver, Format, ReceptionStats, SenderClock, Sound};
 use crate::room::feed::Feed;
 use crate::room::job::{DecoderSlot, FeedKey};
-use crate::rtcp::{ReportBlock, SenderInfo};
+use crate::rtcp::{self, ReportBlock, SenderInfo};
 use crate::rtp::{AudioLevel, ExtId, Onward, OnwardIds, RtpView};
 use crate::sdp::{Codec, Negotiated, NegotiatedMedia, Payload};
 use crate::shard::Reach;
 use crate::units::{
-    ClockRate, EncodingIndex, MediaKind, MediaTime, MemberKey, Pt, Rid, SeqNo, Ssrc, TransportKey,
+    Bitrate, ClockRate, EncodingIndex, MediaKind, MediaTime, MemberKey, Pt, Rid, SeqNo, Ssrc, TransportKey,
 };
 
 /// About a second of sound.
 const SOUND_CHUNK: usize = 4 << 10;
+
+/// A camera without a place is decoded for so long: whoever changes the layout back finds it there.
+const HIDDEN_FOR: Duration = Duration::from_secs(3);
 
 /// The streams of a leg, as far as the peer sends them.
 pub(crate) struct Receiving {
@@ -43,6 +47,9 @@ pub(crate) struct Receiving {
     sounds: Pool,
     feed: Feed,
     decode: Decode,
+    /// The canvas has had no place for it since.
+    hidden_since: Option<Instant>,
+    ceiling: Ceiling,
     /// A key frame has come of a camera that was not decoded.
     seen: bool,
     microphone: Attention,
@@ -95,6 +102,8 @@ struct Section<R> {
     pts: Vec<Pt>,
     /// Under which payload type redundant packets come, and what they have inside.
     red: Option<(Pt, Pt)>,
+    /// It can be told how much to send at the most.
+    takes_remb: bool,
     transport_cc: Option<ExtId>,
     onward: OnwardIds,
 }
@@ -106,6 +115,7 @@ impl<R> Section<R> {
             receiver,
             pts: media.receive.iter().flat_map(numbers).flatten().collect(),
             red: media.receive.iter().find_map(|payload| Some((payload.red?.pt, payload.pt))),
+            takes_remb: media.receive.iter().any(|payload| payload.feedback.goog_remb),
             transport_cc: media.extensions.transport_cc.map(ExtId),
             onward: media.extensions.onward(),
         }
@@ -130,6 +140,8 @@ impl Receiving {
             sounds: Pool::of_chunks(SOUND_CHUNK),
             feed: Feed::new(key),
             decode: Decode::default(),
+            hidden_since: None,
+            ceiling: Ceiling::default(),
             seen: false,
             microphone: Attention::Taken,
             camera: Attention::Taken,
@@ -361,6 +373,7 @@ impl Receiving {
 
     /// Which encoding of the camera the canvas shows; `None` while nobody watches a canvas.
     pub(crate) fn set_decoded(&mut self, now: Instant, wanted: Option<EncodingIndex>) {
+        self.hidden_since = None;
         if self.decode.wanted == wanted {
             return;
         }
@@ -374,6 +387,21 @@ impl Receiving {
                 self.feed.clear();
             }
         }
+    }
+
+    /// The canvas has no place for it. After a while it is not decoded any more; what it showed last stays until it has a
+    /// place again, and then until the key frame that is asked for has come.
+    pub(crate) fn hide(&mut self, now: Instant) {
+        let since = *self.hidden_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= HIDDEN_FOR && self.decode.wanted.is_some() {
+            self.decode = Decode::default();
+            self.feed.rest();
+        }
+    }
+
+    /// What the camera need send at the most; `None`: whatever it can.
+    pub(crate) fn set_ceiling(&mut self, now: Instant, enough: Option<Bitrate>) {
+        self.ceiling.set(now, enough);
     }
 
     /// The encoding the canvas shows, and the one it is to show.
@@ -481,6 +509,11 @@ impl Receiving {
         }
         reach.scratch.clear();
         section.receiver.write_feedback(reach.now, own, rtt, reach.scratch);
+        if let Some(media) = section.receiver.ssrc().filter(|_| section.takes_remb)
+            && let Some(most) = self.ceiling.poll(reach.now)
+        {
+            rtcp::write_remb(reach.scratch, own, &[media], most);
+        }
         if !reach.scratch.is_empty()
             && let Some(transport) = links.carrying(MediaKind::Video)
         {

@@ -51,6 +51,11 @@ impl Room {
         (0..count).filter_map(stream).collect()
     }
 
+    /// The encoding in whose stream an encoding comes: of a layered camera all come in one.
+    pub(in crate::room) fn stream_with(&self, leg: LegKey, encoding: EncodingIndex) -> EncodingIndex {
+        self.stream_of(leg, encoding).id.encoding
+    }
+
     /// What is sent for an encoding of a camera.
     pub(super) fn stream_of(&self, leg: LegKey, encoding: EncodingIndex) -> Stream {
         match self.layered(leg) {
