@@ -2,6 +2,7 @@
 # build  web pages and the release binary, target/release/signalbox
 # test   everything that proves the product, real browser included
 # bench  the measurements; bench-forward, bench-audio and bench-mix only those beside Janus, ffmpeg and GStreamer
+# soak   random rooms of ten minutes each, in virtual time: ROOM_SECONDS, and ROOM_SEED for one of them
 # fuzz   what the network can send, FUZZ_MINUTES per target (needs nightly Rust and cargo-fuzz)
 #
 # Rust (pinned in rust-toolchain.toml) and Node must be on PATH. Debian packages are installed when missing.
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: run build test bench bench-forward bench-audio bench-mix bench-packages fuzz check-tools packages lint unit web-test janus
+.PHONY: run build test soak bench bench-forward bench-audio bench-mix bench-packages fuzz check-tools packages lint unit web-test janus
 
 # In CI the checkout is thrown away: what was compiled stays beside it.
 ifeq ($(CI),true)
@@ -49,6 +50,12 @@ unit: check-tools packages web/dist/index.html
 	    cargo test --workspace --locked --no-fail-fast --lib --bins --tests; \
 	fi
 	cargo test --workspace --locked --doc
+
+ROOM_SECONDS ?= 600
+soak: export SIGNALBOX_ROOM_SECONDS := $(ROOM_SECONDS)
+soak: check-tools packages
+	$(if $(ROOM_SEED),SIGNALBOX_ROOM_SEED=$(ROOM_SEED)) cargo test --workspace --locked --test conference \
+	    random_rooms_show -- --nocapture
 
 # One command for all programs: cargo then compiles what they share once.
 web-test: export SIGNALBOX_DATA_ECHO := $(TARGET)/release/examples/data_echo

@@ -2,47 +2,126 @@
 //!
 //! in:  jobs of all shards; out: each finished job to its shard, with the CPU time it took
 //!
-//! The queue needs no bound of its own: a decoder, compositor or encoder travels inside its job, so there are
-//! never more jobs than codecs.
+//! Which job is next, and what is left out when there are too many, is [`Dispatch`]'s to say.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::time::{Duration, Instant};
 
 use super::EndsTheProcess;
+use super::dispatch::{CodecLoad, Dispatch};
 use super::mail::{Mail, ShardAddress};
 use super::sys;
-use crate::room::{Job, JobDone};
+use crate::room::{Job, JobDone, Shed};
 
 /// How much lower than packets and audio; a late picture is dropped, a late packet is a fault.
 const NICE: i32 = 5;
 
-pub(super) type JobQueue = Sender<(ShardAddress, Job)>;
+/// What the workers share.
+struct Pool {
+    state: Mutex<State>,
+    ready: Condvar,
+    /// Level of [`Shed`]: the shards look at it in every turn.
+    shed: AtomicU8,
+}
 
-/// Starts `count` workers; they end when the last sender of the queue is gone.
-pub(super) fn start(count: usize) -> io::Result<(JobQueue, Vec<JoinHandle<()>>)> {
-    let (queue, jobs) = unbounded();
-    let workers = (0..count.max(1))
+struct State {
+    dispatch: Dispatch<(ShardAddress, Job)>,
+    closed: bool,
+}
+
+/// The way to the workers, of each shard; they end when the last one is gone.
+#[derive(Clone)]
+pub(super) struct JobQueue(Arc<Closes>);
+
+/// Looks at the workers from outside.
+#[derive(Clone)]
+pub(super) struct CodecGauge(Arc<Pool>);
+
+struct Closes(Arc<Pool>);
+
+impl JobQueue {
+    pub(super) fn send(&self, shard: ShardAddress, job: Job) {
+        let pool = &self.0.0;
+        pool.state().dispatch.push(Instant::now(), job.class(), (shard, job));
+        pool.ready.notify_one();
+    }
+
+    /// What is to be left out now.
+    pub(super) fn shed(&self) -> Shed {
+        Shed::at(self.0.0.shed.load(Ordering::Relaxed))
+    }
+}
+
+impl CodecGauge {
+    pub(super) fn load(&self) -> CodecLoad {
+        self.0.state().dispatch.load()
+    }
+}
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.state().closed = true;
+        self.0.ready.notify_all();
+    }
+}
+
+impl Pool {
+    /// A worker that panics ends the process, so nobody meets a state that is half changed.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a job; none when all shards are gone and nothing is left.
+    fn next(&self, took: Option<Duration>) -> Option<(ShardAddress, Job)> {
+        let mut state = self.state();
+        if let Some(took) = took {
+            state.dispatch.finished(Instant::now(), took);
+        }
+        loop {
+            if let Some(job) = state.dispatch.pop(Instant::now()) {
+                self.shed.store(state.dispatch.load().shed.level(), Ordering::Relaxed);
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Starts `count` workers.
+pub(super) fn start(count: usize) -> io::Result<(JobQueue, CodecGauge, Vec<JoinHandle<()>>)> {
+    let count = count.max(1);
+    let state = State { dispatch: Dispatch::new(Instant::now(), count), closed: false };
+    let pool = Arc::new(Pool { state: Mutex::new(state), ready: Condvar::new(), shed: AtomicU8::new(0) });
+    // Made before the workers: when one of them cannot be started the others end.
+    let queue = JobQueue(Arc::new(Closes(Arc::clone(&pool))));
+    let workers = (0..count)
         .map(|n| {
-            let jobs = jobs.clone();
+            let pool = Arc::clone(&pool);
             Builder::new().name(format!("codec-{n}")).spawn(move || {
                 let _guard = EndsTheProcess;
-                work(&jobs);
+                work(&pool);
             })
         })
         .collect::<io::Result<_>>()?;
-    Ok((queue, workers))
+    Ok((queue, CodecGauge(pool), workers))
 }
 
-fn work(jobs: &Receiver<(ShardAddress, Job)>) {
+fn work(pool: &Pool) {
     sys::lower_priority(NICE);
-    for (shard, job) in jobs {
-        let before = sys::thread_time();
+    let mut took = None;
+    while let Some((shard, job)) = pool.next(took) {
+        let (began, before) = (Instant::now(), sys::thread_time());
         let done = contained(job, Job::run);
         let spent = sys::thread_time().saturating_sub(before);
         shard.deliver(Mail::JobDone { done, spent });
+        took = Some(began.elapsed());
     }
 }
 

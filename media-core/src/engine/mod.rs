@@ -13,9 +13,11 @@
 mod audio_thread;
 mod codec_workers;
 mod connections;
+mod dispatch;
 mod load;
 mod mail;
 mod neighbours;
+mod overload;
 mod shard_thread;
 mod sys;
 mod write_queue;
@@ -29,10 +31,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::Receiver;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use self::codec_workers::JobQueue;
+use self::codec_workers::{CodecGauge, JobQueue};
 use self::connections::Connections;
+pub use self::dispatch::{CodecLoad, Dispatch};
 use self::mail::{Mail, ShardAddress};
 use self::neighbours::{Neighbour, Neighbours};
+pub use self::overload::{Overload, Window};
 use self::shard_thread::ShardThread;
 use self::sys::Waker;
 pub use self::sys::{ReceiveBatch, SendBatch};
@@ -93,6 +97,7 @@ pub struct Engine {
     shards: Vec<ShardAddress>,
     published: Vec<Arc<Mutex<Counters>>>,
     threads: Vec<JoinHandle<()>>,
+    codecs: CodecGauge,
     ports: Vec<u16>,
 }
 
@@ -114,12 +119,13 @@ impl Engine {
         let identity = Identity::generate().map_err(|error| EngineError::Identity(error.to_string()))?;
         let identity = Arc::new(identity);
         let sink = Arc::new(sink);
+        let (queue, codecs, threads) =
+            codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
         let mut engine =
-            Self { shards: Vec::new(), published: Vec::new(), threads: Vec::new(), ports: Vec::new() };
-        // Made after the engine and so dropped before it: the workers end when the last sender of their queue is gone,
+            Self { shards: Vec::new(), published: Vec::new(), threads, codecs, ports: Vec::new() };
+        // Bound after the engine and so dropped before it: the workers end when the last way to their queue is gone,
         // and an engine that could not start waits for its workers.
-        let (jobs, workers) = codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
-        engine.threads = workers;
+        let jobs = queue;
         let mut listeners = Vec::new();
         let mut shards = Vec::new();
         for number in 0..config.shards.max(1) {
@@ -213,6 +219,12 @@ impl Engine {
     pub fn counters_of_shards(&self) -> Vec<Counters> {
         let published = self.published.iter();
         published.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+    }
+
+    /// What the codec workers have done.
+    #[must_use]
+    pub fn codec_load(&self) -> CodecLoad {
+        self.codecs.load()
     }
 
     /// UDP port of each shard.

@@ -148,13 +148,13 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
         if let Some(connections) = &mut self.connections {
             connections.handle_timeout(now, &mut self.shard);
         }
+        self.shard.set_shed(self.jobs.shed());
         self.shard.handle(now, Input::Timeout);
         loop {
             match self.shard.poll() {
                 Output::Event(event) => (self.sink)(event),
                 Output::Job(job) => {
-                    // The workers outlive the shards; a failed send can only happen while everything stops.
-                    let _ = self.jobs.send((self.address.clone(), job));
+                    self.jobs.send(self.address.clone(), job);
                 }
                 Output::Audio(input) => {
                     if !self.audio.send(input) {

@@ -57,6 +57,10 @@ pub struct Counters {
     pub canvas_frames: u64,
     /// Canvas frames left out because the compositor or encoder was still busy.
     pub canvas_frames_late: u64,
+    /// Canvas frames left out because the machine is too small.
+    pub shed_frames: u64,
+    /// Pictures of small renditions left out for the same reason.
+    pub shed_small: u64,
     /// Key frames encoded.
     pub key_frames: u64,
     /// Time spent decoding video, nanoseconds.
@@ -123,6 +127,8 @@ impl Counters {
             dropped,
             canvas_frames,
             canvas_frames_late,
+            shed_frames,
+            shed_small,
             key_frames,
             decode_ns,
             decoded,
@@ -161,6 +167,8 @@ impl Counters {
         }
         self.canvas_frames += canvas_frames;
         self.canvas_frames_late += canvas_frames_late;
+        self.shed_frames += shed_frames;
+        self.shed_small += shed_small;
         self.key_frames += key_frames;
         self.decode_ns += decode_ns;
         self.decoded += decoded;

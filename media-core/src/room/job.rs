@@ -59,6 +59,12 @@ impl EncoderSlot {
         Self { rendition, config, encoder: None, rate_told: true, scaled }
     }
 
+    /// Which of a canvas' renditions it belongs to, counted from the beginning.
+    #[must_use]
+    pub fn rendition(&self) -> u64 {
+        self.rendition
+    }
+
     /// The rate of pictures from now on.
     pub(crate) fn set_bitrate(&mut self, bitrate: Bitrate) {
         self.rate_told &= self.config.bitrate == bitrate;
@@ -103,6 +109,64 @@ pub enum Job {
         time: MediaTime,
         force_key: bool,
     },
+}
+
+/// What a job is for: whose work comes first when there is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobClass {
+    /// Drawing a canvas, and encoding it as it is drawn; any key frame.
+    Canvas,
+    /// Decoding a camera.
+    Decode,
+    /// Encoding a small rendition.
+    Small,
+    /// Pictures of rooms for lists.
+    Preview,
+}
+
+impl JobClass {
+    /// All, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::Canvas, Self::Decode, Self::Small, Self::Preview];
+
+    /// Its place in that order.
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Canvas => 0,
+            Self::Decode => 1,
+            Self::Small => 2,
+            Self::Preview => 3,
+        }
+    }
+
+    /// As metrics call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Canvas => "canvas",
+            Self::Decode => "decode",
+            Self::Small => "small",
+            Self::Preview => "preview",
+        }
+    }
+}
+
+impl Job {
+    /// What it is for.
+    #[must_use]
+    pub fn class(&self) -> JobClass {
+        match self {
+            Self::Decode { .. } => JobClass::Decode,
+            Self::Compose { .. } => JobClass::Canvas,
+            Self::Encode { encoder, picture, force_key, .. } => {
+                if *force_key || encoder.config.size == picture.size() {
+                    JobClass::Canvas
+                } else {
+                    JobClass::Small
+                }
+            }
+        }
+    }
 }
 
 /// A finished [`Job`], with its codec.

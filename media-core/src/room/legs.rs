@@ -159,7 +159,7 @@ impl Room {
         let Some(leg) = self.legs.get_mut(&key) else { return };
         let Some(rendition) = self.canvas.awaited(key) else { return };
         for packet in packets {
-            let sent = match self.canvas.gate(key, rendition, packet) {
+            let sent = match self.canvas.gate(reach.now, key, rendition, packet) {
                 Gate::Send => leg.send_video(reach, packet, false),
                 Gate::Begin => leg.send_video(reach, packet, true),
                 Gate::Drop => true,

@@ -25,6 +25,7 @@ mod leg;
 mod legs;
 mod member;
 mod recorded;
+mod shedding;
 mod sources;
 mod succession;
 mod tiles;
@@ -42,11 +43,12 @@ pub use self::command::{
 };
 pub use self::counters::{Counters, Traffic};
 pub use self::event::{AudioTile, Event, LegEnd, Liveness, Tiles, VideoTile, WantedEncoding};
-pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobDone};
+pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobClass, JobDone};
 use self::leg::Leg;
 pub use self::leg::check_offer;
 use self::member::Member;
 pub use self::recorded::{Recorded, RecordedMedia};
+pub use self::shedding::Shed;
 use self::sources::Sources;
 use self::tiles::TileViews;
 use self::watching::Gate;
@@ -290,7 +292,7 @@ impl Room {
     fn fan_out(&mut self, reach: &mut Reach<'_>, fresh: &Fresh) {
         for (&key, leg) in &mut self.legs {
             for packet in &fresh.packets {
-                let sent = match self.canvas.gate(key, fresh.rendition, packet) {
+                let sent = match self.canvas.gate(reach.now, key, fresh.rendition, packet) {
                     Gate::Send => leg.send_video(reach, packet, false),
                     Gate::Begin => leg.send_video(reach, packet, true),
                     Gate::Drop => break,
@@ -427,6 +429,7 @@ impl Room {
         let now = reach.now;
         let (members, legs, arrangement) = (&self.members, &mut self.legs, &self.arrangement);
         let frame = drawn::Frame { now, canvas: self.canvas.size(), look: arrangement.look() };
+        self.canvas.set_shed(reach.shed);
         let job = self.canvas.tick(now, reach.counters, || {
             arrangement.scene(|key, layer| {
                 let is_talking = arrangement.is_talking(key);

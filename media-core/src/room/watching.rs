@@ -29,8 +29,14 @@ const SMALL_LEAST_PERCENT: u64 = 14;
 const BEARABLE_PERCENT: u64 = 85;
 /// A viewer moved because of losses stays there for so long.
 const STAYS_SMALL: Duration = Duration::from_secs(5);
+/// Who asks again so soon after its first key frame has not seen it: what is sent with the end of a handshake, and overtakes
+/// it, is lost.
+const NEWCOMER: Duration = Duration::from_secs(2);
 /// What was just repeated, or asked for, is waited for so long beyond a round trip before a loss is one.
 const REPAIR: Duration = Duration::from_millis(150);
+/// Who asks for a key frame asked before the one it got could arrive, for so long beyond a round trip: browsers ask as soon as
+/// the first packet that comes is of another picture.
+const ARRIVES: Duration = Duration::from_millis(50);
 
 /// Which size of the canvas: the order is that of the stairs of an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,6 +113,8 @@ pub(crate) enum Remedy {
     Wait,
     /// A key frame of this rendition, or a young one again.
     KeyFrame(SizeClass),
+    /// The same for one who has seen none yet.
+    First(SizeClass),
 }
 
 /// One viewer of the canvas.
@@ -119,6 +127,10 @@ pub(crate) struct Viewer {
     budget: Option<Bitrate>,
     stays_small_until: Option<Instant>,
     repaired_at: Option<Instant>,
+    /// When a key frame began what it shows …
+    began_at: Option<Instant>,
+    /// … and when the first one was sent.
+    first_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +157,8 @@ impl Viewer {
             budget: None,
             stays_small_until: None,
             repaired_at: None,
+            began_at: None,
+            first_at: None,
         }
     }
 
@@ -177,9 +191,11 @@ impl Viewer {
     }
 
     /// What becomes of a packet of `size`; `key`: it is the first of a key frame.
-    pub(crate) fn gate(&mut self, size: SizeClass, key: bool) -> Gate {
+    pub(crate) fn gate(&mut self, now: Instant, size: SizeClass, key: bool) -> Gate {
         if key && self.awaits() == Some(size) {
             self.state = State::Shows(size);
+            self.began_at = Some(now);
+            self.first_at.get_or_insert(now);
             return Gate::Begin;
         }
         if self.shows() == Some(size) { Gate::Send } else { Gate::Drop }
@@ -246,12 +262,22 @@ impl Viewer {
         if let Some(awaited) = self.awaits() {
             return Some(Remedy::KeyFrame(awaited));
         }
-        let waits = self.repaired_at.is_some_and(|at| now.saturating_duration_since(at) < rtt + REPAIR);
+        let within = |since: Option<Instant>, time: Duration| {
+            since.is_some_and(|at| now.saturating_duration_since(at) < time)
+        };
+        if within(self.began_at, rtt + ARRIVES) {
+            return Some(Remedy::Wait);
+        }
+        if within(self.first_at, NEWCOMER) && !repaired {
+            self.state = State::Awaits(wanted);
+            return Some(Remedy::First(wanted));
+        }
+        let waits = within(self.repaired_at, rtt + REPAIR);
         if waits {
             return Some(Remedy::Wait);
         }
         // What is still missed after a repair is not mended by another one.
-        let tried = self.repaired_at.is_some_and(|at| now.saturating_duration_since(at) < (rtt + REPAIR) * 3);
+        let tried = within(self.repaired_at, (rtt + REPAIR) * 3);
         if repaired && !tried {
             self.repaired_at = Some(now);
             return Some(Remedy::Wait);
@@ -297,7 +323,7 @@ mod tests {
     fn showing(size: SizeClass) -> Viewer {
         let mut viewer = Viewer::new(VideoCodec::Vp8);
         viewer.state = State::Awaits(size);
-        assert_eq!(viewer.gate(size, true), Gate::Begin);
+        assert_eq!(viewer.gate(Instant::now(), size, true), Gate::Begin);
         viewer
     }
 
@@ -334,9 +360,15 @@ mod tests {
         };
         assert_eq!(budget(&mut viewer, 0, 2000), None);
         assert_eq!(budget(&mut viewer, 100, 500), Some(Small));
-        assert_eq!((viewer.gate(Full, false), viewer.gate(Small, false)), (Gate::Send, Gate::Drop));
+        assert_eq!(
+            (viewer.gate(start, Full, false), viewer.gate(start, Small, false)),
+            (Gate::Send, Gate::Drop)
+        );
         assert!(viewer.needs(Full) && viewer.needs(Small));
-        assert_eq!((viewer.gate(Small, true), viewer.gate(Full, false)), (Gate::Begin, Gate::Drop));
+        assert_eq!(
+            (viewer.gate(start, Small, true), viewer.gate(start, Full, false)),
+            (Gate::Begin, Gate::Drop)
+        );
         assert!(!viewer.needs(Full));
         assert_eq!(viewer.picture_budget(Small), Some(Bitrate::kbps(450)));
         // Up needs headroom, and a little patience.
@@ -344,10 +376,13 @@ mod tests {
         assert_eq!(budget(&mut viewer, 700, 2000), Some(Full));
         // It turned out otherwise before the key frame came: nothing has moved.
         assert_eq!(budget(&mut viewer, 800, 500), None);
-        assert_eq!((viewer.gate(Small, false), viewer.gate(Full, true)), (Gate::Send, Gate::Drop));
+        assert_eq!(
+            (viewer.gate(start, Small, false), viewer.gate(start, Full, true)),
+            (Gate::Send, Gate::Drop)
+        );
         // Not even half of it fits.
         assert_eq!(budget(&mut viewer, 900, 100), None);
-        assert_eq!(viewer.gate(Small, true), Gate::Drop);
+        assert_eq!(viewer.gate(start, Small, true), Gate::Drop);
         assert_eq!((viewer.shows(), viewer.wants()), (None, None));
         assert_eq!(budget(&mut viewer, 8000, 500), Some(Small));
     }
@@ -358,21 +393,38 @@ mod tests {
         let start = Instant::now();
         let mut viewer = showing(Full);
         let loss = |viewer: &mut Viewer, ms: u32, repaired, many| {
-            viewer.on_loss(start + MS * ms, repaired, RTT, many).unwrap()
+            viewer.on_loss(start + MS * ms + NEWCOMER * 2, repaired, RTT, many).unwrap()
         };
         assert_eq!(loss(&mut viewer, 0, true, true), Remedy::Wait);
         assert_eq!(loss(&mut viewer, 100, true, true), Remedy::Wait);
         assert_eq!(loss(&mut viewer, 250, true, true), Remedy::KeyFrame(Small), "repeats did not help");
-        assert_eq!(viewer.gate(Full, false), Gate::Send);
+        assert_eq!(viewer.gate(start, Full, false), Gate::Send);
         assert_eq!(loss(&mut viewer, 300, false, true), Remedy::KeyFrame(Small), "it comes");
-        assert_eq!(viewer.gate(Small, true), Gate::Begin);
+        assert_eq!(viewer.gate(start, Small, true), Gate::Begin);
         let budget = Some(Bitrate::kbps(5000));
-        assert_eq!(viewer.on_budget(start + MS * 1000, budget, HD, FULL), None);
-        assert_eq!(viewer.on_budget(start + MS * 6000, budget, HD, FULL), Some(Full));
+        assert_eq!(viewer.on_budget(start + MS * 5000, budget, HD, FULL), None);
+        assert_eq!(viewer.on_budget(start + MS * 10_000, budget, HD, FULL), Some(Full));
         // Among few a key frame is cheaper than a second encoder.
         let mut viewer = showing(Full);
         assert_eq!(loss(&mut viewer, 0, false, false), Remedy::KeyFrame(Full));
         let mut viewer = showing(Small);
         assert_eq!(loss(&mut viewer, 0, false, true), Remedy::KeyFrame(Small));
+    }
+
+    #[test]
+    fn who_asks_before_its_first_key_frame_can_have_come_gets_no_other() {
+        let mut viewer = showing(SizeClass::Full);
+        let began = viewer.began_at.unwrap();
+        for ms in [0, 50, 99] {
+            assert_eq!(viewer.on_loss(began + MS * ms, false, RTT, true), Some(Remedy::Wait), "{ms} ms");
+        }
+        // It has not come.
+        let remedy = viewer.on_loss(began + MS * 100, false, RTT, true);
+        assert_eq!(remedy, Some(Remedy::First(SizeClass::Full)));
+        assert_eq!(viewer.gate(began + MS * 101, SizeClass::Full, false), Gate::Drop);
+        assert_eq!(viewer.gate(began + MS * 110, SizeClass::Full, true), Gate::Begin);
+        // Later it is a loss like any other's.
+        let remedy = viewer.on_loss(began + NEWCOMER, false, RTT, true);
+        assert_eq!(remedy, Some(Remedy::KeyFrame(SizeClass::Small)));
     }
 }

@@ -31,7 +31,7 @@ use self::schedule::Schedule;
 pub use self::sealed::{BATCH_RUNS, Sealed};
 pub(crate) use self::spread::Spread;
 use crate::mix::audio::{AudioInput, AudioOutput};
-use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room};
+use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room, Shed};
 use crate::rtcp::NtpClock;
 use crate::transport::{Candidate, ConnectionId, Identity, Path, Received, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
@@ -49,6 +49,7 @@ macro_rules! reach {
             outbox: &mut $shard.outbox,
             outputs: &mut $shard.outputs,
             counters: &mut $shard.counters,
+            shed: $shard.shed,
             scratch: &mut $shard.scratch,
             ids: &mut $shard.ids,
         }
@@ -119,6 +120,7 @@ pub struct Shard {
     sealed: Sealed,
     outputs: VecDeque<Output>,
     counters: Counters,
+    shed: Shed,
     scratch: Vec<u8>,
     ids: Ids,
 }
@@ -143,6 +145,7 @@ impl Shard {
             sealed: Sealed::unbounded(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            shed: Shed::Nothing,
             scratch: Vec::with_capacity(2048),
             ids,
         }
@@ -190,6 +193,11 @@ impl Shard {
         let done = self.outbox.seal(&mut self.transports, sealed);
         self.counters.count_dropped("seal_refused", self.outbox.take_refused());
         done
+    }
+
+    /// What its rooms are to leave out from now on.
+    pub fn set_shed(&mut self, shed: Shed) {
+        self.shed = shed;
     }
 
     /// Whether runs of equal packets leave as one message: then packets that differ by little are made equal.

@@ -10,7 +10,7 @@ use super::ids::Ids;
 use super::outbox::Outbox;
 use crate::forward::MediaPacket;
 use crate::mix::audio::AudioInput;
-use crate::room::{Counters, Event, Job};
+use crate::room::{Counters, Event, Job, Shed};
 use crate::rtcp::{NtpClock, NtpTime};
 use crate::transport::{Candidate, Transports};
 use crate::units::{LegKey, RoomKey, TransportKey};
@@ -28,6 +28,8 @@ pub(crate) struct Reach<'a> {
     pub(crate) outbox: &'a mut Outbox,
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) counters: &'a mut Counters,
+    /// What the machine is too small for.
+    pub(crate) shed: Shed,
     /// One plaintext packet at a time is written here, or its head, for the outbox.
     pub(crate) scratch: &'a mut Vec<u8>,
     pub(crate) ids: &'a mut Ids,

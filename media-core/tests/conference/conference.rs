@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use layouts::{Layer, LayoutId, Placed, Position, Size};
 use media_core::codec::Rgb;
+use media_core::engine::{CodecLoad, Dispatch};
 use media_core::mix::audio::{AudioOutput, AudioPlane};
 use media_core::room::{
-    Action, Command, Counters, Event, JobDone, LegEnd, Liveness, MemberConfig, MemberKind, Receive,
+    Action, Command, Counters, Event, Job, JobDone, LegEnd, Liveness, MemberConfig, MemberKind, Receive,
     RoomConfig,
 };
 use media_core::rtcp::{NtpClock, NtpTime};
@@ -23,9 +24,11 @@ use crate::page::{Page, Setup};
 use crate::sim::link::{Impairment, Link};
 use crate::sim::server_address;
 use crate::sound::strength;
+use crate::values::Values;
 
 pub const ROOM: RoomKey = RoomKey(7);
 pub const CANVAS: Size = Size { width: 320, height: 180 };
+const WORKERS: usize = 2;
 const WALL: Duration = Duration::from_secs(1_790_000_000);
 
 /// Says whether a datagram gets lost on top of what the link does.
@@ -43,6 +46,10 @@ pub struct Conference {
     /// What the rooms said, with the time since the beginning.
     pub events: Vec<(Duration, Event)>,
     workers: Workers,
+    /// Does the codec jobs, where values stand for pictures.
+    pub values: Option<Values>,
+    /// Place of the latest arrangement among the events.
+    arranged: Option<usize>,
     /// How often the shard was woken by its deadline.
     pub wakes: u64,
     legs: u32,
@@ -55,12 +62,15 @@ pub struct Member {
     pub page: Page,
 }
 
-/// Codec workers that take a while for each job.
+/// How long a job takes.
+pub type Cost = Box<dyn Fn(&Job) -> Duration>;
+
+/// Two codec workers that take a while for each job.
 struct Workers {
-    takes: Duration,
-    free_at: Vec<Instant>,
+    cost: Cost,
+    queue: Dispatch<Job>,
     busy: BinaryHeap<Reverse<(Instant, u64)>>,
-    done: std::collections::BTreeMap<u64, JobDone>,
+    done: std::collections::BTreeMap<u64, (Duration, JobDone)>,
     jobs: u64,
     /// Most jobs under way at a time.
     most: usize,
@@ -90,13 +100,15 @@ impl Conference {
             canvas: config.canvas,
             events: Vec::new(),
             workers: Workers {
-                takes: Duration::ZERO,
-                free_at: vec![now; 2],
+                cost: Box::new(|_| Duration::ZERO),
+                queue: Dispatch::new(now, WORKERS),
                 busy: BinaryHeap::new(),
                 done: std::collections::BTreeMap::new(),
                 jobs: 0,
                 most: 0,
             },
+            values: None,
+            arranged: None,
             wakes: 0,
             legs: 0,
         };
@@ -106,7 +118,17 @@ impl Conference {
 
     /// From now on each codec job takes this long on one of two workers.
     pub fn codec_jobs_take(&mut self, time: Duration) {
-        self.workers.takes = time;
+        self.codec_jobs_cost(Box::new(move |_| time));
+    }
+
+    /// From now on each codec job takes as long as is told of it.
+    pub fn codec_jobs_cost(&mut self, cost: Cost) {
+        self.workers.cost = cost;
+    }
+
+    /// What the codec workers have done.
+    pub fn codec_load(&self) -> CodecLoad {
+        self.workers.queue.load()
     }
 
     /// Most codec jobs that were under way at a time.
@@ -206,7 +228,7 @@ impl Conference {
             while let Some(datagram) = self.link.receive(self.now) {
                 self.deliver(datagram.from, datagram.to, datagram.bytes);
             }
-            while let Some(done) = self.workers.finished(self.now) {
+            while let Some(done) = self.finished_job() {
                 self.shard.handle(self.now, Input::JobDone { done, spent: Duration::ZERO });
             }
             if self.deadline().is_some_and(|at| at <= self.now) {
@@ -222,6 +244,7 @@ impl Conference {
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, mut bytes: Vec<u8>) {
         if to == server_address() {
+            self.note_key_frame(&bytes);
             return self.shard.handle(self.now, Input::Datagram { from: from.into(), bytes: &mut bytes });
         }
         let pages = self.pages.iter_mut().map(|member| &mut member.page).filter(|page| !page.cut_off);
@@ -229,6 +252,19 @@ impl Conference {
             if let Some(transport) = page.transports.iter_mut().find(|transport| transport.has_address(to)) {
                 transport.receive(self.now, to, bytes);
                 return page.take_received(self.now);
+            }
+        }
+    }
+
+    /// The head of a packet is in the clear.
+    fn note_key_frame(&mut self, bytes: &[u8]) {
+        let Some(head) = bytes.first_chunk::<12>() else { return };
+        let [.., a, b, c, d] = *head;
+        let packet = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([head[2], head[3]]));
+        for page in self.pages.iter_mut().map(|member| &mut member.page) {
+            if let Some(at) = page.keys_sent.iter().position(|key| *key == packet) {
+                page.keys_sent.drain(..=at);
+                page.keys_arrived.push(self.now);
             }
         }
     }
@@ -257,12 +293,20 @@ impl Conference {
     fn settle(&mut self) {
         loop {
             match self.shard.poll() {
-                Output::Event(event) => self.events.push((self.now - self.started, event)),
-                Output::Job(job) => self.workers.start(self.now, || job.run()),
+                Output::Event(event) => {
+                    if matches!(event, Event::Placed { .. }) {
+                        self.arranged = Some(self.events.len());
+                    }
+                    self.events.push((self.now - self.started, event));
+                }
+                Output::Job(job) => {
+                    self.workers.queue.push(self.now, job.class(), job);
+                    self.start_jobs();
+                }
                 Output::Audio(input) => self.plane.handle(self.now, input),
                 Output::Disconnect(connection) => panic!("nobody came by TCP, not even {connection:?}"),
                 Output::Idle { .. } => {
-                    if let Some(done) = self.workers.finished(self.now) {
+                    if let Some(done) = self.finished_job() {
                         self.shard.handle(self.now, Input::JobDone { done, spent: Duration::ZERO });
                         continue;
                     }
@@ -274,6 +318,26 @@ impl Conference {
             }
         }
         self.flush();
+    }
+
+    /// Workers that are free begin with what is next.
+    fn start_jobs(&mut self) {
+        let arrangement = self.arranged.and_then(|at| match &self.events.get(at)?.1 {
+            Event::Placed { placed, .. } => Some(placed),
+            _ => None,
+        });
+        let (now, values) = (self.now, &mut self.values);
+        self.workers.start(now, |job| match values {
+            Some(values) => values.run(now, arrangement, job),
+            None => job.run(),
+        });
+        self.shard.set_shed(self.workers.queue.load().shed);
+    }
+
+    fn finished_job(&mut self) -> Option<JobDone> {
+        let done = self.workers.finished(self.now)?;
+        self.start_jobs();
+        Some(done)
     }
 
     fn flush(&mut self) {
@@ -325,7 +389,7 @@ impl Conference {
 
     /// The latest arrangement.
     pub fn placed(&self) -> &Placed {
-        let placed = self.events.iter().rev().find_map(|(_, event)| match event {
+        let placed = self.arranged.and_then(|at| match &self.events[at].1 {
             Event::Placed { placed, .. } => Some(placed),
             _ => None,
         });
@@ -353,13 +417,18 @@ impl Conference {
     /// How loud a listener heard a tone, in decibels, between two moments of the server's clock, seconds: the median of
     /// short pieces, because stretching the sound turns its phase.
     pub fn hears(&self, listener: usize, hz: f64, from: f64, to: f64) -> f64 {
+        self.hears_in_pieces(listener, hz, from, to, 4800)
+    }
+
+    /// The same in pieces of so many samples.
+    pub fn hears_in_pieces(&self, listener: usize, hz: f64, from: f64, to: f64, samples: usize) -> f64 {
         let heard = self.pages[listener].page.heard(self.origin());
         let pcm: Vec<f32> = heard
             .filter(|(at, _)| (from..to).contains(at))
             .flat_map(|(_, pcm)| pcm.iter().copied())
             .collect();
         assert!(pcm.len() as f64 > (to - from) * 48_000.0 * 0.8, "heard only {} samples", pcm.len());
-        let mut pieces: Vec<f64> = pcm.chunks_exact(4800).map(|piece| strength(piece, hz)).collect();
+        let mut pieces: Vec<f64> = pcm.chunks_exact(samples).map(|piece| strength(piece, hz)).collect();
         pieces.sort_by(f64::total_cmp);
         crate::sound::db(pieces[pieces.len() / 2])
     }
@@ -387,13 +456,16 @@ impl Conference {
 }
 
 impl Workers {
-    fn start(&mut self, now: Instant, run: impl FnOnce() -> JobDone) {
-        let worker = self.free_at.iter_mut().min().unwrap();
-        *worker = now.max(*worker) + self.takes;
-        self.jobs += 1;
-        self.busy.push(Reverse((*worker, self.jobs)));
-        self.done.insert(self.jobs, run());
-        self.most = self.most.max(self.busy.len());
+    fn start(&mut self, now: Instant, mut run: impl FnMut(Job) -> JobDone) {
+        self.most = self.most.max(self.busy.len() + self.queue.len());
+        while self.busy.len() < WORKERS
+            && let Some(job) = self.queue.pop(now)
+        {
+            let takes = (self.cost)(&job);
+            self.jobs += 1;
+            self.busy.push(Reverse((now + takes, self.jobs)));
+            self.done.insert(self.jobs, (takes, run(job)));
+        }
     }
 
     fn next(&self) -> Option<Instant> {
@@ -403,7 +475,9 @@ impl Workers {
     fn finished(&mut self, now: Instant) -> Option<JobDone> {
         let Reverse((_, number)) = *self.busy.peek().filter(|Reverse((at, _))| *at <= now)?;
         self.busy.pop();
-        self.done.remove(&number)
+        let (took, done) = self.done.remove(&number)?;
+        self.queue.finished(now, took);
+        Some(done)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use layouts::{LayoutId, Position};
-use media_core::room::{Action, MemberConfig, MemberKind, Receive, RoomConfig};
+use media_core::room::{Action, Counters, MemberConfig, MemberKind, Receive, RoomConfig};
 use media_core::sdp::Offer;
 use media_core::units::VideoCodec::Vp8;
 use media_core::units::{LegKey, MemberKey, RoomKey};
@@ -23,7 +23,8 @@ fn slow_codecs_cost_canvas_frames_and_nothing_else() {
     let (before, from) = (it.counters(), it.seconds());
     it.run(3.0);
     let after = it.counters();
-    assert!(after.canvas_frames_late > before.canvas_frames_late + 10, "{after:?}");
+    let left_out = |it: &Counters| it.canvas_frames_late + it.shed_frames;
+    assert!(left_out(&after) > left_out(&before) + 10, "{after:?}");
     assert!(after.canvas_frames > before.canvas_frames + 3, "{after:?}");
     assert_eq!(after.audio_out.packets - before.audio_out.packets, 300, "two listeners, 50 packets a second");
     assert!(it.hears(bob, 440.0, from, from + 2.0) > -20.0);
@@ -32,7 +33,8 @@ fn slow_codecs_cost_canvas_frames_and_nothing_else() {
     assert!(alike(it.sees(bob, ann), RED));
 
     it.codec_jobs_take(Duration::ZERO);
-    it.run(2.0);
+    // Step by step what was left out is taken back.
+    it.run(14.0);
     let seen = it.pages[bob].page.seen.len();
     it.run(1.0);
     assert!(it.pages[bob].page.seen.len() >= seen + 14, "all is well again");

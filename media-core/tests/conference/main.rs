@@ -18,6 +18,7 @@ mod sound;
 mod conference;
 mod offer;
 mod page;
+mod values;
 
 mod coming_and_going;
 mod hostile;
@@ -28,7 +29,9 @@ mod meeting;
 mod narrow_links;
 mod network;
 mod on_the_canvas;
+mod random_rooms;
 mod recorded;
 mod renegotiation;
 mod screens;
 mod taking_over;
+mod too_small;

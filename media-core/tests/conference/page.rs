@@ -21,6 +21,7 @@ use crate::conference::alike;
 use crate::offer::{self, MID, OPUS, TRANSPORT_CC, payload_type, rtx};
 use crate::sim::browser::Browser;
 use crate::sound::{FRAME, Sound, silence};
+use crate::values::{Chain, Value};
 
 const CAMERA: Size = Size { width: 160, height: 90 };
 const AUDIO_EVERY: Duration = Duration::from_millis(20);
@@ -28,6 +29,8 @@ const AUDIO_EVERY: Duration = Duration::from_millis(20);
 const SERVICE_EVERY: Duration = Duration::from_millis(10);
 /// Sound is decoded so long after it came, so that packets which were overtaken are there.
 const LISTEN_AFTER: Duration = Duration::from_millis(150);
+/// 20 ms of CELT without anything in them.
+const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 /// Between the points at which a picture is remembered.
 const POINTS_EVERY: u32 = 10;
 
@@ -50,6 +53,12 @@ pub struct Setup {
     pub tracks: Vec<MediaKind>,
     /// The order of its sections.
     pub video_first: bool,
+    /// Its camera sends values in place of pictures, of this number, and values are what it expects to see.
+    pub value: Option<u32>,
+    /// It sends sound of which there is nothing to hear, without the work of coding it.
+    pub quiet: bool,
+    /// It decodes what it hears.
+    pub listens: bool,
     /// Its link down, in kbit/s, at a moment of the conference, seconds. With one it tells when packets come.
     pub downlink: Option<Box<dyn Fn(f64) -> u64>>,
 }
@@ -67,6 +76,9 @@ impl Default for Setup {
             direction: "sendrecv",
             tracks: vec![MediaKind::Audio, MediaKind::Video],
             video_first: false,
+            value: None,
+            quiet: false,
+            listens: true,
             downlink: None,
         }
     }
@@ -92,9 +104,15 @@ pub struct Seen {
     pub timestamp: u32,
     points: Vec<Yuv>,
     size: Size,
+    /// What it shows where values stand for pictures.
+    pub value: u32,
 }
 
 impl Seen {
+    fn of_value(at: Instant, timestamp: u32, value: u32) -> Self {
+        Self { at, timestamp, points: Vec::new(), size: Size { width: 0, height: 0 }, value }
+    }
+
     /// Whether the colour is anywhere in the picture.
     pub fn has(&self, colour: Rgb) -> bool {
         self.points.iter().any(|point| alike(Rgb::from(*point), colour))
@@ -145,6 +163,10 @@ pub struct Page {
     /// Moment on the server's clock and RTP timestamp, of the latest sender report of each kind.
     reports: BTreeMap<MediaKind, (NtpTime, u32)>,
     pub noticed: Noticed,
+    /// SSRC and number of packets that are key frames of its camera, on their way.
+    pub keys_sent: Vec<(u32, u16)>,
+    /// When such a packet reached the server.
+    pub keys_arrived: Vec<Instant>,
     /// Nothing of it arrives and nothing reaches it: the cable was pulled.
     pub cut_off: bool,
     closed: bool,
@@ -162,8 +184,14 @@ pub struct Page {
 /// What the queue in front of a narrow link holds.
 const LINK_QUEUE: Duration = Duration::from_millis(500);
 
+/// What stands behind the lens.
+enum Film {
+    Pictures(VideoEncoder),
+    Values(u32),
+}
+
 struct Camera {
-    encoder: VideoEncoder,
+    film: Film,
     packetizer: Packetizer,
     cache: PacketCache,
     sender: RtpSender,
@@ -180,6 +208,7 @@ struct Microphone {
 struct Viewer {
     receiver: VideoReceiver,
     decoder: Option<(VideoCodec, VideoDecoder)>,
+    chain: Chain,
 }
 
 struct Listener {
@@ -232,6 +261,8 @@ impl Page {
             },
             reports: BTreeMap::new(),
             noticed: Noticed::default(),
+            keys_sent: Vec::new(),
+            keys_arrived: Vec::new(),
             cut_off: false,
             closed: false,
             video_direction: setup.direction,
@@ -301,7 +332,7 @@ impl Page {
         self.restarting = false;
         if self.camera.is_none() {
             let codec = self.setup.video.first().filter(|_| self.setup.films());
-            self.camera = codec.map(|codec| Camera::new(*codec, self.setup.fps, self.own));
+            self.camera = codec.map(|codec| Camera::new(*codec, &self.setup, self.own));
         }
     }
 
@@ -413,8 +444,12 @@ impl Page {
         let own = self.own_instant(now);
         let Microphone { encoder, sender, frame } = &mut self.microphone;
         let first = *frame * FRAME as u64;
-        let pcm: Vec<f32> = (first..first + FRAME as u64).map(&mut self.setup.microphone).collect();
-        let payload = encoder.encode_vec_float(&pcm, 1275).unwrap();
+        let payload = if self.setup.quiet {
+            OPUS_SILENCE.to_vec()
+        } else {
+            let pcm: Vec<f32> = (first..first + FRAME as u64).map(&mut self.setup.microphone).collect();
+            encoder.encode_vec_float(&pcm, 1275).unwrap()
+        };
         let timestamp = MediaTime { ticks: first, rate: ClockRate::OPUS };
         let captured = self.started + AUDIO_EVERY * (*frame as u32);
         let packet = MediaPacket::audio(SeqNo(*frame), timestamp, captured, payload.into());
@@ -431,11 +466,20 @@ impl Page {
         let started = self.started;
         let Some(camera) = &mut self.camera else { return };
         let since = camera.due(self.setup.fps);
-        camera.frame += 1;
-        let picture = Picture::filled(CAMERA, (self.setup.camera)(since.as_secs_f64()));
         let ticks = (since.as_nanos() * 90 / 1_000_000) as u64;
         let force_key = std::mem::take(&mut camera.force_key);
-        let Some(encoded) = camera.encoder.encode(&picture, ticks, force_key).unwrap() else { return };
+        let encoded = match &mut camera.film {
+            Film::Pictures(encoder) => {
+                let picture = Picture::filled(CAMERA, (self.setup.camera)(since.as_secs_f64()));
+                encoder.encode(&picture, ticks, force_key).unwrap()
+            }
+            Film::Values(shows) => {
+                Some(Value { stream: self.own.0, frame: camera.frame, shows: *shows }.encoded(force_key))
+            }
+        };
+        camera.frame += 1;
+        let Some(encoded) = encoded else { return };
+        let is_value_key = self.setup.value.is_some() && encoded.keyframe;
         let picture = EncodedPicture {
             keyframe: encoded.keyframe,
             data: encoded.data,
@@ -448,6 +492,10 @@ impl Page {
             camera.cache.insert(own, packet.clone());
             if camera.sender.write(own, &packet, Some(self.transport_wide), &mut out) {
                 self.transport_wide = self.transport_wide.wrapping_add(1);
+                if is_value_key {
+                    let view = RtpView::parse(&out).unwrap();
+                    self.keys_sent.push((view.ssrc().0, view.seq()));
+                }
                 packets.push(out);
             }
         }
@@ -523,6 +571,9 @@ impl Page {
         let Listener { waiting, decoder, heard, .. } = &mut self.listener;
         while waiting.first_key_value().is_some_and(|(_, (at, ..))| *at + LISTEN_AFTER <= now) {
             let (_, (_, timestamp, payload)) = waiting.pop_first().unwrap();
+            if !self.setup.listens {
+                continue;
+            }
             let mut pcm = vec![0.0; FRAME];
             assert_eq!(decoder.decode_float(&payload, &mut pcm, false).unwrap(), FRAME);
             heard.push((timestamp, pcm));
@@ -542,7 +593,7 @@ impl Page {
         let viewer = self.viewer.get_or_insert_with(|| {
             let formats = [format(VideoCodec::Vp8), format(VideoCodec::H264)].concat();
             let receiver = VideoReceiver::new(VideoConfig { ssrc: packet.ssrc(), formats });
-            Viewer { receiver, decoder: None }
+            Viewer { receiver, decoder: None, chain: Chain::default() }
         });
         assert!(
             !is_media(packet.pt()) || viewer.receiver.ssrc() == packet.ssrc(),
@@ -550,6 +601,11 @@ impl Page {
         );
         viewer.receiver.handle_rtp(now, packet);
         while let Some(frame) = viewer.receiver.poll_frame() {
+            if self.setup.value.is_some() {
+                let value = viewer.chain.follow(&frame.data, frame.keyframe);
+                self.seen.push(Seen::of_value(now, frame.timestamp.wire(), value.shows));
+                continue;
+            }
             let (codec, decoder) =
                 viewer.decoder.get_or_insert_with(|| (frame.codec, VideoDecoder::new(frame.codec).unwrap()));
             assert_eq!(*codec, frame.codec, "one codec for the life of the leg");
@@ -651,7 +707,7 @@ impl Page {
 }
 
 impl Camera {
-    fn new(codec: VideoCodec, fps: u32, audio: Ssrc) -> Self {
+    fn new(codec: VideoCodec, setup: &Setup, audio: Ssrc) -> Self {
         let pt = payload_type(codec);
         let config = SenderConfig {
             kind: MediaKind::Video,
@@ -666,14 +722,18 @@ impl Camera {
             cname: "page".into(),
             start: Start { seq: 21, rtx_seq: 22, timestamp: 3_000_000_000, picture_id: 9 },
         };
-        let bitrate = Bitrate::kbps(300);
+        let coded = EncoderConfig { codec, size: CAMERA, fps: setup.fps, bitrate: Bitrate::kbps(300) };
         Self {
-            encoder: VideoEncoder::new(EncoderConfig { codec, size: CAMERA, fps, bitrate }).unwrap(),
+            film: match setup.value {
+                Some(shows) => Film::Values(shows),
+                None => Film::Pictures(VideoEncoder::new(coded).unwrap()),
+            },
             packetizer: Packetizer::new(codec),
             cache: PacketCache::default(),
             sender: RtpSender::new(config),
             frame: 0,
-            force_key: false,
+            // The first one is a key frame in any case; of values it has to be said.
+            force_key: setup.value.is_some(),
         }
     }
 
@@ -698,12 +758,12 @@ impl Seen {
         };
         let points = (0..height / POINTS_EVERY).flat_map(points);
         let points = points.map(|(x, y)| picture.pixel(x, y).unwrap()).collect();
-        Self { at, timestamp, points, size: picture.size() }
+        Self { at, timestamp, points, size: picture.size(), value: 0 }
     }
 }
 
 fn transport(page: u32, number: u32) -> Browser {
-    let address = format!("198.51.100.{}:{}", page % 250 + 1, 5000 + number);
+    let address = format!("198.51.{}.{}:{}", 100 + page / 250, page % 250 + 1, 5000 + number);
     Browser::chromium(&format!("uf{page:03}{number}"), &[&address])
 }
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use media_core::room::{Counters, Traffic};
+use media_core::engine::CodecLoad;
+use media_core::room::{Counters, JobClass, Traffic};
 use prometheus::{
     Counter, CounterVec, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -214,15 +215,26 @@ impl Metrics {
 }
 
 pub(super) async fn scrape(State(app): State<Arc<App>>) -> Response {
-    match text(&app.metrics, &app.engine.counters(), &app.engine.counters_of_shards()) {
+    let engine = &app.engine;
+    match text(&app.metrics, &engine.counters(), &engine.counters_of_shards(), &engine.codec_load()) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-fn text(metrics: &Metrics, media: &Counters, shards: &[Counters]) -> prometheus::Result<Vec<u8>> {
-    let families =
-        [metrics.registry.gather(), snapshot(media)?.gather(), by_shard(shards)?.gather()].concat();
+fn text(
+    metrics: &Metrics,
+    media: &Counters,
+    shards: &[Counters],
+    codecs: &CodecLoad,
+) -> prometheus::Result<Vec<u8>> {
+    let families = [
+        metrics.registry.gather(),
+        snapshot(media)?.gather(),
+        by_shard(shards)?.gather(),
+        of_codecs(media, codecs)?.gather(),
+    ]
+    .concat();
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(text)
@@ -348,6 +360,52 @@ fn by_shard(shards: &[Counters]) -> prometheus::Result<Registry> {
     Ok(registry)
 }
 
+/// How the codec workers get along.
+fn of_codecs(media: &Counters, codecs: &CodecLoad) -> prometheus::Result<Registry> {
+    let registry = Registry::new();
+    for (name, help, level) in [
+        (
+            "signalbox_codec_workers",
+            "Threads that decode, compose and encode pictures.",
+            codecs.workers as u64,
+        ),
+        (
+            "signalbox_codec_shed_level",
+            "What is left out because the machine is too small: 0 nothing, 1 previews, 2 also pictures of small renditions, 3 and 4 also half and three quarters of canvas frames.",
+            u64::from(codecs.shed.level()),
+        ),
+    ] {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(float(level));
+        registry.register(Box::new(gauge))?;
+    }
+    let busy = Counter::new("signalbox_codec_busy_seconds_total", "Time that codec workers were at work.")?;
+    busy.inc_by(codecs.busy.as_secs_f64());
+    registry.register(Box::new(busy))?;
+    let family = |name, help, label| {
+        let family = CounterVec::new(Opts::new(name, help), &[label])?;
+        registry.register(Box::new(family.clone())).map(|()| family)
+    };
+    let begun = family("signalbox_codec_jobs_total", "Codec jobs begun, by class.", "class")?;
+    let waited = family(
+        "signalbox_codec_wait_seconds_total",
+        "Time that codec jobs waited for a worker, by class.",
+        "class",
+    )?;
+    for ((class, jobs), time) in JobClass::ALL.iter().zip(codecs.begun).zip(codecs.waited) {
+        begun.with_label_values(&[class.name()]).inc_by(float(jobs));
+        waited.with_label_values(&[class.name()]).inc_by(time.as_secs_f64());
+    }
+    let shed = family(
+        "signalbox_codec_shed_total",
+        "Pictures left out because the machine is too small, by what: a picture of a small rendition, a frame of a canvas.",
+        "what",
+    )?;
+    shed.with_label_values(&["small_rendition"]).inc_by(float(media.shed_small));
+    shed.with_label_values(&["frame"]).inc_by(float(media.shed_frames));
+    Ok(registry)
+}
+
 /// Prometheus counts in floats; exact up to 2^53.
 #[allow(clippy::cast_precision_loss, reason = "9 petabytes are exact")]
 fn float(count: u64) -> f64 {
@@ -367,10 +425,12 @@ mod tests {
             dropped: vec![("unknown_ufrag", 3)],
             encode_ns: 1_500_000_000,
             rooms: 2,
+            shed_frames: 4,
             ..Counters::default()
         };
+        let codecs = CodecLoad { workers: 2, begun: [8, 9, 0, 0], ..CodecLoad::default() };
         let shards = [Counters::default(), Counters { lent: 5, busy_ns: 500_000_000, ..Counters::default() }];
-        let text = String::from_utf8(text(&metrics, &media, &shards).unwrap()).unwrap();
+        let text = String::from_utf8(text(&metrics, &media, &shards, &codecs).unwrap()).unwrap();
         for line in [
             "signalbox_packets_total{direction=\"in\",kind=\"audio\"} 7",
             "signalbox_bytes_total{direction=\"in\",kind=\"audio\"} 700",
@@ -378,6 +438,10 @@ mod tests {
             "signalbox_datagrams_dropped_total{reason=\"unknown_ufrag\"} 3",
             "signalbox_encode_seconds_total 1.5",
             "signalbox_rooms 2",
+            "signalbox_codec_workers 2",
+            "signalbox_codec_jobs_total{class=\"decode\"} 9",
+            "signalbox_codec_shed_total{what=\"frame\"} 4",
+            "signalbox_codec_shed_level 0",
             "signalbox_shard_busy_seconds_total{shard=\"1\"} 0.5",
             "signalbox_shard_packets_lent_total{shard=\"1\"} 5",
             "signalbox_shard_packets_lent_total{shard=\"0\"} 0",

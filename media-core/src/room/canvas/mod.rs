@@ -5,7 +5,7 @@
 //!
 //! A rendition, a codec in a size, exists while somebody watches or records it and a little longer, and is encoded once
 //! for all of them. A tick that finds the compositor or an encoder still busy leaves that frame out: a late encoder drops
-//! canvas frames, never packets.
+//! canvas frames, never packets. On a machine that is too small frames are left out in the order of [`Shed`].
 //!
 //! Here is the clock; `rendition` is one encoding, `viewing` who watches which, `recorder` what a recorder asks of one.
 
@@ -29,7 +29,8 @@ use self::viewing::viewers;
 use super::counters::Counters;
 use super::job::{EncoderSlot, Job};
 use super::recorded::Recorded;
-use super::watching::{RenditionKey, Viewer};
+use super::shedding::Shed;
+use super::watching::{RenditionKey, SizeClass, Viewer};
 use crate::codec::{Encoded, Picture};
 use crate::forward::{EncodedPicture, MediaPacket};
 use crate::mix::video::{Compositor, Scene};
@@ -50,6 +51,8 @@ pub(crate) struct Canvas {
     /// How many renditions there have been.
     numbered: u64,
     settle_at: Instant,
+    /// What the machine is too small for.
+    shed: Shed,
 }
 
 /// Packets of a rendition, fresh from its encoder.
@@ -74,7 +77,13 @@ impl Canvas {
             recorder: None,
             numbered: 0,
             settle_at: now,
+            shed: Shed::Nothing,
         }
+    }
+
+    /// What is to be left out from now on.
+    pub(crate) fn set_shed(&mut self, shed: Shed) {
+        self.shed = shed;
     }
 
     pub(crate) fn size(&self) -> Size {
@@ -110,11 +119,15 @@ impl Canvas {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return None;
         }
-        let time = self.frame_time(self.frame);
+        let (frame, time) = (self.frame, self.frame_time(self.frame));
         let elapsed = now.saturating_duration_since(self.started).as_nanos();
         let next = u64::try_from(elapsed * u128::from(self.fps) / 1_000_000_000).unwrap_or(u64::MAX) + 1;
         counters.canvas_frames_late += next.saturating_sub(self.frame + 1);
         self.frame = next.max(self.frame + 1);
+        if !frame.is_multiple_of(self.shed.frames_per_drawn()) {
+            counters.shed_frames += 1;
+            return None;
+        }
         match self.compositor.take() {
             Some(compositor) => Some(Job::Compose { room: self.room, compositor, scene: scene(), time }),
             None => {
@@ -148,11 +161,16 @@ impl Canvas {
         let captured = self.captured(time);
         let mut jobs = Vec::with_capacity(self.renditions.len());
         for (key, rendition) in &mut self.renditions {
+            let legs = viewers(&self.viewers, *key);
+            let key_due = rendition.demand.is_due(now, legs);
+            if key.size == SizeClass::Small && !key_due && rendition.rests(self.shed) {
+                counters.shed_small += 1;
+                continue;
+            }
             let Some(mut encoder) = rendition.encoder.take() else {
                 counters.canvas_frames_late += 1;
                 continue;
             };
-            let legs = viewers(&self.viewers, *key);
             let recorder = self.recorder.as_ref().filter(|_| *key == Recorder::READS);
             let for_recorder = recorder.is_some_and(|recorder| recorder.wants_key(captured));
             encoder.set_bitrate(rendition.rate);
@@ -162,7 +180,7 @@ impl Canvas {
                 encoder,
                 picture: Arc::clone(picture),
                 time,
-                force_key: for_recorder || rendition.demand.is_due(now, legs),
+                force_key: for_recorder || key_due,
             });
         }
         jobs

@@ -8,6 +8,7 @@ use crate::codec::EncoderConfig;
 use crate::forward::{PacketCache, Packetizer};
 use crate::room::job::EncoderSlot;
 use crate::room::key_demand::KeyDemand;
+use crate::room::shedding::Shed;
 use crate::room::watching::RenditionKey;
 use crate::units::Bitrate;
 
@@ -36,6 +37,8 @@ pub(super) struct Rendition {
     pub(super) rate: Bitrate,
     /// When the last viewer left it.
     pub(super) unwatched_since: Option<Instant>,
+    /// Frames since the last one that was encoded.
+    rested: u64,
 }
 
 impl Rendition {
@@ -50,6 +53,17 @@ impl Rendition {
             demand: KeyDemand::default(),
             rate,
             unwatched_since: None,
+            rested: 0,
         }
+    }
+
+    /// A frame of the canvas is there; whether this rendition leaves it out, small as it is.
+    pub(super) fn rests(&mut self, shed: Shed) -> bool {
+        self.rested += 1;
+        let rests = self.rested < shed.small_pictures_per_encoded();
+        if !rests {
+            self.rested = 0;
+        }
+        rests
     }
 }

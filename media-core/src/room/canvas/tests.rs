@@ -62,7 +62,7 @@ impl Bench {
                 self.recorded.extend(recorded);
                 for packet in &packets {
                     for leg in [LEG, OTHER] {
-                        let gate = self.canvas.gate(leg, rendition, packet);
+                        let gate = self.canvas.gate(now, leg, rendition, packet);
                         if gate != Gate::Drop {
                             self.got.push((leg, rendition.size, gate, packet.clone()));
                         }

@@ -31,9 +31,15 @@ pub(crate) enum FirstPicture {
 
 impl Canvas {
     /// Whether a viewer gets a packet of a rendition.
-    pub(crate) fn gate(&mut self, leg: LegKey, rendition: RenditionKey, packet: &MediaPacket) -> Gate {
+    pub(crate) fn gate(
+        &mut self,
+        now: Instant,
+        leg: LegKey,
+        rendition: RenditionKey,
+        packet: &MediaPacket,
+    ) -> Gate {
         match self.viewers.get_mut(&leg).filter(|viewer| viewer.codec == rendition.codec) {
-            Some(viewer) => viewer.gate(rendition.size, packet.begins && packet.keyframe),
+            Some(viewer) => viewer.gate(now, rendition.size, packet.begins && packet.keyframe),
             None => Gate::Drop,
         }
     }
@@ -166,6 +172,13 @@ impl Canvas {
         let viewer = self.viewers.get_mut(&leg)?;
         match viewer.on_loss(now, repaired, rtt, is_many(watching))? {
             Remedy::Wait => None,
+            Remedy::First(size) => {
+                let key = RenditionKey { codec, size };
+                match self.begin(now, key, Demand::Newcomer) {
+                    FirstPicture::Cached(packets) => Some((key, packets)),
+                    FirstPicture::Coming => None,
+                }
+            }
             Remedy::KeyFrame(size) => {
                 let key = RenditionKey { codec, size };
                 // A young key frame of what it shows has been sent to it, and was lost with the rest.
