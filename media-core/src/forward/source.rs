@@ -23,6 +23,9 @@ const KEY_FRAME_MAX_AGE: Duration = Duration::from_millis(500);
 /// Without a packet for this long an encoding has stopped: its publisher saves it, or its path is down.
 pub(super) const FLOWS_FOR: Duration = Duration::from_millis(700);
 
+/// Of an orientation: mirrored, and the quarters by which it is turned (3GPP TS 26.114 §7.4.5).
+const TURNED: u8 = 0b111;
+
 /// Names an encoding of a leg's camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId {
@@ -196,6 +199,12 @@ impl Source {
     #[must_use]
     pub fn size(&self) -> Option<Size> {
         self.size
+    }
+
+    /// Its camera is held upright, as far as it says.
+    #[must_use]
+    pub fn is_upright(&self) -> bool {
+        self.orientation.is_none_or(|orientation| orientation & TURNED == 0)
     }
 
     /// How many spatial layers it has, each of which may be shown with those below it alone.

@@ -167,6 +167,11 @@ impl Arrangement {
         self.version
     }
 
+    /// The layers in force.
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
     /// The occupied layers that are seen, the largest first.
     pub(crate) fn largest_first(&self) -> impl Iterator<Item = &Layer> {
         self.by_size.iter().filter_map(|at| self.layers.get(*at))

@@ -66,7 +66,8 @@ impl Room {
 
     /// The largest place of everybody on the canvas, while somebody watches it.
     fn places(&self) -> Option<Places> {
-        self.canvas.is_watched().then(|| self.arrangement.largest(self.canvas.size()))
+        let is_drawn = self.canvas.is_watched() || self.passing.wakes_the_canvas();
+        is_drawn.then(|| self.arrangement.largest(self.canvas.size()))
     }
 
     fn legs_of(&self, member: MemberKey) -> Vec<LegKey> {

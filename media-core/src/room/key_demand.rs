@@ -34,6 +34,8 @@ pub(crate) enum Demand {
     Loss,
     /// A viewer who has seen nothing yet.
     Newcomer,
+    /// A viewer whose picture came from elsewhere and has ended there: it stands still until the key frame.
+    Returning,
 }
 
 impl KeyDemand {
@@ -47,6 +49,7 @@ impl KeyDemand {
             None => return false,
             Some(Demand::Loss) if is_many(legs) => GAP_MANY,
             Some(Demand::Loss | Demand::Newcomer) => GAP_FEW,
+            Some(Demand::Returning) => Duration::ZERO,
         };
         self.made_at.is_none_or(|at| now.saturating_duration_since(at) >= gap)
     }

@@ -8,7 +8,7 @@ use super::job::FeedKey;
 use super::leg::{Leg, Tuning};
 use super::watching::Gate;
 use super::{Event, LegEnd, Receive, Room, SERVICE_EVERY};
-use crate::forward::{MediaPacket, SourceId};
+use crate::forward::{MediaPacket, Source, SourceId};
 use crate::mix::audio::AudioInput;
 use crate::sdp::Offer;
 use crate::shard::Reach;
@@ -80,6 +80,7 @@ impl Room {
         leg.close(reach);
         reach.counters.lost_in += leg.lost_in();
         self.tiles.close(key);
+        self.passing.forget(key);
         self.forget_sources(key);
         reach.audio(AudioInput::RemoveListener { room: self.key, leg: key });
         self.canvas.unwatch(key);
@@ -121,7 +122,15 @@ impl Room {
     /// A decrypted compound RTCP packet of one of our legs.
     pub(crate) fn on_rtcp(&mut self, reach: &mut Reach<'_>, key: LegKey, packet: &[u8]) {
         let Some(leg) = self.legs.get_mut(&key) else { return };
-        let wants = leg.on_rtcp(reach, packet, self.canvas.cache(key), &self.sources);
+        let passed = self.passing.passed_to(key);
+        let cache = match passed {
+            Some(id) => self.sources.get(&id).map(Source::cache),
+            None => self.canvas.cache(key),
+        };
+        let mut wants = leg.on_rtcp(reach, packet, cache, &self.sources);
+        if let Some(id) = passed.filter(|_| std::mem::take(&mut wants.canvas) && !wants.repaired) {
+            wants.sources.push(id);
+        }
         if wants.canvas {
             let rtt = leg.rtt();
             if let Some((_, packets)) = self.canvas.on_loss(reach.now, key, wants.repaired, rtt) {
@@ -159,9 +168,15 @@ impl Room {
         let Some(leg) = self.legs.get_mut(&key) else { return };
         let Some(rendition) = self.canvas.awaited(key) else { return };
         for packet in packets {
+            if !self.passing.gives_way(key, packet) {
+                continue;
+            }
             let sent = match self.canvas.gate(reach.now, key, rendition, packet) {
                 Gate::Send => leg.send_video(reach, packet, false),
-                Gate::Begin => leg.send_video(reach, packet, true),
+                Gate::Begin => {
+                    self.passing.canvas_begun(key);
+                    leg.send_video(reach, packet, true)
+                }
                 Gate::Drop => true,
             };
             if !sent {

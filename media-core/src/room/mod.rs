@@ -24,6 +24,7 @@ mod key_demand;
 mod leg;
 mod legs;
 mod member;
+mod pass_through;
 mod recorded;
 mod shedding;
 mod sources;
@@ -47,6 +48,7 @@ pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobClass, JobDone};
 use self::leg::Leg;
 pub use self::leg::check_offer;
 use self::member::Member;
+use self::pass_through::PassThrough;
 pub use self::recorded::{Recorded, RecordedMedia};
 pub use self::shedding::Shed;
 use self::sources::Sources;
@@ -71,6 +73,7 @@ pub(crate) struct Room {
     /// What publishers send, for those who watch it as it is.
     sources: Sources,
     tiles: TileViews,
+    passing: PassThrough,
     /// Slots and encodings are to be looked at.
     tiles_stale: bool,
     held: sources::Held,
@@ -92,6 +95,7 @@ impl Room {
             video_codecs: VideoCodecs::default(),
             sources: Sources::default(),
             tiles: TileViews::default(),
+            passing: PassThrough::default(),
             tiles_stale: true,
             held: sources::Held::default(),
             order: 0,
@@ -292,9 +296,15 @@ impl Room {
     fn fan_out(&mut self, reach: &mut Reach<'_>, fresh: &Fresh) {
         for (&key, leg) in &mut self.legs {
             for packet in &fresh.packets {
+                if !self.passing.gives_way(key, packet) {
+                    break;
+                }
                 let sent = match self.canvas.gate(reach.now, key, fresh.rendition, packet) {
                     Gate::Send => leg.send_video(reach, packet, false),
-                    Gate::Begin => leg.send_video(reach, packet, true),
+                    Gate::Begin => {
+                        self.passing.canvas_begun(key);
+                        leg.send_video(reach, packet, true)
+                    }
                     Gate::Drop => break,
                 };
                 if !sent {
@@ -422,6 +432,7 @@ impl Room {
             self.tiles_stale = true;
         }
         self.settle_tiles(reach);
+        self.settle_pass_through(reach);
     }
 
     /// The canvas clock: when a frame is due, the picture of each layer is taken and drawn.

@@ -12,6 +12,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Room;
+use super::pass_through::PASSED;
 use crate::bandwidth::TICK;
 use crate::forward::{Arrival, Gate, Offered, Source, SourceId, Taken, Watcher};
 use crate::shard::Reach;
@@ -53,7 +54,12 @@ impl Room {
         let Some(id) = self.held.of.take() else { return };
         let (mut began, mut held_back) = (false, false);
         let watchers = self.sources.get(&id).map(Source::watchers).unwrap_or_default();
+        let mut is_passed = false;
         for &Watcher { leg, slot } in watchers {
+            if slot == PASSED {
+                is_passed = true;
+                continue;
+            }
             let Some(leg) = self.legs.get_mut(&leg) else { continue };
             for taken in &self.held.packets {
                 match taken {
@@ -69,6 +75,9 @@ impl Room {
                 }
             }
         }
+        if is_passed {
+            self.release_passed(reach, id);
+        }
         self.held.packets.clear();
         // What was shown before is watched in vain now, and the clients are to be told.
         self.tiles_stale |= began;
@@ -76,6 +85,19 @@ impl Room {
             let soon = reach.now + TICK;
             self.flush_at = Some(self.flush_at.map_or(soon, |at| at.min(soon)));
         }
+    }
+
+    /// Those who are passed it in place of the canvas; from the last one on, because one may end with it.
+    fn release_passed(&mut self, reach: &mut Reach<'_>, id: SourceId) {
+        let held = std::mem::take(&mut self.held.packets);
+        let count = self.sources.get(&id).map_or(0, |source| source.watchers().len());
+        for at in (0..count).rev() {
+            let watcher = self.sources.get(&id).and_then(|source| source.watchers().get(at)).copied();
+            if let Some(Watcher { leg, slot: PASSED }) = watcher {
+                self.pass_held(reach, leg, id, &held);
+            }
+        }
+        self.held.packets = held;
     }
 
     /// Shows an encoding in a slot, or nothing.
@@ -127,9 +149,12 @@ impl Room {
 
     /// Ends what slots watch although they show something else by now.
     pub(super) fn unwatch_replaced(&mut self) {
-        let legs = &self.legs;
+        let (legs, passing) = (&self.legs, &self.passing);
         for (&id, source) in &mut self.sources {
             let vain = |watcher: &Watcher| {
+                if watcher.slot == PASSED {
+                    return !passing.uses(watcher.leg, id);
+                }
                 let slot = legs.get(&watcher.leg).and_then(|leg| leg.slot(watcher.slot));
                 slot.is_none_or(|slot| slot.current() != Some(id) && slot.target() != Some(id))
             };

@@ -316,7 +316,7 @@ impl Room {
     }
 
     /// The leg whose camera shows a member, while it may be shown.
-    fn camera_of(&self, member: MemberKey) -> Option<LegKey> {
+    pub(super) fn camera_of(&self, member: MemberKey) -> Option<LegKey> {
         let member = self.members.get(&member).filter(|member| !member.is_unseen())?;
         let has_picture = |leg: &&LegKey| self.legs.get(leg).is_some_and(Leg::has_picture);
         member.legs().iter().rev().find(has_picture).copied()

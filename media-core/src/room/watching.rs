@@ -145,6 +145,8 @@ enum State {
     },
     /// Not even the small one fits.
     Paused,
+    /// It gets its picture from elsewhere.
+    Elsewhere,
 }
 
 impl Viewer {
@@ -166,7 +168,7 @@ impl Viewer {
     pub(crate) fn shows(&self) -> Option<SizeClass> {
         match self.state {
             State::Shows(size) | State::Moves { from: size, .. } => Some(size),
-            State::Awaits(_) | State::Paused => None,
+            State::Awaits(_) | State::Paused | State::Elsewhere => None,
         }
     }
 
@@ -174,7 +176,7 @@ impl Viewer {
     pub(crate) fn wants(&self) -> Option<SizeClass> {
         match self.state {
             State::Awaits(size) | State::Shows(size) | State::Moves { to: size, .. } => Some(size),
-            State::Paused => None,
+            State::Paused | State::Elsewhere => None,
         }
     }
 
@@ -182,8 +184,27 @@ impl Viewer {
     pub(crate) fn awaits(&self) -> Option<SizeClass> {
         match self.state {
             State::Awaits(size) | State::Moves { to: size, .. } => Some(size),
-            State::Shows(_) | State::Paused => None,
+            State::Shows(_) | State::Paused | State::Elsewhere => None,
         }
+    }
+
+    /// It has the full rendition and waits for nothing.
+    pub(crate) fn is_content(&self) -> bool {
+        self.state == State::Shows(SizeClass::Full)
+    }
+
+    /// It gets its picture from elsewhere for a while.
+    pub(crate) fn leave_to_another(&mut self) {
+        self.state = State::Elsewhere;
+    }
+
+    /// … and is back; gives whether it was away.
+    pub(crate) fn come_back(&mut self) -> bool {
+        let was_away = self.state == State::Elsewhere;
+        if was_away {
+            self.state = State::Awaits(SizeClass::Full);
+        }
+        was_away
     }
 
     pub(crate) fn needs(&self, size: SizeClass) -> bool {
@@ -215,6 +236,9 @@ impl Viewer {
         rate: Bitrate,
     ) -> Option<SizeClass> {
         self.budget = budget;
+        if self.state == State::Elsewhere {
+            return None;
+        }
         let Some(budget) = budget else {
             return self.wants().is_none().then(|| self.turn_to(Some(SizeClass::Full))).flatten();
         };

@@ -29,6 +29,7 @@ mod meeting;
 mod narrow_links;
 mod network;
 mod on_the_canvas;
+mod passed_through;
 mod random_rooms;
 mod recorded;
 mod renegotiation;

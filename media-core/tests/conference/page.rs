@@ -40,6 +40,8 @@ pub struct Setup {
     /// What it offers; it sends the first one that is answered. Without any, no video.
     pub video: Vec<VideoCodec>,
     pub fps: u32,
+    /// Of the camera's pictures at a moment of the page's clock, seconds.
+    pub size: Box<dyn Fn(f64) -> Size>,
     /// The camera's picture at a moment of the page's clock, seconds.
     pub camera: Box<dyn Fn(f64) -> Rgb>,
     pub microphone: Sound,
@@ -69,6 +71,7 @@ impl Default for Setup {
             bundled: true,
             video: vec![VideoCodec::H264],
             fps: 15,
+            size: Box::new(|_| CAMERA),
             camera: Box::new(|_| Rgb(128, 128, 128)),
             microphone: silence(),
             clock_ppm: 0,
@@ -191,6 +194,7 @@ enum Film {
 }
 
 struct Camera {
+    config: EncoderConfig,
     film: Film,
     packetizer: Packetizer,
     cache: PacketCache,
@@ -470,7 +474,13 @@ impl Page {
         let force_key = std::mem::take(&mut camera.force_key);
         let encoded = match &mut camera.film {
             Film::Pictures(encoder) => {
-                let picture = Picture::filled(CAMERA, (self.setup.camera)(since.as_secs_f64()));
+                let (at, config) = (since.as_secs_f64(), &mut camera.config);
+                let size = (self.setup.size)(at);
+                if config.size != size {
+                    config.size = size;
+                    *encoder = VideoEncoder::new(*config).unwrap();
+                }
+                let picture = Picture::filled(size, (self.setup.camera)(at));
                 encoder.encode(&picture, ticks, force_key).unwrap()
             }
             Film::Values(shows) => {
@@ -722,8 +732,10 @@ impl Camera {
             cname: "page".into(),
             start: Start { seq: 21, rtx_seq: 22, timestamp: 3_000_000_000, picture_id: 9 },
         };
-        let coded = EncoderConfig { codec, size: CAMERA, fps: setup.fps, bitrate: Bitrate::kbps(300) };
+        let coded =
+            EncoderConfig { codec, size: (setup.size)(0.0), fps: setup.fps, bitrate: Bitrate::kbps(300) };
         Self {
+            config: coded,
             film: match setup.value {
                 Some(shows) => Film::Values(shows),
                 None => Film::Pictures(VideoEncoder::new(coded).unwrap()),

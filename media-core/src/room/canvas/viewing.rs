@@ -81,6 +81,30 @@ impl Canvas {
         FirstPicture::Cached(cached)
     }
 
+    /// A viewer has the picture in full size and waits for nothing.
+    pub(crate) fn is_content(&self, leg: LegKey) -> bool {
+        self.viewers.get(&leg).is_some_and(Viewer::is_content)
+    }
+
+    /// A viewer gets its picture from elsewhere for a while.
+    pub(crate) fn leave_to_another(&mut self, leg: LegKey) {
+        if let Some(viewer) = self.viewers.get_mut(&leg) {
+            viewer.leave_to_another();
+        }
+    }
+
+    /// … and is back: it waits for a key frame of what comes now.
+    pub(crate) fn come_back(&mut self, now: Instant, leg: LegKey) {
+        let Some(viewer) = self.viewers.get_mut(&leg) else { return };
+        let demand = if viewer.come_back() { Demand::Returning } else { Demand::Newcomer };
+        let key = RenditionKey { codec: viewer.codec, size: SizeClass::Full };
+        let _ = self.begin(now, key, demand);
+        // A young one is older than what was seen last.
+        if let Some(rendition) = self.renditions.get_mut(&key) {
+            rendition.demand.want(demand);
+        }
+    }
+
     /// A viewer has gone; the last of a codec takes its renditions along.
     pub(crate) fn unwatch(&mut self, leg: LegKey) {
         if let Some(Viewer { codec, .. }) = self.viewers.remove(&leg) {

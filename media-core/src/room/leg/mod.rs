@@ -381,6 +381,13 @@ impl Leg {
         self.sending.streams.send_video(reach, &mut self.links, &mut self.outflow, packet, begins)
     }
 
+    /// A number of what it is passed in place of the canvas that carries nothing.
+    pub(crate) fn skip_video(&mut self, seq: SeqNo) {
+        if let Some(sender) = self.sending.streams.sender(MediaKind::Video) {
+            sender.leave_out(seq, None);
+        }
+    }
+
     /// A packet of an encoding that one of its slots watches.
     pub(crate) fn send_slot(&mut self, reach: &mut Reach<'_>, slot: u8, offered: &Offered<'_>) -> Gate {
         self.sending.slots.send(reach, &mut self.links, &mut self.outflow, slot, offered)

@@ -65,7 +65,7 @@ impl Room {
     }
 
     /// What an encoding takes, as far as that is known.
-    pub(super) fn rates_of(&self, leg: LegKey, encoding: EncodingIndex) -> EncodingRates {
+    pub(in crate::room) fn rates_of(&self, leg: LegKey, encoding: EncodingIndex) -> EncodingRates {
         let Stream { id, spatial } = self.stream_of(leg, encoding);
         self.sources
             .get(&id)

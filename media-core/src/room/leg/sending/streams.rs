@@ -87,7 +87,7 @@ impl Streams {
     }
 
     /// The stream of a kind, when the peer wants it.
-    pub(super) fn sender(&mut self, kind: MediaKind) -> Option<&mut RtpSender> {
+    pub(in crate::room::leg) fn sender(&mut self, kind: MediaKind) -> Option<&mut RtpSender> {
         let stream = match kind {
             MediaKind::Audio => self.audio.as_mut(),
             MediaKind::Video => self.video.as_mut(),
