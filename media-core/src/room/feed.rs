@@ -3,9 +3,9 @@
 //! in:  complete frames of one camera, finished decodes, the playout point of the same member's audio
 //! out: decode jobs (one at a time), the picture due at a moment, a wish for a key frame
 //!
-//! A picture is due at its capture moment on the local timeline plus the playout delay of the member's audio, so that
-//! lips and voice stay together. Full queues: waiting frames are given up to the next key frame, which is then asked
-//! for; waiting pictures give up the oldest.
+//! A picture is due when the sound of the same moment is heard, so that lips and voice stay together; where pictures come
+//! later than the sound, the sound is asked to wait. Full queues: waiting frames are given up to the next key frame,
+//! which is then asked for; waiting pictures give up the oldest.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,8 +24,18 @@ const PICTURES_MAX: usize = 16;
 const DELAY_MIN: Duration = Duration::from_millis(20);
 /// A browser's audio jitter buffer rarely holds more; beyond it the picture must not wait for the sound.
 const DELAY_MAX: Duration = Duration::from_millis(500);
-/// Share of the difference by which the delay follows the audio at each report.
+/// Share of the difference by which the delay becomes less with each picture of a canvas once there is no sound.
 const FOLLOW: f64 = 0.2;
+/// Shares of the difference by which a picture that is ready later, or earlier, than expected changes what is expected:
+/// most of them are to be ready in time, the occasional key frame may be late.
+const READY_LATER: i128 = 4;
+const READY_EARLIER: i128 = 128;
+/// A difference of more than this (1 s) is another clock.
+const READY_LEAP_NS: i128 = 1_000_000_000;
+/// They are to be ready so long (10 ms) before their sound is heard: who misses a frame of the canvas waits for the next.
+const READY_AHEAD_NS: i128 = 10_000_000;
+/// How often the sound is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 /// A picture due later than this has a timestamp from before its sender's clock leapt: it is not waited for.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Turns of a camera that wait for their pictures: nobody turns faster than a hand.
@@ -53,7 +63,17 @@ pub(crate) struct Feed {
     rotation: Rotation,
     turns: VecDeque<(MediaTime, Rotation)>,
     delay: Duration,
-    audio_seen: Option<Instant>,
+    /// A timestamp of the sound, and when it is heard.
+    heard: Option<(MediaTime, Instant)>,
+    ready: Option<Ready>,
+}
+
+/// How long after they were taken pictures are decoded, as [`SenderClock::lag`] counts.
+#[derive(Clone, Copy, Debug)]
+struct Ready {
+    lag: i128,
+    /// When the sound was told last.
+    told: Instant,
 }
 
 enum Decoder {
@@ -80,7 +100,8 @@ impl Feed {
             rotation: Rotation::None,
             turns: VecDeque::new(),
             delay: DELAY_MIN,
-            audio_seen: None,
+            heard: None,
+            ready: None,
         }
     }
 
@@ -155,14 +176,42 @@ impl Feed {
 
     /// The audio with `timestamp` is heard at `at`.
     pub(crate) fn on_playing(&mut self, clock: &SenderClock, timestamp: MediaTime, at: Instant) {
-        let Some(local) = clock.local(MediaKind::Audio, timestamp) else { return };
-        self.audio_seen = Some(at);
-        self.follow(at.saturating_duration_since(local));
+        self.heard = Some((timestamp, at));
+        self.delay = self.delay_of_sound(clock).unwrap_or(self.delay);
     }
 
-    fn follow(&mut self, target: Duration) {
-        let target = target.clamp(DELAY_MIN, DELAY_MAX).as_secs_f64();
-        let delay = self.delay.as_secs_f64();
+    /// How long after `local` time the sound is heard: told anew by each clock, so that whatever is wrong with local time
+    /// is wrong with sound and picture alike.
+    fn delay_of_sound(&self, clock: &SenderClock) -> Option<Duration> {
+        let (timestamp, at) = self.heard?;
+        let local = clock.local(MediaKind::Audio, timestamp)?;
+        Some(at.saturating_duration_since(local).clamp(DELAY_MIN, DELAY_MAX))
+    }
+
+    /// The picture with `timestamp` has been decoded. Now and then gives a timestamp of the sound and when it may be heard
+    /// at the earliest, so that most pictures are there before their sound.
+    pub(crate) fn on_ready(
+        &mut self,
+        clock: &SenderClock,
+        timestamp: MediaTime,
+        at: Instant,
+    ) -> Option<(MediaTime, Instant)> {
+        let lag = clock.lag(MediaKind::Video, timestamp, at)?;
+        let before = self.ready.filter(|ready| (lag - ready.lag).abs() < READY_LEAP_NS);
+        let lag = before.map_or(lag, |ready| {
+            let more = lag - ready.lag;
+            ready.lag + more / if more > 0 { READY_LATER } else { READY_EARLIER }
+        });
+        let told = before.map(|ready| ready.told).filter(|told| at < *told + TELL_EVERY);
+        self.ready = Some(Ready { lag, told: told.unwrap_or(at) });
+        if told.is_some() {
+            return None;
+        }
+        clock.lagging(MediaKind::Audio, lag + READY_AHEAD_NS)
+    }
+
+    fn forget_sound(&mut self) {
+        let (target, delay) = (DELAY_MIN.as_secs_f64(), self.delay.as_secs_f64());
         self.delay = Duration::from_secs_f64(delay + (target - delay) * FOLLOW);
     }
 
@@ -180,8 +229,10 @@ impl Feed {
 
     /// The picture due at `now`, and how it is to be turned; the last one stays when none has come.
     pub(crate) fn picture(&mut self, now: Instant, clock: &SenderClock) -> Option<(Arc<Picture>, Rotation)> {
-        if self.audio_seen.is_some_and(|seen| now.saturating_duration_since(seen) > AUDIO_FORGOTTEN) {
-            self.follow(DELAY_MIN);
+        match self.heard {
+            Some((_, at)) if now.saturating_duration_since(at) > AUDIO_FORGOTTEN => self.forget_sound(),
+            Some(_) => self.delay = self.delay_of_sound(clock).unwrap_or(self.delay),
+            None => {}
         }
         self.look(now);
         while let Some((timestamp, _)) = self.pictures.front() {
@@ -376,7 +427,7 @@ mod tests {
         assert!(feed.delay.abs_diff(MS * 180) < MS, "{:?}", feed.delay);
         // Sound that is heard minutes late does not hold the picture back for minutes.
         feed.on_playing(&clock, sound(0), start + Duration::from_secs(300));
-        assert!(feed.delay < DELAY_MAX);
+        assert!(feed.delay <= DELAY_MAX);
         for frames in 0..60 {
             feed.picture(start + Duration::from_secs(303) + MS * 33 * frames, &clock);
         }

@@ -23,6 +23,8 @@ mod job;
 mod key_demand;
 mod leg;
 mod legs;
+#[cfg(test)]
+mod lip_sync_tests;
 mod member;
 mod pass_through;
 mod recorded;
@@ -439,8 +441,10 @@ impl Room {
     fn take_frame(&mut self, reach: &mut Reach<'_>) {
         let now = reach.now;
         let (members, legs, arrangement) = (&self.members, &mut self.legs, &self.arrangement);
-        let frame = drawn::Frame { now, canvas: self.canvas.size(), look: arrangement.look() };
         self.canvas.set_shed(reach.shed);
+        // A picture is shown in the frame nearest to its time, be it before or after.
+        let until = now + self.canvas.interval() / 2;
+        let frame = drawn::Frame { now: until, canvas: self.canvas.size(), look: arrangement.look() };
         let job = self.canvas.tick(now, reach.counters, || {
             arrangement.scene(|key, layer| {
                 let is_talking = arrangement.is_talking(key);

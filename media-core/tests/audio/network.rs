@@ -1,5 +1,7 @@
 //! What the network does must not be heard.
 
+use std::time::Duration;
+
 use media_core::mix::audio::{AudioInput, SoundKind};
 use media_core::units::{ClockRate, LegKey, MediaTime, MemberKey, SeqNo};
 
@@ -136,6 +138,34 @@ fn a_stall_of_the_network_loses_no_speech() {
     let delays = world.delays_ms(1, 1.0);
     let (before, after) = (delays[45], *delays.last().unwrap());
     assert!((after - before).abs() < 25.0, "{before} ms, then {after} ms");
+}
+
+/// For some seconds the pictures of member 1 take so long.
+fn pictures_take(world: &mut World, ms: u64, seconds: f64) {
+    let timestamp = MediaTime { ticks: 4_294_967_296, rate: ClockRate::OPUS };
+    let until = world.start + Duration::from_micros(3_700 + 1_900 + ms * 1000);
+    for _ in 0..(seconds * 4.0) as u32 {
+        world.input(AudioInput::HoldBack { room: ROOM, member: MemberKey(1), timestamp, until });
+        world.run(0.25);
+    }
+}
+
+#[test]
+fn sound_waits_for_its_picture_within_bounds_and_without_a_seam() {
+    let still = click(over(voice(140.0), Link::default(), 10.0).sound(2, 2.0, 10.0));
+    let mut world = over(voice(140.0), Link::default(), 5.0);
+    pictures_take(&mut world, 160, 10.0);
+    pictures_take(&mut world, 3_000, 10.0);
+    world.run(20.0);
+    let delays = world.delays_ms(1, 1.0);
+    let at = |second: f64| delays[(second * 10.0) as usize - 2];
+    let (usual, waits, most, after) = (at(4.5), at(14.0), at(24.0), at(44.0));
+    assert!((waits - 160.0).abs() < 20.0, "{usual} ms, then {waits} ms");
+    assert!((most - usual - 200.0).abs() < 30.0, "{usual} ms, at most {most} ms");
+    assert!((after - usual).abs() < 25.0, "{usual} ms, then {after} ms");
+    assert!(longest_hole_ms(world.sound(2, 2.0, 44.0), 1e-5) < 30);
+    let found = click(world.sound(2, 2.0, 44.0));
+    assert!(found < 2.0 * still, "{found} against {still}");
 }
 
 #[test]

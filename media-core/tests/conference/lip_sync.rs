@@ -76,7 +76,7 @@ fn conference(seed: u64, setup: Setup) -> (Conference, usize, usize) {
 
 fn check(case: &str, skews: &[f64], at_least: usize) {
     assert!(skews.len() >= at_least, "{case}: {skews:?}");
-    assert!(skews.iter().all(|skew| skew.abs() <= 60.0), "{case}: {skews:.0?}");
+    assert!(skews.iter().all(|skew| skew.abs() <= 40.0), "{case}: {skews:.0?}");
 }
 
 #[test]
@@ -90,7 +90,8 @@ fn lips_fit_the_voice_through_jitter() {
 
 #[test]
 fn lips_fit_the_voice_of_a_clock_that_drifts() {
-    for ppm in [200, -200] {
+    // For hours of it see `media-core/src/room/lip_sync_tests.rs`.
+    for ppm in [100, -100] {
         let (mut it, ann, bob) = conference(3, Setup { clock_ppm: ppm, ..Setup::default() });
         it.run(60.0);
         check(&format!("{ppm} ppm"), &skews(&it, bob, ann, 4.0), 75);

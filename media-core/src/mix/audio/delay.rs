@@ -8,6 +8,8 @@
 //!   spread  = what 98 of 100 packets need on top
 //!   due     = now − (base + spread + one frame + margin)
 //!
+//! Sound whose picture takes longer waits for it, up to a bound.
+//!
 //! All numbers are ticks of 48 kHz.
 
 use std::collections::VecDeque;
@@ -41,6 +43,12 @@ const MAX_SPREAD: i64 = 400 * MS;
 /// For so long after a loss the next one is expected.
 const REPAIR: i64 = 10_000 * MS;
 
+/// Sound waits no longer than this for its picture: who speaks is waited for by all.
+const MAX_HELD: i64 = 200 * MS;
+
+/// For so long what was said of the picture holds.
+const HELD: i64 = 2_000 * MS;
+
 /// Packets between two estimates.
 const EVERY: u32 = 8;
 
@@ -62,6 +70,14 @@ pub(super) struct Delay {
     since_estimate: u32,
     /// Until then the packet after the one that is due is waited for, too.
     repair_until: i64,
+    held: Option<Held>,
+}
+
+/// Transit time of the picture, as far as somebody has said so.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    transit: i64,
+    said: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +114,19 @@ impl Delay {
     /// The timestamp that should be heard at `now`.
     pub(super) fn due(&self, now: i64) -> i64 {
         let repair = if now < self.repair_until { FRAME as i64 } else { 0 };
-        now - self.base - self.spread - MARGIN - FRAME as i64 - repair
+        let due = now - self.base - self.spread - MARGIN - FRAME as i64 - repair;
+        let held = self.held.filter(|held| now - held.said < HELD);
+        held.map_or(due, |held| due.min(now - held.transit).max(due - MAX_HELD))
+    }
+
+    /// What was said of the picture holds when the sound begins anew.
+    pub(super) fn clear(&mut self) {
+        *self = Self { held: self.held, ..Self::default() };
+    }
+
+    /// Nothing of this timestamp is due before `until`.
+    pub(super) fn hold_back(&mut self, timestamp: i64, until: i64, now: i64) {
+        self.held = Some(Held { transit: until - timestamp, said: now });
     }
 
     /// A packet was lost whose successor carries a copy, but came too late to help. One frame more is kept for a

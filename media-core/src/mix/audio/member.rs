@@ -88,6 +88,11 @@ impl Member {
         self.activity.set_sensitivity(sensitivity);
     }
 
+    /// What has this timestamp is to be heard no sooner than then.
+    pub(super) fn hold_back(&mut self, timestamp: i64, until: i64, now: i64) {
+        self.playout.hold_back(timestamp, until, now);
+    }
+
     /// The member can be forgotten once [`Self::has_left`].
     pub(super) fn leave(&mut self) {
         self.microphone = Microphone::Leaving;
@@ -115,7 +120,7 @@ impl Member {
             return;
         }
         match self.playout.render(now, self.unheard(), &mut self.frame, counters) {
-            Rendered::Nothing => self.heard = None,
+            Rendered::Nothing | Rendered::MadeUp => self.heard = None,
             Rendered::Frame(heard) => self.heard = Some(heard),
             // The gate is closed, and the frame is zero since long.
             Rendered::Asleep(heard, level) => {

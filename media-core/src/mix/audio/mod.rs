@@ -141,6 +141,18 @@ pub enum AudioInput {
         /// How little.
         sensitivity: Sensitivity,
     },
+    /// The sound of this timestamp is to be heard no sooner than then: its picture is not there before. Said again and
+    /// again while it is so; forgotten after two seconds.
+    HoldBack {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// In the source's clock.
+        timestamp: MediaTime,
+        /// In ours.
+        until: Instant,
+    },
     /// All who are not deaf hear a short tone.
     PlayTone {
         /// The room.
@@ -224,8 +236,8 @@ pub enum AudioOutput {
         /// It began.
         talking: bool,
     },
-    /// What is heard of a member now: its RTP `timestamp` goes into the packet of the tick `at`. About every 100 ms
-    /// while the member sends; the picture follows it.
+    /// What is heard of a member now: its RTP `timestamp` goes into the packet of the tick `at`. As soon as something is
+    /// heard, then every 100 ms while the member sends; the picture follows it.
     Playing {
         /// The room.
         room: RoomKey,
@@ -342,6 +354,12 @@ impl AudioPlane {
             AudioInput::SetOutputVolume { room, member, volume } => {
                 self.with(room, |room| room.set_output_volume(member, volume))
             }
+            AudioInput::HoldBack { room, member, timestamp, until } => {
+                let (now, until) = (self.ticks(now), self.ticks(until));
+                if let Some(timestamp) = bounded(timestamp) {
+                    self.with(room, |room| room.hold_back(member, timestamp, until, now));
+                }
+            }
             AudioInput::PlayTone { room, tone } => self.with(room, |room| room.play_tone(tone)),
             AudioInput::SetRecorded { room, recorded } => self.with(room, |room| room.set_recorded(recorded)),
             AudioInput::AddListener { room, leg, member } => {
@@ -351,8 +369,7 @@ impl AudioPlane {
             AudioInput::Loss { room, leg, percent } => self.with(room, |room| room.report_loss(leg, percent)),
             AudioInput::Packet { room, member, seq, timestamp, payload, arrived, level } => {
                 let arrived = self.ticks(arrived);
-                // Extended timestamps begin near 2^32; sums of numbers below 2^48 cannot overflow.
-                match i64::try_from(timestamp.ticks).ok().filter(|ticks| *ticks < 1 << 48) {
+                match bounded(timestamp) {
                     Some(timestamp) => {
                         self.accept(room, member, Arrival { seq: seq.0, timestamp, arrived, level, payload });
                     }
@@ -429,4 +446,9 @@ impl AudioPlane {
         let since = at.saturating_duration_since(self.epoch);
         i64::try_from(since.as_nanos() * 48 / 1_000_000).unwrap_or(i64::MAX / 4)
     }
+}
+
+/// Extended timestamps begin near 2^32; sums of numbers below 2^48 cannot overflow.
+fn bounded(timestamp: MediaTime) -> Option<i64> {
+    i64::try_from(timestamp.ticks).ok().filter(|ticks| *ticks < 1 << 48)
 }

@@ -77,6 +77,8 @@ pub(super) enum Rendered {
     Nothing,
     /// A frame that begins with this timestamp.
     Frame(i64),
+    /// A frame made up while nothing comes: what it stands for is not known before something does.
+    MadeUp,
     /// No frame: the source says that it was no louder than this level, and would be heard from this timestamp on.
     Asleep(i64, f32),
 }
@@ -141,9 +143,16 @@ impl Playout {
         }
     }
 
-    /// Forgets everything, as if no packet had ever come.
+    /// What has this timestamp is to be heard no sooner than `until`.
+    pub(super) fn hold_back(&mut self, timestamp: i64, until: i64, now: i64) {
+        self.delay.hold_back(timestamp, until, now);
+    }
+
+    /// Forgets everything of the sound, as if no packet had ever come.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        let mut delay = std::mem::take(&mut self.delay);
+        delay.clear();
+        *self = Self { delay, ..Self::default() };
     }
 
     /// The next 20 ms, heard at `now`. Below the level `unheard`, if any, nobody hears the source: then it may sleep, and
@@ -182,10 +191,11 @@ impl Playout {
         for (out, sample) in frame.iter_mut().zip(playing.pcm.drain(..FRAME)) {
             *out = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
         }
+        let is_known = playing.held <= SHORT_GAP;
         if playing.made_up > STARVED {
             self.state = State::Idle;
         }
-        Rendered::Frame(heard)
+        if is_known { Rendered::Frame(heard) } else { Rendered::MadeUp }
     }
 
     /// Sleeps on, falls asleep or wakes up; none when there is something to decode.

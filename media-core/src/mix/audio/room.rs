@@ -55,6 +55,8 @@ struct Seat {
     member: Member,
     /// As last told.
     talking: bool,
+    /// Something of it was there to be heard in the last tick.
+    playing: bool,
     /// Its listeners hear nothing.
     deaf: bool,
     /// How loud its listeners hear.
@@ -63,7 +65,8 @@ struct Seat {
 
 impl Seat {
     fn new(sound: SoundKind, muted: bool) -> Self {
-        Self { member: Member::new(sound, muted), talking: false, deaf: false, output: Volume::default() }
+        let (talking, playing, deaf) = (false, false, false);
+        Self { member: Member::new(sound, muted), talking, playing, deaf, output: Volume::default() }
     }
 }
 
@@ -126,6 +129,10 @@ impl Room {
         }
     }
 
+    pub(super) fn hold_back(&mut self, member: MemberKey, timestamp: i64, until: i64, now: i64) {
+        self.with(member, |seat| seat.member.hold_back(timestamp, until, now));
+    }
+
     pub(super) fn play_tone(&mut self, tone: Tone) {
         self.tones.play(tone, self.ticks);
     }
@@ -183,9 +190,10 @@ impl Room {
                 seat.talking = talking;
                 out.push_back(AudioOutput::Talking { room: self.key, member, talking });
             }
-            if self.ticks.is_multiple_of(PLAYING_TICKS)
-                && let Some(ticks) =
-                    seat.member.heard().and_then(|heard| u64::try_from(heard - LOOK_AHEAD as i64).ok())
+            let heard = seat.member.heard();
+            let begins = !std::mem::replace(&mut seat.playing, heard.is_some());
+            if (begins || self.ticks.is_multiple_of(PLAYING_TICKS))
+                && let Some(ticks) = heard.and_then(|heard| u64::try_from(heard - LOOK_AHEAD as i64).ok())
             {
                 let timestamp = MediaTime { ticks, rate: ClockRate::OPUS };
                 out.push_back(AudioOutput::Playing { room: self.key, member, timestamp, at });

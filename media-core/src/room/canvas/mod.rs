@@ -109,6 +109,11 @@ impl Canvas {
         Duration::from_nanos(frame.saturating_mul(1_000_000_000) / u64::from(self.fps))
     }
 
+    /// Between two frames.
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.fps.max(1)
+    }
+
     /// Takes a frame when its time has come. `scene` is asked only if there is a compositor to draw it.
     pub(crate) fn tick(
         &mut self,

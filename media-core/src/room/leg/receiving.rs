@@ -355,6 +355,13 @@ impl Receiving {
         result: Result<Option<Arc<Picture>>, CodecError>,
     ) -> bool {
         let before = self.has_picture();
+        if matches!(result, Ok(Some(_))) {
+            let (clock, feed) = self.clock_and_feed();
+            if let Some((timestamp, until)) = feed.on_ready(clock, timestamp, reach.now) {
+                let (room, member) = (self.key.room, self.member);
+                reach.audio(AudioInput::HoldBack { room, member, timestamp, until });
+            }
+        }
         if let Some(job) = self.feed.on_decoded(decoder, timestamp, result) {
             reach.job(job);
         }
@@ -368,7 +375,15 @@ impl Receiving {
     }
 
     pub(crate) fn on_playing(&mut self, timestamp: MediaTime, at: Instant) {
-        self.feed.on_playing(&self.clock, timestamp, at);
+        let (clock, feed) = self.clock_and_feed();
+        feed.on_playing(clock, timestamp, at);
+    }
+
+    /// The clock of what is shown: that of the encoding, which knows the sound as well.
+    fn clock_and_feed(&mut self) -> (&SenderClock, &mut Feed) {
+        let camera = self.video.as_ref().map(|section| &section.receiver);
+        let clock = self.decode.current.and_then(|encoding| camera?.clock(encoding));
+        (clock.unwrap_or(&self.clock), &mut self.feed)
     }
 
     /// Which encoding of the camera the canvas shows; `None` while nobody watches a canvas.
@@ -476,9 +491,8 @@ impl Receiving {
     }
 
     pub(crate) fn picture(&mut self, now: Instant) -> Option<(Arc<Picture>, Rotation)> {
-        let camera = self.video.as_ref().map(|section| &section.receiver);
-        let clock = self.decode.current.and_then(|encoding| camera?.clock(encoding));
-        self.feed.picture(now, clock.unwrap_or(&self.clock))
+        let (clock, feed) = self.clock_and_feed();
+        feed.picture(now, clock)
     }
 
     pub(crate) fn is_frozen(&self, now: Instant) -> bool {
