@@ -88,7 +88,10 @@ impl Room {
             match self.plane.poll(now) {
                 AudioOutput::Idle { .. } => break,
                 AudioOutput::Packet { payload, .. } => drop(black_box(payload)),
-                AudioOutput::Talking { .. } | AudioOutput::Playing { .. } | AudioOutput::Recorded { .. } => {}
+                AudioOutput::Talking { .. }
+                | AudioOutput::Floor { .. }
+                | AudioOutput::Playing { .. }
+                | AudioOutput::Recorded { .. } => {}
             }
         }
         self.ticks += 1;

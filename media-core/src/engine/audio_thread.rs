@@ -2,12 +2,15 @@
 //!
 //! in:  audio packets and changes of members and listeners, from the shard
 //! out: mixed and encoded packets, speech activity, playout points, to the shard
+//!
+//! While there are rooms it sleeps from tick to tick: packets wait in the inbox until their tick, as they would in the
+//! jitter buffer, and wake nobody. All that a tick gives is one mail to the shard, which then sends it in one turn.
 
 use std::io;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
 
 use super::EndsTheProcess;
 use super::mail::{Mail, ShardAddress};
@@ -50,35 +53,52 @@ fn run(inbox: &Receiver<AudioInput>, shard: &ShardAddress) {
     let mut dropped = 0;
     loop {
         let until = drain(&mut plane, shard, &mut dropped).min(reported + REPORT_EVERY);
-        match inbox.recv_deadline(until) {
-            Ok(input) => {
-                let now = Instant::now();
-                plane.handle(now, input);
-                inbox.try_iter().for_each(|input| plane.handle(now, input));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
+        let Some(first) = rest(inbox, until, plane.has_rooms()) else { return };
+        let now = Instant::now();
+        first.into_iter().chain(inbox.try_iter()).for_each(|input| plane.handle(now, input));
         if reported.elapsed() >= REPORT_EVERY {
             reported = Instant::now();
-            let report =
-                Mail::AudioReport { time: sys::thread_time(), dropped: std::mem::take(&mut dropped) };
-            shard.deliver(report);
+            shard.deliver(Mail::AudioReport {
+                time: sys::thread_time(),
+                dropped: std::mem::take(&mut dropped),
+                counters: plane.counters(),
+                levels: plane.levels(reported),
+            });
         }
+    }
+}
+
+/// Sleeps, without rooms only until something comes: the first input, if any, or `None` when the shard has gone.
+fn rest(inbox: &Receiver<AudioInput>, until: Instant, has_rooms: bool) -> Option<Option<AudioInput>> {
+    if has_rooms {
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+        return match inbox.try_recv() {
+            Ok(input) => Some(Some(input)),
+            Err(TryRecvError::Empty) => Some(None),
+            Err(TryRecvError::Disconnected) => None,
+        };
+    }
+    match inbox.recv_deadline(until) {
+        Ok(input) => Some(Some(input)),
+        Err(RecvTimeoutError::Timeout) => Some(None),
+        Err(RecvTimeoutError::Disconnected) => None,
     }
 }
 
 /// Hands all that is ready to the shard; gives when the plane wants to be polled again.
 fn drain(plane: &mut AudioPlane, shard: &ShardAddress, dropped: &mut u64) -> Instant {
+    let mut outputs = Vec::new();
     loop {
         match plane.poll(Instant::now()) {
-            AudioOutput::Idle { until } => return until,
+            AudioOutput::Idle { until } => {
+                *dropped += shard.audio(outputs);
+                return until;
+            }
             output @ (AudioOutput::Packet { .. }
             | AudioOutput::Talking { .. }
+            | AudioOutput::Floor { .. }
             | AudioOutput::Playing { .. }
-            | AudioOutput::Recorded { .. }) => {
-                *dropped += u64::from(!shard.audio(output));
-            }
+            | AudioOutput::Recorded { .. }) => outputs.push(output),
         }
     }
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::sys::Waker;
-use crate::mix::audio::AudioOutput;
+use crate::mix::audio::{AudioCounters, AudioLevels, AudioOutput};
 use crate::room::{Command, JobDone};
 
 /// Mail waiting at a shard beyond which commands are refused.
 const COMMANDS_MAX: usize = 4096;
-/// Mail waiting at a shard beyond which audio is dropped.
-const AUDIO_MAX: usize = 8192;
+/// Mail waiting at a shard beyond which audio is dropped: it is some ten seconds behind, or flooded with commands.
+const AUDIO_MAX: usize = 2048;
 
 /// What other threads tell a shard.
 pub(super) enum Mail {
@@ -25,11 +25,14 @@ pub(super) enum Mail {
         done: JobDone,
         spent: Duration,
     },
-    Audio(AudioOutput),
-    /// The audio thread's CPU time since its start, and what it could not deliver since the last report.
+    /// All that the ticks of one moment gave.
+    Audio(Vec<AudioOutput>),
+    /// The audio thread's CPU time since its start, what it could not deliver since the last report, what it has counted.
     AudioReport {
         time: Duration,
         dropped: u64,
+        counters: AudioCounters,
+        levels: AudioLevels,
     },
     Stop,
 }
@@ -52,10 +55,16 @@ impl ShardAddress {
         self.queue.len() < COMMANDS_MAX && self.deliver(Mail::Command(command))
     }
 
-    /// False when the audio was dropped.
-    pub(super) fn audio(&self, output: AudioOutput) -> bool {
-        let is_state = matches!(output, AudioOutput::Talking { .. });
-        (is_state || self.queue.len() < AUDIO_MAX) && self.deliver(Mail::Audio(output))
+    /// Gives how much was dropped.
+    pub(super) fn audio(&self, mut outputs: Vec<AudioOutput>) -> u64 {
+        let all = outputs.len();
+        if self.queue.len() >= AUDIO_MAX {
+            outputs
+                .retain(|output| matches!(output, AudioOutput::Talking { .. } | AudioOutput::Floor { .. }));
+        }
+        let kept = outputs.len();
+        let delivered = kept == 0 || self.deliver(Mail::Audio(outputs));
+        (all - if delivered { kept } else { 0 }) as u64
     }
 
     pub(super) fn deliver(&self, mail: Mail) -> bool {

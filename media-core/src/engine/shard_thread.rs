@@ -105,9 +105,17 @@ impl<S: Fn(Event) + Send + Sync + 'static> ShardThread<S> {
             match mail {
                 Mail::Command(command) => self.shard.handle(now, Input::Command(command)),
                 Mail::JobDone { done, spent } => self.shard.handle(now, Input::JobDone { done, spent }),
-                Mail::Audio(output) => self.shard.handle(now, Input::Audio(output)),
-                Mail::AudioReport { time, dropped } => {
+                Mail::Audio(outputs) => {
+                    for output in outputs {
+                        self.shard.handle(now, Input::Audio(output));
+                        if self.shard.is_full() {
+                            self.transmit(now, way_out);
+                        }
+                    }
+                }
+                Mail::AudioReport { time, dropped, counters, levels } => {
                     self.shard.set_mix_time(time);
+                    self.shard.set_sound(counters, levels);
                     self.shard.count_dropped("shard_thread_full", dropped);
                 }
                 Mail::Stop => return Turn::Stop,

@@ -1,5 +1,7 @@
 //! What the media plane counts; all totals only grow.
 
+use crate::mix::audio::{AudioCounters, AudioLevels};
+
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -75,6 +77,10 @@ pub struct Counters {
     pub encoded: u64,
     /// Time of the audio thread, nanoseconds.
     pub mix_ns: u64,
+    /// What it has counted.
+    pub sound: AudioCounters,
+    /// How it is there now.
+    pub sound_levels: AudioLevels,
     /// Renditions of canvases encoded now.
     pub renditions: u64,
     /// Legs whose bandwidth is known now.
@@ -136,6 +142,8 @@ impl Counters {
             encode_ns,
             encoded,
             mix_ns,
+            sound,
+            sound_levels,
             renditions,
             estimated,
             estimate_bps,
@@ -176,6 +184,8 @@ impl Counters {
         self.encode_ns += encode_ns;
         self.encoded += encoded;
         self.mix_ns += mix_ns;
+        self.sound.add(sound);
+        self.sound_levels.add(*sound_levels);
         self.renditions += renditions;
         self.estimated += estimated;
         self.estimate_bps += estimate_bps;

@@ -209,7 +209,10 @@ impl World {
                     self.feed.on_playing(&self.clock, timestamp, at);
                 }
                 AudioOutput::Idle { until } => return until,
-                AudioOutput::Packet { .. } | AudioOutput::Talking { .. } | AudioOutput::Recorded { .. } => {}
+                AudioOutput::Packet { .. }
+                | AudioOutput::Talking { .. }
+                | AudioOutput::Floor { .. }
+                | AudioOutput::Recorded { .. } => {}
             }
         }
     }

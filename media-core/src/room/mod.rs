@@ -358,6 +358,13 @@ impl Room {
                     self.rearrange(reach);
                 }
             }
+            AudioOutput::Floor { room: _, member } => {
+                let speaker = self.members.get(&member).and_then(|known| known.speaker(member));
+                if let Some(speaker) = speaker {
+                    self.arrangement.on_floor(speaker);
+                    self.rearrange(reach);
+                }
+            }
             AudioOutput::Playing { room: _, member, timestamp, at } => {
                 let leg = self.members.get(&member).and_then(|member| member.voice);
                 if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {

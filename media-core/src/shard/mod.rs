@@ -30,7 +30,7 @@ pub(crate) use self::reach::Reach;
 use self::schedule::Schedule;
 pub use self::sealed::{BATCH_RUNS, Sealed};
 pub(crate) use self::spread::Spread;
-use crate::mix::audio::{AudioInput, AudioOutput};
+use crate::mix::audio::{AudioCounters, AudioInput, AudioLevels, AudioOutput};
 use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room, Shed};
 use crate::rtcp::NtpClock;
 use crate::transport::{Candidate, ConnectionId, Identity, Path, Received, Transports};
@@ -274,6 +274,11 @@ impl Shard {
         self.counters.mix_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
     }
 
+    /// What the audio plane has counted, and how it is there.
+    pub(crate) fn set_sound(&mut self, counters: AudioCounters, levels: AudioLevels) {
+        (self.counters.sound, self.counters.sound_levels) = (counters, levels);
+    }
+
     /// Time that the shard's thread was not asleep, since its start.
     pub(crate) fn set_busy_time(&mut self, total: Duration) {
         self.counters.busy_ns = u64::try_from(total.as_nanos()).unwrap_or(u64::MAX);
@@ -373,6 +378,7 @@ impl Shard {
         let key = match &output {
             AudioOutput::Packet { room, .. }
             | AudioOutput::Talking { room, .. }
+            | AudioOutput::Floor { room, .. }
             | AudioOutput::Playing { room, .. }
             | AudioOutput::Recorded { room, .. } => *room,
             AudioOutput::Idle { .. } => return,

@@ -82,7 +82,10 @@ fn packets(plane: &mut AudioPlane, now: Instant) -> Vec<(RoomKey, u64, Vec<LegKe
                 assert!(payload.len() > 2 && payload.len() < 1000);
                 packets.push((room, timestamp.ticks, listeners.to_vec()));
             }
-            AudioOutput::Talking { .. } | AudioOutput::Playing { .. } | AudioOutput::Recorded { .. } => {}
+            AudioOutput::Talking { .. }
+            | AudioOutput::Floor { .. }
+            | AudioOutput::Playing { .. }
+            | AudioOutput::Recorded { .. } => {}
             AudioOutput::Idle { until } => {
                 assert!(until > now);
                 return packets;

@@ -1,6 +1,6 @@
 //! What counts as speech at which sensitivity, and that nothing said is cut off.
 
-use super::world::{Link, Sound, World, db, noise, rms, silence, strength, tone, voice};
+use super::world::{Link, Sound, World, between, db, noise, rms, silence, strength, tone, voice};
 
 /// Whether a sound counts as speech, and whether it is heard, in its fifth second.
 fn judge(sensitivity: Option<u8>, sound: Sound) -> (bool, bool) {
@@ -134,4 +134,24 @@ fn at_the_default_sensitivity_speech_is_never_cut() {
         }
     }
     assert!(compared > 120, "{compared}");
+}
+
+#[test]
+fn the_floor_passes_when_its_holder_has_ended_and_somebody_is_loud_enough() {
+    let mut world = World::new();
+    world.join(1, between(1.0, 4.0, voice(140.0)), Link::default());
+    // Bob falls into her words, and goes on.
+    world.join(2, between(3.0, 8.0, voice(110.0)), Link::default());
+    // Eve speaks so softly that she talks, but takes the floor from nobody.
+    let mut murmur = voice(200.0);
+    world.join(3, between(9.0, 14.0, Box::new(move |n| 0.05 * murmur(n))), Link::default());
+    world.run(14.0);
+    let at = |member: u32| {
+        let got = world.floor.iter().find(|(_, who)| who.0 == member);
+        got.map(|(at, _)| (*at - world.start).as_secs_f64())
+    };
+    assert_eq!(world.floor.len(), 2, "{:?}", world.floor);
+    assert!((1.0..1.5).contains(&at(1).unwrap()), "{:?}", at(1));
+    assert!((4.0..4.8).contains(&at(2).unwrap()), "{:?}", at(2));
+    assert!(world.talking.iter().any(|(_, who, talks)| who.0 == 3 && *talks), "Eve talks");
 }

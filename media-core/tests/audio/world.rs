@@ -131,6 +131,8 @@ pub(crate) struct World {
     decoders: BTreeMap<LegKey, opus::Decoder>,
     pub(crate) heard: BTreeMap<LegKey, Heard>,
     pub(crate) talking: Vec<(Instant, MemberKey, bool)>,
+    /// Who has got the floor.
+    pub(crate) floor: Vec<(Instant, MemberKey)>,
     pub(crate) playing: Vec<(MemberKey, u64, Instant)>,
     /// What a recorder got, and for when.
     pub(crate) recorded: Vec<(Instant, std::sync::Arc<[i16]>)>,
@@ -152,6 +154,7 @@ impl World {
             decoders: BTreeMap::new(),
             heard: BTreeMap::new(),
             talking: Vec::new(),
+            floor: Vec::new(),
             playing: Vec::new(),
             recorded: Vec::new(),
             numbered: 0,
@@ -327,6 +330,7 @@ impl World {
                 AudioOutput::Talking { member, talking, .. } => {
                     self.talking.push((self.now, member, talking))
                 }
+                AudioOutput::Floor { member, .. } => self.floor.push((self.now, member)),
                 AudioOutput::Playing { member, timestamp, at, .. } => {
                     self.playing.push((member, timestamp.ticks.wrapping_sub(4_294_967_296), at));
                 }

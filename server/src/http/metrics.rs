@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use media_core::engine::CodecLoad;
 use media_core::room::{Counters, JobClass, Traffic};
 use prometheus::{
-    Counter, CounterVec, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::app::App;
@@ -259,6 +259,7 @@ fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
         registry.register(Box::new(gauge))?;
     }
     traffic(&registry, media)?;
+    sound(&registry, media)?;
     for (name, help, total) in [
         (
             "signalbox_packets_lost_total",
@@ -303,6 +304,80 @@ fn snapshot(media: &Counters) -> prometheus::Result<Registry> {
         registry.register(Box::new(counter))?;
     }
     Ok(registry)
+}
+
+/// Values of a label, and what was counted of each.
+type Rows<'a> = &'a [(&'a str, u64)];
+
+/// What the audio threads do.
+fn sound(registry: &Registry, media: &Counters) -> prometheus::Result<()> {
+    let of = &media.sound;
+    let families: [(&str, &str, &str, Rows<'_>); 5] = [
+        (
+            "signalbox_audio_packets_total",
+            "Packets of sound that came to the mix: decoded, `spared` because their senders are silent, or thrown away.",
+            "outcome",
+            &[
+                ("decoded", of.decodes),
+                ("spared", of.spared),
+                ("muted", of.muted),
+                ("late", of.late),
+                ("duplicate", of.duplicates),
+                ("dropped", of.dropped),
+                ("malformed", of.malformed),
+                ("unknown", of.unknown),
+            ],
+        ),
+        (
+            "signalbox_audio_gaps_total",
+            "Pieces of sound missing in the mix: made whole from the next packet (`repaired`, in-band FEC), or `concealed`.",
+            "by",
+            &[("repaired", of.repaired), ("concealed", of.concealed)],
+        ),
+        (
+            "signalbox_audio_stretches_total",
+            "Periods of a voice put in (`longer`) or taken out, because of clocks and networks.",
+            "direction",
+            &[("longer", of.expanded), ("shorter", of.accelerated)],
+        ),
+        (
+            "signalbox_audio_encodes_total",
+            "Frames of the mix encoded, for all who hear the same or for one member.",
+            "mix",
+            &[("shared", of.encodes.saturating_sub(of.private_encodes)), ("private", of.private_encodes)],
+        ),
+        (
+            "signalbox_audio_ticks_total",
+            "Ticks of 20 ms left out because an audio thread was far too late.",
+            "outcome",
+            &[("skipped", of.skipped_ticks)],
+        ),
+    ];
+    for (name, help, label, rows) in families {
+        let family = CounterVec::new(Opts::new(name, help), &[label])?;
+        rows.iter().for_each(|(value, total)| family.with_label_values(&[*value]).inc_by(float(*total)));
+        registry.register(Box::new(family))?;
+    }
+    let now = &media.sound_levels;
+    let sources = GaugeVec::new(
+        Opts::new(
+            "signalbox_audio_sources",
+            "Sources of sound now: decoded (`playing`) or not, for nobody hears them (`dozing`); of the first those in the mix (`mixed`), and microphones that a crowd leaves out (`left_out`).",
+        ),
+        &["state"],
+    )?;
+    for (state, count) in
+        [("playing", now.playing), ("dozing", now.dozing), ("mixed", now.mixed), ("left_out", now.left_out)]
+    {
+        sources.with_label_values(&[state]).set(float(count));
+    }
+    registry.register(Box::new(sources))?;
+    let delay = Gauge::new(
+        "signalbox_audio_delay_seconds",
+        "Sum over playing and dozing sources of the time for which their packets are kept now.",
+    )?;
+    delay.set(float(now.delay_ms) / 1000.0);
+    registry.register(Box::new(delay))
 }
 
 fn traffic(registry: &Registry, media: &Counters) -> prometheus::Result<()> {
@@ -414,6 +489,8 @@ fn float(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use media_core::mix::audio::{AudioCounters, AudioLevels};
+
     use super::*;
 
     #[test]
@@ -426,6 +503,8 @@ mod tests {
             encode_ns: 1_500_000_000,
             rooms: 2,
             shed_frames: 4,
+            sound: AudioCounters { decodes: 9, encodes: 5, private_encodes: 2, ..AudioCounters::default() },
+            sound_levels: AudioLevels { dozing: 4, delay_ms: 120, ..AudioLevels::default() },
             ..Counters::default()
         };
         let codecs = CodecLoad { workers: 2, begun: [8, 9, 0, 0], ..CodecLoad::default() };
@@ -442,6 +521,11 @@ mod tests {
             "signalbox_codec_jobs_total{class=\"decode\"} 9",
             "signalbox_codec_shed_total{what=\"frame\"} 4",
             "signalbox_codec_shed_level 0",
+            "signalbox_audio_packets_total{outcome=\"decoded\"} 9",
+            "signalbox_audio_encodes_total{mix=\"shared\"} 3",
+            "signalbox_audio_encodes_total{mix=\"private\"} 2",
+            "signalbox_audio_sources{state=\"dozing\"} 4",
+            "signalbox_audio_delay_seconds 0.12",
             "signalbox_shard_busy_seconds_total{shard=\"1\"} 0.5",
             "signalbox_shard_packets_lent_total{shard=\"1\"} 5",
             "signalbox_shard_packets_lent_total{shard=\"0\"} 0",

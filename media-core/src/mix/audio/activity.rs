@@ -17,6 +17,7 @@
 //! consonant is missing.
 
 use super::SoundKind;
+use super::floor;
 use super::opus::{FRAME, Frame};
 use super::pitch;
 use super::sensitivity::{Ear, Sensitivity};
@@ -54,6 +55,9 @@ const RESTED: u32 = 8;
 /// How loud a voice was falls by 9 dB per second, slower than between two syllables.
 const FORGETS: f32 = 0.98;
 
+/// The mean absolute sample of noise, as a share of its root mean square.
+const MEAN_OF_NOISE: f32 = 0.8;
+
 /// Frames (3 s) below the audible threshold before a source is left out of the mix again.
 const HANG: u32 = 150;
 
@@ -72,6 +76,8 @@ pub(super) struct Activity {
     voiced: u32,
     speech: Speech,
     hearing: Hearing,
+    /// As the floor counts.
+    smoothed: f32,
     /// The loudest of the last seconds, as far as it is not forgotten.
     loudest: f32,
     /// Others are louder, and too many: what there is to hear is not heard.
@@ -98,6 +104,8 @@ pub(super) enum Hearing {
 struct Loudness {
     /// Root mean square.
     level: f32,
+    /// Mean absolute sample.
+    mean: f32,
     /// Of the quieter half: a voice is in both, a click in one.
     sustained: f32,
 }
@@ -108,7 +116,8 @@ impl Loudness {
         let (first, second) = frame.split_at(FRAME / 2);
         let (first, second) = (power(first), power(second));
         let root = |power: f32, samples: usize| (power / samples as f32).sqrt();
-        Self { level: root(first + second, FRAME), sustained: root(first.min(second), FRAME / 2) }
+        let mean = frame.iter().map(|sample| sample.abs()).sum::<f32>() / FRAME as f32;
+        Self { level: root(first + second, FRAME), mean, sustained: root(first.min(second), FRAME / 2) }
     }
 }
 
@@ -122,6 +131,7 @@ impl Activity {
             voiced: 0,
             speech: Speech::Silent,
             hearing: Hearing::Inaudible { frames: u32::MAX },
+            smoothed: 0.0,
             loudest: 0.0,
             left_out: false,
         }
@@ -150,18 +160,19 @@ impl Activity {
 
     /// Learns that the next frame, which was not decoded, is no louder than this.
     pub(super) fn rest(&mut self, level: f32) {
-        self.update(Loudness { level, sustained: level }, || false);
+        self.update(Loudness { level, mean: level * MEAN_OF_NOISE, sustained: level }, || false);
     }
 
     /// Learns of the next frame, which is made louder by `boost`.
     pub(super) fn hear(&mut self, frame: &Frame, boost: f32) {
-        let Loudness { level, sustained } = Loudness::of(frame);
-        let loudness = Loudness { level: level * boost, sustained: sustained * boost };
+        let Loudness { level, mean, sustained } = Loudness::of(frame);
+        let loudness = Loudness { level: level * boost, mean: mean * boost, sustained: sustained * boost };
         self.update(loudness, || pitch::is_voiced(frame));
     }
 
     fn update(&mut self, loudness: Loudness, is_voiced: impl FnOnce() -> bool) {
-        let Loudness { level, sustained } = loudness;
+        let Loudness { level, mean, sustained } = loudness;
+        self.smoothed = floor::smooth(self.smoothed, mean);
         self.loudest = level.max(self.loudest * FORGETS);
         match self.ear {
             Ear::Voice(speech) => {
@@ -208,6 +219,7 @@ impl Activity {
     /// The source was silenced: it neither talks nor is heard from now on.
     pub(super) fn silence(&mut self) {
         self.loudest = 0.0;
+        self.smoothed = floor::smooth(self.smoothed, 0.0);
         (self.above, self.voiced) = (0, 0);
         self.speech = Speech::Silent;
         self.hearing = match self.hearing {
@@ -225,6 +237,14 @@ impl Activity {
         }
     }
 
+    /// How loud a microphone is that may have the floor.
+    pub(super) fn claim(&self) -> Option<f32> {
+        match self.sound {
+            SoundKind::Voice => Some(self.smoothed),
+            SoundKind::Program => None,
+        }
+    }
+
     /// Whether it is in the mix.
     pub(super) fn is_audible(&self) -> bool {
         matches!(self.hearing, Hearing::Audible { .. })
@@ -233,6 +253,10 @@ impl Activity {
     /// From the next frame on the source is heard, or not, whatever it sounds like. It may still talk.
     pub(super) fn leave_out(&mut self, left_out: bool) {
         self.left_out = left_out;
+    }
+
+    pub(super) fn is_left_out(&self) -> bool {
+        self.left_out
     }
 
     pub(super) fn is_talking(&self) -> bool {
@@ -253,7 +277,7 @@ mod tests {
     const LOUD: f32 = 0.1;
 
     fn voice(activity: &mut Activity, level: f32) {
-        activity.update(Loudness { level, sustained: level }, || true);
+        activity.update(Loudness { level, mean: level, sustained: level }, || true);
     }
 
     /// Levels as (level, frames); expected: frames after which talking began and ended.
@@ -323,7 +347,7 @@ mod tests {
             let mut activity = Activity::new(SoundKind::Voice);
             activity.set_sensitivity(Sensitivity::saturating(sensitivity));
             (0..50).for_each(|_| voice(&mut activity, QUIET));
-            (0..20).for_each(|_| activity.update(Loudness { level: LOUD, sustained }, || voiced));
+            (0..20).for_each(|_| activity.update(Loudness { level: LOUD, mean: LOUD, sustained }, || voiced));
             activity.is_talking()
         };
         assert!(talks(30, LOUD, true) && !talks(30, LOUD, false) && talks(100, LOUD, false));

@@ -119,6 +119,11 @@ impl Delay {
         held.map_or(due, |held| due.min(now - held.transit).max(due - MAX_HELD))
     }
 
+    /// How long the quickest packet waits until it is due.
+    pub(super) fn kept(&self, now: i64) -> i64 {
+        now - self.base - self.due(now)
+    }
+
     /// What was said of the picture holds when the sound begins anew.
     pub(super) fn clear(&mut self) {
         *self = Self { held: self.held, ..Self::default() };

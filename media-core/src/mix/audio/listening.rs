@@ -107,6 +107,14 @@ impl Hears {
         }
     }
 
+    /// It is for the listeners of one member alone, or of few for a moment.
+    fn is_private(self) -> bool {
+        match self {
+            Self::Silence | Self::Mix { without: None, .. } => false,
+            Self::Mix { without: Some(_), .. } | Self::Change { .. } => true,
+        }
+    }
+
     /// For somebody who has followed `origin`, if anything.
     fn rendition(self, origin: Option<&Rendition>) -> Rendition {
         let mut rendition = origin.map_or_else(|| Rendition::new(self.volume()), Rendition::fork);
@@ -224,7 +232,11 @@ impl Listening {
                 Hears::Silence => [0.0; FRAME],
                 Hears::Mix { without, .. } | Hears::Change { without, .. } => mix(without),
             };
+            let before = counters.encodes;
             packet(rendition.legs().clone(), rendition.encode(frame, counters));
+            if which.is_private() {
+                counters.private_encodes += counters.encodes - before;
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::fader::{Fader, Volume};
 use super::opus::{FRAME, Frame};
 use super::playout::{Arrival, Playout, Rendered};
 use super::sensitivity::Sensitivity;
-use super::{AudioCounters, SoundKind};
+use super::{AudioCounters, AudioLevels, SoundKind};
 
 /// Samples in which the gate opens: 5 ms, shorter than the onset of any consonant.
 const OPENING: usize = 240;
@@ -107,6 +107,13 @@ impl Member {
         self.microphone == Microphone::Leaving && !self.needs_own_mix()
     }
 
+    /// Adds how it is with this member.
+    pub(super) fn look(&self, now: i64, levels: &mut AudioLevels) {
+        self.playout.look(now, levels);
+        levels.mixed += u64::from(self.is_heard());
+        levels.left_out += u64::from(self.activity.is_left_out());
+    }
+
     /// Makes the next frame, heard at `now`.
     pub(super) fn render(&mut self, now: i64, counters: &mut AudioCounters) {
         if self.microphone == Microphone::Muted {
@@ -189,6 +196,11 @@ impl Member {
     /// How loud its voice is, if it could be heard.
     pub(super) fn voice(&self) -> Option<f32> {
         self.activity.voice()
+    }
+
+    /// How loud it claims the floor, if it may.
+    pub(super) fn claim(&self) -> Option<f32> {
+        self.activity.claim().filter(|_| !self.is_leaving())
     }
 
     /// Whether it is in the mix from the next frame on.

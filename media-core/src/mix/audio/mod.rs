@@ -16,6 +16,7 @@ mod crowd;
 mod delay;
 mod doze;
 mod fader;
+mod floor;
 mod guard;
 mod limiter;
 mod listening;
@@ -236,6 +237,13 @@ pub enum AudioOutput {
         /// It began.
         talking: bool,
     },
+    /// A member has the floor from now on.
+    Floor {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+    },
     /// What is heard of a member now: its RTP `timestamp` goes into the packet of the tick `at`. As soon as something is
     /// heard, then every 100 ms while the member sends; the picture follows it.
     Playing {
@@ -287,14 +295,80 @@ pub struct AudioCounters {
     pub muted: u64,
     /// Packets of rooms or members that do not exist.
     pub unknown: u64,
-    /// Frames encoded.
+    /// Frames encoded, all together.
     pub encodes: u64,
+    /// Of these, for one member alone: its own sound is left out, or its volume changes.
+    pub private_encodes: u64,
     /// Packets decoded.
     pub decodes: u64,
     /// Packets not decoded, because their senders say that they are silent and nobody hears them.
     pub spared: u64,
     /// Ticks skipped because the thread was far too late.
     pub skipped_ticks: u64,
+}
+
+impl AudioCounters {
+    /// Adds those of another plane.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            concealed,
+            repaired,
+            expanded,
+            accelerated,
+            late,
+            duplicates,
+            dropped,
+            malformed,
+            muted,
+            unknown,
+            encodes,
+            private_encodes,
+            decodes,
+            spared,
+            skipped_ticks,
+        } = other;
+        self.concealed += concealed;
+        self.repaired += repaired;
+        self.expanded += expanded;
+        self.accelerated += accelerated;
+        self.late += late;
+        self.duplicates += duplicates;
+        self.dropped += dropped;
+        self.malformed += malformed;
+        self.muted += muted;
+        self.unknown += unknown;
+        self.encodes += encodes;
+        self.private_encodes += private_encodes;
+        self.decodes += decodes;
+        self.spared += spared;
+        self.skipped_ticks += skipped_ticks;
+    }
+}
+
+/// How it is in the audio plane now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AudioLevels {
+    /// Sources that are decoded.
+    pub playing: u64,
+    /// Sources that send and are not decoded, because nobody hears them.
+    pub dozing: u64,
+    /// Sum of the time that their packets are kept for, so that they are there when due; milliseconds.
+    pub delay_ms: u64,
+    /// Sources in the mix.
+    pub mixed: u64,
+    /// Microphones left out because too many others are louder.
+    pub left_out: u64,
+}
+
+impl AudioLevels {
+    /// Adds those of another plane.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.playing += other.playing;
+        self.dozing += other.dozing;
+        self.delay_ms += other.delay_ms;
+        self.mixed += other.mixed;
+        self.left_out += other.left_out;
+    }
 }
 
 /// The audio of all rooms of one shard.
@@ -330,6 +404,20 @@ impl AudioPlane {
     #[must_use]
     pub fn counters(&self) -> AudioCounters {
         self.counters
+    }
+
+    /// How it is at `now`.
+    #[must_use]
+    pub fn levels(&self, now: Instant) -> AudioLevels {
+        let (now, mut levels) = (self.ticks(now), AudioLevels::default());
+        self.rooms.values().for_each(|clocked| clocked.room.look(now, &mut levels));
+        levels
+    }
+
+    /// There is something to do in every tick.
+    #[must_use]
+    pub fn has_rooms(&self) -> bool {
+        !self.rooms.is_empty()
     }
 
     /// Takes one input; what concerns an unknown room is ignored.

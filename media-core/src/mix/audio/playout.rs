@@ -19,11 +19,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::AudioCounters;
 use super::delay::{Continuity, Delay, MS};
 use super::doze::{self, Awake, Doze, Trust, Undecoded};
 use super::opus::{self, Decoder, FRAME, Frame, LONGEST, SHORTEST};
 use super::stretch::{self, Seam};
+use super::{AudioCounters, AudioLevels};
 
 /// Packets kept per source; when full, the oldest goes. 2 s of 20 ms packets, more than is ever waited for.
 const MAX_PACKETS: usize = 100;
@@ -250,6 +250,16 @@ impl Playout {
             }
             self.state = State::Playing(Box::new(playing));
         }
+    }
+
+    /// Adds whether it plays, and how long packets are kept.
+    pub(super) fn look(&self, now: i64, levels: &mut AudioLevels) {
+        match self.state {
+            State::Idle => return,
+            State::Playing(_) => levels.playing += 1,
+            State::Dozing(_) => levels.dozing += 1,
+        }
+        levels.delay_ms += u64::try_from(self.delay.kept(now) / MS).unwrap_or(0);
     }
 
     /// Starts when the first packet is due within this frame.

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use super::crowd::{self, Voice};
 use super::fader::Volume;
+use super::floor::{Claim, Floor};
 use super::limiter::{LOOK_AHEAD, Limiter};
 use super::listening::{Listening, Wanted};
 use super::member::Member;
@@ -24,7 +25,7 @@ use super::opus::{FRAME, Frame};
 use super::playout::Arrival;
 use super::sensitivity::Sensitivity;
 use super::tone::{Tone, Tones};
-use super::{AudioCounters, AudioOutput, SoundKind};
+use super::{AudioCounters, AudioLevels, AudioOutput, SoundKind};
 use crate::units::{ClockRate, LegKey, MediaTime, MemberKey, RoomKey};
 
 /// Ticks between two reports of what is heard: 100 ms.
@@ -36,6 +37,7 @@ pub(super) struct Room {
     seats: Seats,
     listening: Listening,
     tones: Tones,
+    floor: Floor,
     /// Of what is recorded.
     recorder: Option<Limiter>,
     ticks: u64,
@@ -77,6 +79,7 @@ impl Room {
             seats: Seats::default(),
             listening: Listening::default(),
             tones: Tones::default(),
+            floor: Floor::default(),
             recorder: None,
             ticks: 0,
         }
@@ -160,6 +163,11 @@ impl Room {
         }
     }
 
+    /// Adds how it is with the members at `now`.
+    pub(super) fn look(&self, now: i64, levels: &mut AudioLevels) {
+        self.seats.members.values().for_each(|seat| seat.member.look(now, levels));
+    }
+
     /// The clock jumped over this many ticks.
     pub(super) fn skip(&mut self, ticks: u64) {
         self.ticks += ticks;
@@ -184,6 +192,13 @@ impl Room {
     }
 
     fn report(&mut self, at: Instant, out: &mut VecDeque<AudioOutput>) {
+        let claims = self.seats.members.iter().filter_map(|(&member, seat)| {
+            let level = seat.member.claim()?;
+            Some(Claim { member, level, talks: seat.member.is_talking() })
+        });
+        if let Some(member) = self.floor.pass(claims) {
+            out.push_back(AudioOutput::Floor { room: self.key, member });
+        }
         for (&member, seat) in &mut self.seats.members {
             let talking = seat.member.is_talking();
             if talking != seat.talking {
