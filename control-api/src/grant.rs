@@ -48,6 +48,8 @@ pub struct RoomGrant {
     pub remove_after_s: Option<f64>,
     /// When this member leaves, everybody does.
     pub end_room_session_on_leave: bool,
+    /// A room that this token makes has small pictures of itself.
+    pub enable_room_previews: bool,
     /// Joining makes the room if there is none.
     pub auto_create_room: bool,
     /// The application's data of the member.
@@ -141,6 +143,7 @@ impl RoomGrant {
             remove_at: None,
             remove_after_s: None,
             end_room_session_on_leave: false,
+            enable_room_previews: false,
             auto_create_room: true,
             meta: Map::new(),
             room_meta: Map::new(),

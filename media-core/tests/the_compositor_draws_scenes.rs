@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use layouts::{Fit, PixelRect, Size};
 use media_core::codec::{Picture, Rgb, Rotation, Yuv};
-use media_core::mix::video::{Border, Compositor, Content, LayerStyle, Scene, SceneLayer};
+use media_core::mix::video::{Border, Compositor, Content, FontFile, Fonts, LayerStyle, Scene, SceneLayer};
 
 const CANVAS: Size = Size { width: 320, height: 180 };
 const BACKGROUND: Rgb = Rgb(70, 75, 90);
@@ -71,13 +71,17 @@ fn draw(layers: Vec<SceneLayer>) -> Arc<Picture> {
 }
 
 fn check(name: &str, layers: Vec<SceneLayer>) {
-    let drawn = draw(layers).to_rgb();
+    compare(name, &draw(layers).to_rgb());
+}
+
+/// With what is kept of that name.
+fn compare(name: &str, drawn: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.png"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let mut encoder =
             png::Encoder::new(BufWriter::new(File::create(&path).unwrap()), CANVAS.width, CANVAS.height);
         encoder.set_color(png::ColorType::Rgb);
-        encoder.write_header().unwrap().write_image_data(&drawn).unwrap();
+        encoder.write_header().unwrap().write_image_data(drawn).unwrap();
         return;
     }
     let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -86,7 +90,7 @@ fn check(name: &str, layers: Vec<SceneLayer>) {
     reader.next_frame(&mut golden).unwrap();
     assert_eq!(golden.len(), drawn.len(), "{name}");
     // Scalers for different processors round differently, by one step of luma or chroma.
-    let far = golden.iter().zip(&drawn).filter(|(golden, drawn)| golden.abs_diff(**drawn) > 6).count();
+    let far = golden.iter().zip(drawn).filter(|(golden, drawn)| golden.abs_diff(**drawn) > 6).count();
     assert_eq!(far, 0, "{name}: {far} of {} samples differ from {}", drawn.len(), path.display());
 }
 
@@ -139,6 +143,31 @@ fn names_are_written_on_strips() {
         ],
     );
     check("banner-large", vec![named(layer(WHOLE, Fit::Contain, color()), "Ada Lovelace")]);
+}
+
+#[test]
+fn names_are_written_in_their_script_and_direction() {
+    let color = || flat(Rgb(60, 130, 160));
+    let chinese: &[u8] = include_bytes!("fonts/wqy-microhei-three.ttf");
+    let fonts = Fonts::with([FontFile { data: Arc::new(chinese), index: 0 }]);
+    let layers = vec![
+        named(layer((0, 0, 160, 90), Fit::Contain, color()), "שלום עולם (2)"),
+        named(layer((160, 0, 160, 90), Fit::Contain, color()), "محمد لا Ada"),
+        named(
+            layer((0, 90, 160, 90), Fit::Contain, color()),
+            "王小明 Wang 🙂 \u{301}a\u{301}\u{301}\u{301}\u{301}\u{301}",
+        ),
+        layer((160, 90, 160, 90), Fit::Contain, Content::Avatar { name: "王小明".into() }),
+    ];
+    let scene = Scene { background: BACKGROUND, layers };
+    compare("names", &Compositor::with_fonts(CANVAS, fonts).compose(&scene).to_rgb());
+    // Without any font all else is there.
+    let bare = Compositor::with_fonts(CANVAS, Fonts::only([])).compose(&scene);
+    let blue = Yuv::from(Rgb(60, 130, 160)).y;
+    for place in [(20, 80), (180, 80), (20, 170)] {
+        assert!(bare.pixel(place.0, place.1).is_some_and(|pixel| pixel.y.abs_diff(blue) <= 1), "{place:?}");
+    }
+    assert!(bare.pixel(240, 130).is_some_and(|pixel| pixel.y > 200), "a person in the place of initials");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What all tasks of the process share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use media_core::engine::Engine;
 
@@ -8,9 +9,11 @@ use crate::catalogue::Catalogue;
 use crate::config::{Config, PublicUrl};
 use crate::http::Metrics;
 use crate::identity::Identity;
+use crate::links::{Behind, Links};
 use crate::recording::Recordings;
+use crate::secret_file;
 use crate::shutdown::Shutdown;
-use crate::storage::Storage;
+use crate::storage::{Storage, UnixMs};
 use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::webhooks::Webhooks;
@@ -33,6 +36,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) media_routes: Arc<MediaRoutes>,
     pub(crate) recordings: Recordings,
+    pub(crate) preview_links: Links,
     pub(crate) registry: Registry,
     pub(crate) http_calls: HttpCalls,
     pub(crate) metrics: Arc<Metrics>,
@@ -62,6 +66,8 @@ impl App {
         let routes = Arc::clone(&media_routes);
         let engine = Engine::start(config.media.clone(), move |event| routes.deliver(event))?;
         let recordings = Recordings::open(&config.data_dir, config.recording.clone(), Arc::clone(&metrics))?;
+        let secret = secret_file::open_or_make(&config.data_dir.join("previews.key"))?;
+        let preview_links = Links::new(&secret, Behind::Preview);
         let webhooks = Webhooks::new(&config.webhooks)?;
         let shutdown = Shutdown::new();
         webhooks.start(&storage.outbox(), &config.egress, &metrics, &shutdown);
@@ -71,6 +77,7 @@ impl App {
             catalogue: Catalogue::load(storage.clone(), config.layouts.clone()).await?,
             storage,
             recordings,
+            preview_links,
             webhooks,
             registry: Registry::new(&config),
             http_calls: HttpCalls::new(config.max_connections as usize),
@@ -82,5 +89,11 @@ impl App {
             metrics,
             shutdown,
         }))
+    }
+    /// The link to a small picture of a running room session, good for so long.
+    pub(crate) fn preview_url(&self, room_session: &str, good_for: Duration) -> String {
+        let now = u64::try_from(UnixMs::now().0 / 1000).unwrap_or(0);
+        let path = self.preview_links.path(room_session, now.saturating_add(good_for.as_secs()));
+        format!("{}{path}", self.public_url.http())
     }
 }

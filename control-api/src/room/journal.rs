@@ -182,7 +182,7 @@ impl RoomSession {
             locked: self.locked,
             hide_video_muted: self.hide_video_muted,
             prioritize_handraise: self.prioritize_handraise,
-            preview_url: None,
+            preview_url: self.config.preview_url.clone(),
             meta: self.meta.clone(),
             audience_count: self.audience_count(),
             members: self.wire_members(),

@@ -73,6 +73,8 @@ pub struct RoomConfig {
     pub name: Arc<str>,
     /// For people.
     pub display_name: Arc<str>,
+    /// Where a small picture of it is, if it has one.
+    pub preview_url: Option<String>,
     /// How it is set up.
     pub settings: RoomSettings,
     /// Listeners; the next one is refused. Each costs a leg that receives, and its share of every event.

@@ -445,6 +445,7 @@ impl World {
             settings: self.settings.clone(),
             max_audience: 3,
             leave_after: self.leave_after,
+            preview_url: None,
             node_id: "node-1".into(),
             ids: IdSource::seeded(u128::from(self.last)),
         };

@@ -14,6 +14,7 @@ mod audio_thread;
 mod codec_workers;
 mod connections;
 mod dispatch;
+mod fonts;
 mod load;
 mod mail;
 mod neighbours;
@@ -40,6 +41,7 @@ pub use self::overload::{Overload, Window};
 use self::shard_thread::ShardThread;
 use self::sys::Waker;
 pub use self::sys::{ReceiveBatch, SendBatch};
+use crate::mix::video::Fonts;
 use crate::room::{Command, Counters, Event};
 use crate::shard::{Shard, ShardConfig};
 use crate::transport::{Candidate, Identity};
@@ -99,6 +101,7 @@ pub struct Engine {
     threads: Vec<JoinHandle<()>>,
     codecs: CodecGauge,
     ports: Vec<u16>,
+    fonts: Fonts,
 }
 
 impl std::fmt::Debug for Engine {
@@ -121,8 +124,14 @@ impl Engine {
         let sink = Arc::new(sink);
         let (queue, codecs, threads) =
             codec_workers::start(config.codec_workers).map_err(EngineError::Thread)?;
-        let mut engine =
-            Self { shards: Vec::new(), published: Vec::new(), threads, codecs, ports: Vec::new() };
+        let mut engine = Self {
+            shards: Vec::new(),
+            published: Vec::new(),
+            threads,
+            codecs,
+            ports: Vec::new(),
+            fonts: fonts::of_system(),
+        };
         // Bound after the engine and so dropped before it: the workers end when the last way to their queue is gone,
         // and an engine that could not start waits for its workers.
         let jobs = queue;
@@ -161,7 +170,8 @@ impl Engine {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let config =
             ShardConfig { candidates, wall, seed: u64::from(wall.subsec_nanos()) << 32 | number as u64 };
-        let shard = Shard::new(Instant::now(), Arc::clone(identity), config);
+        let mut shard = Shard::new(Instant::now(), Arc::clone(identity), config);
+        shard.set_fonts(self.fonts.clone());
 
         let (address, inbox): (_, Receiver<Mail>) = ShardAddress::new(neighbours.shared_waker());
         let (audio, audio_thread) =

@@ -68,6 +68,8 @@ pub enum Action {
     SetInputSensitivity { member: MemberKey, sensitivity: Sensitivity },
     /// The video codecs of the room's legs from now on; before, those of [`VideoCodecs::default`].
     SetVideoCodecs { codecs: VideoCodecs },
+    /// `Preview` follows, a small picture of the canvas.
+    TakePreview,
     /// All who are not deaf hear a short tone.
     PlayTone { tone: Tone },
     /// `Recorded` comes from now on, encoded at no less than this rate (for 720p; larger and smaller canvases in proportion

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use layouts::{GridRect, Placed};
 
 use super::recorded::Recorded;
@@ -12,6 +13,8 @@ use crate::units::{EncodingIndex, LegKey, MemberKey, Rid, RoomKey};
 #[allow(missing_docs, reason = "each variant's sentence speaks of its fields")]
 #[derive(Debug)]
 pub enum Event {
+    /// A small picture of the canvas, as JPEG.
+    Preview { room: RoomKey, jpeg: Bytes },
     /// The answer to `OpenLeg` or `ReofferLeg`.
     LegAnswered { room: RoomKey, leg: LegKey, sdp: String },
     /// All transports of the leg have keys: media can flow. `took` counts from the offer.

@@ -5,12 +5,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
+
 use layouts::Size;
 
 use crate::codec::{
-    CodecError, Encoded, EncoderConfig, Picture, PicturePool, Rgb, VideoDecoder, VideoEncoder,
+    CodecError, Encoded, EncoderConfig, Picture, PicturePool, Rgb, VideoDecoder, VideoEncoder, Yuv,
 };
-use crate::mix::video::{Compositor, Scene};
+use crate::mix::video::{Compositor, Fonts, Scene};
 use crate::receive::ReceivedFrame;
 use crate::units::{Bitrate, LegKey, MediaTime, RoomKey, VideoCodec};
 
@@ -109,6 +113,8 @@ pub enum Job {
         time: MediaTime,
         force_key: bool,
     },
+    /// Make a small picture of the canvas.
+    Preview { room: RoomKey, picture: Arc<Picture> },
 }
 
 /// What a job is for: whose work comes first when there is too much.
@@ -158,6 +164,7 @@ impl Job {
         match self {
             Self::Decode { .. } => JobClass::Decode,
             Self::Compose { .. } => JobClass::Canvas,
+            Self::Preview { .. } => JobClass::Preview,
             Self::Encode { encoder, picture, force_key, .. } => {
                 if *force_key || encoder.config.size == picture.size() {
                     JobClass::Canvas
@@ -181,6 +188,8 @@ pub enum JobDone {
     },
     /// The canvas at `time`.
     Composed { room: RoomKey, compositor: Box<Compositor>, picture: Arc<Picture>, time: MediaTime },
+    /// The small picture as JPEG.
+    Previewed { room: RoomKey, jpeg: Result<Bytes, CodecError> },
     /// The encoded canvas, unless the encoder left the frame out.
     Encoded {
         room: RoomKey,
@@ -204,6 +213,7 @@ impl Job {
                 let picture = compositor.compose(&scene);
                 JobDone::Composed { room, compositor, picture, time }
             }
+            Self::Preview { room, picture } => JobDone::Previewed { room, jpeg: preview_of(&picture) },
             Self::Encode { room, codec, mut encoder, picture, time, force_key } => {
                 let result = encoder.encode(&picture, time, force_key);
                 JobDone::Encoded { room, codec, encoder, time, result }
@@ -215,8 +225,9 @@ impl Job {
 /// What stands in for a [`JobDone`] whose worker panicked: a new codec, and no picture.
 pub(crate) enum Substitute {
     Decoded { feed: FeedKey, timestamp: MediaTime },
-    Composed { room: RoomKey, size: Size, background: Rgb, time: MediaTime },
+    Composed { room: RoomKey, size: Size, fonts: Fonts, background: Rgb, time: MediaTime },
     Encoded { room: RoomKey, codec: VideoCodec, encoder: EncoderSlot, time: MediaTime },
+    Previewed { room: RoomKey },
 }
 
 impl Job {
@@ -230,9 +241,11 @@ impl Job {
             Self::Compose { room, compositor, scene, time } => Substitute::Composed {
                 room: *room,
                 size: compositor.size(),
+                fonts: compositor.fonts(),
                 background: scene.background,
                 time: *time,
             },
+            Self::Preview { room, .. } => Substitute::Previewed { room: *room },
             Self::Encode { room, codec, encoder, time, .. } => Substitute::Encoded {
                 room: *room,
                 codec: *codec,
@@ -250,12 +263,13 @@ impl Substitute {
             Self::Decoded { feed, timestamp } => {
                 JobDone::Decoded { feed, decoder: DecoderSlot::default(), timestamp, result: Err(lost()) }
             }
-            Self::Composed { room, size, background, time } => JobDone::Composed {
+            Self::Composed { room, size, fonts, background, time } => JobDone::Composed {
                 room,
-                compositor: Box::new(Compositor::new(size)),
+                compositor: Box::new(Compositor::with_fonts(size, fonts)),
                 picture: Arc::new(Picture::filled(size, background)),
                 time,
             },
+            Self::Previewed { room } => JobDone::Previewed { room, jpeg: Err(lost()) },
             Self::Encoded { room, codec, encoder, time } => {
                 JobDone::Encoded { room, codec, encoder, time, result: Err(lost()) }
             }
@@ -268,9 +282,23 @@ impl JobDone {
     pub(crate) fn room(&self) -> RoomKey {
         match self {
             Self::Decoded { feed, .. } => feed.room,
-            Self::Composed { room, .. } | Self::Encoded { room, .. } => *room,
+            Self::Composed { room, .. } | Self::Encoded { room, .. } | Self::Previewed { room, .. } => *room,
         }
     }
+}
+
+/// Of a JPEG: a face is known by it.
+const PREVIEW_QUALITY: u8 = 75;
+
+fn preview_of(canvas: &Picture) -> Result<Bytes, CodecError> {
+    let size = super::preview::size_of(canvas.size());
+    let mut small = Picture::filled(size, Yuv::BLACK);
+    small.view_mut().scale_from(&canvas.view());
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, PREVIEW_QUALITY)
+        .encode(&small.to_rgb(), size.width, size.height, ExtendedColorType::Rgb8)
+        .map_err(|error| CodecError::Library { call: "JPEG", why: error.to_string() })?;
+    Ok(jpeg.into())
 }
 
 /// Bit rate of a canvas: 1.5 Mbit/s at 1280×720 and 30 frames per second, in proportion to the square root of the pixels.

@@ -27,6 +27,7 @@ mod legs;
 mod lip_sync_tests;
 mod member;
 mod pass_through;
+mod preview;
 mod recorded;
 mod shedding;
 mod sources;
@@ -57,6 +58,7 @@ use self::sources::Sources;
 use self::tiles::TileViews;
 use self::watching::Gate;
 use crate::mix::audio::{AudioInput, AudioOutput};
+use crate::mix::video::Fonts;
 use crate::shard::Reach;
 use crate::units::{Bitrate, LegKey, MemberKey, RoomKey, VideoCodecs};
 
@@ -87,12 +89,12 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(now: Instant, key: RoomKey, config: RoomConfig) -> Self {
+    pub(crate) fn new(now: Instant, key: RoomKey, config: RoomConfig, fonts: Fonts) -> Self {
         Self {
             key,
             members: BTreeMap::new(),
             legs: BTreeMap::new(),
-            canvas: Canvas::new(now, key, config.canvas, config.fps),
+            canvas: Canvas::new(now, key, config.canvas, config.fps, fonts),
             arrangement: Arrangement::new(now, config.layout),
             video_codecs: VideoCodecs::default(),
             sources: Sources::default(),
@@ -208,6 +210,7 @@ impl Room {
                 self.canvas.unrecord();
                 reach.audio(AudioInput::SetRecorded { room: self.key, recorded: false });
             }
+            Action::TakePreview => self.canvas.take_preview(reach.now),
             Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
             Action::SetCanvasRules { rules } => self.arrangement.set_rules(rules),
             Action::SetLook { look } => self.arrangement.set_look(look),
@@ -264,6 +267,13 @@ impl Room {
                 let jobs = self.canvas.on_composed(reach.now, compositor, &picture, time, reach.counters);
                 for job in jobs {
                     reach.job(job);
+                }
+            }
+            JobDone::Previewed { room, jpeg } => {
+                self.canvas.on_previewed();
+                match jpeg {
+                    Ok(jpeg) => reach.event(Event::Preview { room, jpeg }),
+                    Err(error) => tracing::error!(%error, "preview"),
                 }
             }
             JobDone::Encoded { room: _, codec, encoder, time, result } => {

@@ -31,6 +31,7 @@ use self::schedule::Schedule;
 pub use self::sealed::{BATCH_RUNS, Sealed};
 pub(crate) use self::spread::Spread;
 use crate::mix::audio::{AudioCounters, AudioInput, AudioLevels, AudioOutput};
+use crate::mix::video::Fonts;
 use crate::room::{Action, Command, Counters, Event, Job, JobDone, LegEnd, Room, Shed};
 use crate::rtcp::NtpClock;
 use crate::transport::{Candidate, ConnectionId, Identity, Path, Received, Transports};
@@ -123,6 +124,8 @@ pub struct Shard {
     shed: Shed,
     scratch: Vec<u8>,
     ids: Ids,
+    /// What names on canvases are written in.
+    fonts: Fonts,
 }
 
 impl Shard {
@@ -148,7 +151,13 @@ impl Shard {
             shed: Shed::Nothing,
             scratch: Vec::with_capacity(2048),
             ids,
+            fonts: Fonts::default(),
         }
+    }
+
+    /// Names on canvases of rooms made from now on are written in these.
+    pub fn set_fonts(&mut self, fonts: Fonts) {
+        self.fonts = fonts;
     }
 
     /// Takes one input at `now`.
@@ -327,7 +336,7 @@ impl Shard {
                 if self.rooms.contains_key(&key) {
                     return;
                 }
-                self.rooms.insert(key, Room::new(now, key, config));
+                self.rooms.insert(key, Room::new(now, key, config, self.fonts.clone()));
                 self.with_room(key, |room, reach| room.open(reach));
             }
             Action::CloseRoom => {
@@ -355,6 +364,7 @@ impl Shard {
             | Action::SetOutputVolume { .. }
             | Action::SetInputSensitivity { .. }
             | Action::SetVideoCodecs { .. }
+            | Action::TakePreview
             | Action::PlayTone { .. }
             | Action::StartRecording { .. }
             | Action::StopRecording

@@ -44,6 +44,7 @@ fn costs(it: &mut Conference, decode: u32, compose: u32, encode: u32) {
         Job::Compose { .. } => US * compose,
         Job::Encode { .. } if job.class() == JobClass::Small => US * (encode / 4),
         Job::Encode { .. } => US * encode,
+        Job::Preview { .. } => US * 2000,
     }));
 }
 
@@ -120,7 +121,7 @@ fn a_camera_that_takes_for_ever_to_decode_holds_up_nobody_else() {
     it.codec_jobs_cost(Box::new(|job| match job {
         Job::Decode { frame, .. } if frame.data.ends_with(&9_u32.to_be_bytes()) => Duration::from_secs(4),
         Job::Decode { .. } => US * 500,
-        Job::Compose { .. } | Job::Encode { .. } => US * 5000,
+        Job::Compose { .. } | Job::Encode { .. } | Job::Preview { .. } => US * 5000,
     }));
     it.run(2.0);
     let before = it.pages[0].page.seen.len();

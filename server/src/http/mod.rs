@@ -10,6 +10,7 @@ mod listener;
 mod metrics;
 mod origin;
 mod pages;
+mod previews;
 mod recordings;
 mod rest;
 mod socket;
@@ -41,6 +42,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = health().nest("/api", rest::router(&app)).merge(whip::router());
     router = router.route("/recordings/{file}", get(recordings::file));
+    router = router.route("/previews/{file}", get(previews::picture));
     if app.config.metrics_listen.is_none() {
         router = router.route("/metrics", get(metrics::scrape));
     }

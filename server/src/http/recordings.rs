@@ -24,9 +24,9 @@ const CHUNK: u64 = 64 * 1024;
 #[derive(Deserialize)]
 pub(super) struct Signed {
     #[serde(default)]
-    expires: u64,
+    pub(super) expires: u64,
     #[serde(default)]
-    signature: String,
+    pub(super) signature: String,
 }
 
 pub(super) async fn file(

@@ -16,7 +16,6 @@ mod child;
 mod feed;
 mod finish;
 mod keeper;
-mod links;
 mod matroska;
 mod mp4;
 mod muxer;
@@ -35,13 +34,13 @@ use tokio::sync::mpsc;
 
 pub(crate) use feed::Feed;
 use feed::{Mail, Mailbox};
-use links::Links;
 pub(crate) use muxer::PictureFormat;
 use record::Folder;
 pub(crate) use record::{Reason, Record, Status};
 use shelf::Shelf;
 
 use crate::http::Metrics;
+use crate::links::{Behind, Links};
 use crate::secret_file::{self, SecretError};
 use crate::storage::{Cursor, Page, Slice, UnixMs};
 
@@ -160,7 +159,8 @@ impl Recordings {
         let path = data_dir.join("recordings");
         let told = |source| OpenError::Folder { path: path.clone(), source };
         let folder = Folder::open(path.clone()).map_err(told)?;
-        let links = Links::new(&secret_file::open_or_make(&data_dir.join("recordings.key"))?);
+        let links =
+            Links::new(&secret_file::open_or_make(&data_dir.join("recordings.key"))?, Behind::Recording);
         let records = folder.load().map_err(told)?;
         let shared = Arc::new(Shared {
             folder,

@@ -44,6 +44,8 @@ pub(crate) struct Grant {
     pub(crate) remove_after_s: Option<u64>,
     /// Everybody is put out when this member leaves.
     pub(crate) end_room_session_on_leave: bool,
+    /// A room that it makes has small pictures of itself.
+    pub(crate) enable_room_previews: bool,
     /// The application's data of the member.
     pub(crate) meta: Map<String, Value>,
     /// The application's data of the room, when the token makes it.
@@ -70,6 +72,7 @@ impl Grant {
             remove_at: None,
             remove_after_s: None,
             end_room_session_on_leave: false,
+            enable_room_previews: false,
             meta: Map::new(),
             room_meta: Map::new(),
             join_audio_muted: false,
@@ -127,6 +130,8 @@ struct Payload {
     rse: Option<u64>,
     #[serde(default)]
     erl: bool,
+    #[serde(default)]
+    erp: bool,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     m: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -209,6 +214,7 @@ impl From<Payload> for Claims {
             remove_at: payload.rat,
             remove_after_s: payload.rse,
             end_room_session_on_leave: payload.erl,
+            enable_room_previews: payload.erp,
             meta: payload.m,
             room_meta: payload.rm,
             join_audio_muted: payload.jam,
@@ -239,6 +245,7 @@ impl From<Claims> for Payload {
             rat: grant.remove_at,
             rse: grant.remove_after_s,
             erl: grant.end_room_session_on_leave,
+            erp: grant.enable_room_previews,
             m: grant.meta,
             rm: grant.room_meta,
             jam: grant.join_audio_muted,

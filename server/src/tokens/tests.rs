@@ -111,6 +111,7 @@ fn every_option_comes_back() {
         remove_at: Some(NOW + 6),
         remove_after_s: Some(7),
         end_room_session_on_leave: true,
+        enable_room_previews: true,
         meta: json!({"seat": 4}).as_object().unwrap().clone(),
         room_meta: json!({"floor": [2]}).as_object().unwrap().clone(),
         join_audio_muted: true,

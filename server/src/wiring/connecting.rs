@@ -137,6 +137,7 @@ fn grant(claims: Claims) -> RoomGrant {
         remove_at: grant.remove_at.map(seconds),
         remove_after_s: grant.remove_after_s.map(seconds),
         end_room_session_on_leave: grant.end_room_session_on_leave,
+        enable_room_previews: grant.enable_room_previews,
         meta: grant.meta,
         room_meta: grant.room_meta,
         auto_create_room: grant.auto_create_room,

@@ -199,8 +199,8 @@ impl Keys {
             }
             // Nothing of the control plane travels by data channel yet.
             Event::Data { .. } => return None,
-            // A recorder has taken it before it came here.
-            Event::Recorded { .. } => return None,
+            // A recorder, or who asked, has taken it before it came here.
+            Event::Recorded { .. } | Event::Preview { .. } => return None,
             Event::Tiles { leg, tiles, .. } => MediaEvent::Tiles {
                 leg: *self.leg_ids.get(&leg)?,
                 tiles: tiles::plan(tiles, &self.member_ids),

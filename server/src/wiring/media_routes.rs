@@ -1,7 +1,7 @@
 //! Events of the media engine, from its threads to the tasks of their rooms.
 //!
 //! in:  events on shard threads
-//! out: the same in the room's mailbox; an alarm when that is full; what is recorded, to the recorder
+//! out: the same in the room's mailbox; an alarm when that is full; what is recorded, to the recorder; small pictures to who asks
 //!
 //! A shard thread never waits here. An event that finds no place is lost, and a room that lost one no longer knows
 //! which of its legs live: it is told to end.
@@ -13,6 +13,7 @@ use media_core::room::Event;
 use media_core::units::RoomKey;
 use tokio::sync::{Notify, mpsc};
 
+use super::previews::Snapshots;
 use crate::http::Metrics;
 use crate::recording::Feed;
 
@@ -34,6 +35,7 @@ struct MediaRoute {
 /// Where the events of each room go.
 pub(crate) struct MediaRoutes {
     routes: DashMap<RoomKey, MediaRoute>,
+    pub(super) snapshots: Snapshots,
     /// Of rooms that are recorded.
     recorders: DashMap<RoomKey, Feed>,
     metrics: Arc<Metrics>,
@@ -41,18 +43,20 @@ pub(crate) struct MediaRoutes {
 
 impl MediaRoutes {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { routes: DashMap::new(), recorders: DashMap::new(), metrics }
+        Self { routes: DashMap::new(), snapshots: Snapshots::default(), recorders: DashMap::new(), metrics }
     }
 
     pub(super) fn open(&self, room: RoomKey) -> MediaInbox {
         let (sender, events) = mpsc::channel(CAPACITY);
         let overrun = Arc::new(Notify::new());
+        self.snapshots.open(room);
         self.routes.insert(room, MediaRoute { events: sender, overrun: Arc::clone(&overrun) });
         MediaInbox { events, overrun }
     }
 
     pub(super) fn close(&self, room: RoomKey) {
         self.routes.remove(&room);
+        self.snapshots.close(room);
         self.unrecord(room);
     }
 
@@ -76,6 +80,9 @@ impl MediaRoutes {
             }
             return;
         }
+        if let Event::Preview { room, jpeg } = event {
+            return self.snapshots.deliver(room, jpeg);
+        }
         let Some(route) = self.routes.get(&room_of(&event)) else { return };
         if let Err(mpsc::error::TrySendError::Full(_)) = route.events.try_send(event) {
             self.metrics.mailbox_full.with_label_values(&["media"]).inc();
@@ -95,6 +102,7 @@ fn room_of(event: &Event) -> RoomKey {
         | Event::Wanted { room, .. }
         | Event::Data { room, .. }
         | Event::Talking { room, .. }
+        | Event::Preview { room, .. }
         | Event::Recorded { room, .. } => *room,
     }
 }

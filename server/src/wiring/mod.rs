@@ -29,6 +29,7 @@ mod convert;
 mod http_call;
 mod media_routes;
 mod outbox;
+mod previews;
 mod recorder;
 mod registry;
 mod room_task;
@@ -42,6 +43,7 @@ pub(crate) use http_call::{
 };
 pub(crate) use media_routes::MediaRoutes;
 pub(crate) use outbox::{Outgoing, outbox};
+pub(crate) use previews::preview;
 pub(crate) use registry::{Registry, SessionHandle, SessionMail};
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

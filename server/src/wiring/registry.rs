@@ -218,6 +218,12 @@ impl Registry {
         Some(Running { begun: room.begun, now })
     }
 
+    /// The running room session of that id, if previews of it are made.
+    pub(super) fn room_with_previews(&self, session: &str) -> Option<RoomKey> {
+        let room = self.rooms.get(&RoomSessionId::new(session))?;
+        room.begun.opening.settings.enable_room_previews.then_some(room.key)
+    }
+
     pub(crate) fn rooms_running(&self) -> usize {
         self.rooms.len()
     }

@@ -50,6 +50,9 @@ const END_TIME: Duration = Duration::from_secs(60);
 /// Pause between asking one that has been busy for all of [`ENGINE_TIME`].
 const LATE_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the link to a preview that events carry is good; REST gives others.
+const SESSION_LINK: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A room may end between being found and being told; then another is made.
 const ATTEMPTS: usize = 3;
 
@@ -140,7 +143,9 @@ impl Plan {
             }
             None => {
                 let display_name = Some(grant.display_name().to_string());
-                let settings = Settings { display_name, ..Settings::of_defaults(&app.config.room) };
+                let enable_room_previews = grant.enable_room_previews;
+                let defaults = Settings::of_defaults(&app.config.room);
+                let settings = Settings { display_name, enable_room_previews, ..defaults };
                 (app.identity.room_id(&grant.project, &grant.room_name), settings, app.config.room.canvas)
             }
         };
@@ -183,6 +188,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         display_name: Arc::clone(&plan.display_name),
         settings: plan.opening.to_json(),
     });
+    let has_previews = plan.opening.settings.enable_room_previews;
     let begun = Begun { room_id: plan.room_id.clone(), opening: plan.opening, at: UnixMs::now() };
     let handle = RoomHandle {
         key,
@@ -202,9 +208,10 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
     let config = RoomConfig {
         project: grant.project.clone(),
         room_id: plan.room_id,
-        room_session_id: id,
         name: Arc::clone(&grant.room_name),
         display_name: plan.display_name,
+        preview_url: has_previews.then(|| app.preview_url(id.as_str(), SESSION_LINK)),
+        room_session_id: id,
         settings: plan.settings,
         max_audience: MAX_AUDIENCE,
         leave_after: app.config.leave_after,

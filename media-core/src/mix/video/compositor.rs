@@ -13,6 +13,7 @@ use layouts::{PixelRect, Size};
 use super::diff;
 use super::edge;
 use super::fit::{centred, fit};
+use super::fonts::Fonts;
 use super::mark;
 use super::sprite::Sprites;
 use super::{Content, LayerStyle, Scene, SceneLayer};
@@ -59,8 +60,14 @@ impl Compositor {
     /// An empty canvas. A side of 0 becomes 1.
     #[must_use]
     pub fn new(size: Size) -> Self {
+        Self::with_fonts(size, Fonts::default())
+    }
+
+    /// The same; names are written in these.
+    #[must_use]
+    pub fn with_fonts(size: Size, fonts: Fonts) -> Self {
         let size = Size { width: size.width.max(1), height: size.height.max(1) };
-        let pen = Pen { sprites: Sprites::new(), turning: PicturePool::new(1) };
+        let pen = Pen { sprites: Sprites::new(fonts), turning: PicturePool::new(1) };
         Self { size, canvases: Vec::new(), pen, work: Work::default() }
     }
 
@@ -68,6 +75,11 @@ impl Compositor {
     #[must_use]
     pub fn size(&self) -> Size {
         self.size
+    }
+
+    /// What names are written in.
+    pub(crate) fn fonts(&self) -> Fonts {
+        self.pen.sprites.fonts()
     }
 
     /// How much the last picture took.

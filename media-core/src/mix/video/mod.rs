@@ -9,7 +9,9 @@ mod compositor;
 mod diff;
 mod edge;
 mod fit;
+mod fonts;
 mod mark;
+mod name;
 mod sprite;
 mod stand_in;
 mod text;
@@ -21,6 +23,8 @@ use layouts::{Fit, PixelRect};
 use crate::codec::{Picture, Rgb, Rotation};
 
 pub use compositor::{Compositor, Work};
+pub use fonts::{FontFile, Fonts};
+pub(crate) use fonts::{SCRIPTS, scripts_of};
 
 /// What a canvas shows.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,9 +11,10 @@ use layouts::Size;
 use rustc_hash::FxHashMap;
 use tiny_skia::Pixmap;
 
+use super::fonts::Fonts;
 use super::mark::{self, Mark};
+use super::name::drawable;
 use super::stand_in::{self, StandIn};
-use super::text::{Typeface, drawable};
 use crate::codec::yuv::View;
 use crate::codec::{Picture, Rgb, Yuv};
 
@@ -63,15 +64,19 @@ struct Kept {
 /// All sprites of a canvas.
 #[derive(Debug)]
 pub(super) struct Sprites {
-    typeface: Typeface,
+    fonts: Fonts,
     kept: FxHashMap<Key, Kept>,
     bytes: usize,
     uses: u64,
 }
 
 impl Sprites {
-    pub(super) fn new() -> Self {
-        Self { typeface: Typeface::new(), kept: FxHashMap::default(), bytes: 0, uses: 0 }
+    pub(super) fn new(fonts: Fonts) -> Self {
+        Self { fonts, kept: FxHashMap::default(), bytes: 0, uses: 0 }
+    }
+
+    pub(super) fn fonts(&self) -> Fonts {
+        self.fonts.clone()
     }
 
     /// Fills the slot of a member whose video is muted.
@@ -87,7 +92,7 @@ impl Sprites {
     /// The strip at the lower left; `None` when there is nothing to show or no room.
     pub(super) fn banner(&mut self, text: &str, slot: Size) -> Option<Arc<Sprite>> {
         let text = drawable(text);
-        if text.is_empty() || !stand_in::has_room_for_banner(slot) {
+        if !self.fonts.shows(&text) || !stand_in::has_room_for_banner(slot) {
             return None;
         }
         Some(self.take(Key::Banner { text, slot }))
@@ -116,9 +121,9 @@ impl Sprites {
     fn paint(&self, key: &Key) -> Pixmap {
         match key {
             Key::Tile { kind, name, caption, slot } => {
-                stand_in::tile(&self.typeface, *kind, name, *caption, *slot)
+                stand_in::tile(&self.fonts, *kind, name, *caption, *slot)
             }
-            Key::Banner { text, slot } => stand_in::banner(&self.typeface, text, *slot),
+            Key::Banner { text, slot } => stand_in::banner(&self.fonts, text, *slot),
             Key::Mark { mark, side } => mark::draw(*mark, *side),
         }
     }
@@ -181,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_same_is_drawn_once_and_what_is_kept_is_bounded() {
-        let mut sprites = Sprites::new();
+        let mut sprites = Sprites::new(Fonts::default());
         let slot = Size { width: 640, height: 360 };
         let first = sprites.mute_image("Ada", slot, false);
         assert!(Arc::ptr_eq(&first, &sprites.mute_image(" Ada\u{0} ", slot, false)));

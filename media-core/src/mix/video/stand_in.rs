@@ -8,7 +8,9 @@ use tiny_skia::{
     Color, FillRule, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8, Rect, Stroke, Transform,
 };
 
-use super::text::{Line, Typeface, initials};
+use super::fonts::Fonts;
+use super::name::initials;
+use super::text::Line;
 use crate::codec::Rgb;
 
 /// Why there is no picture.
@@ -49,11 +51,11 @@ pub(super) fn has_room_for_banner(slot: Size) -> bool {
 }
 
 /// The strip with a name, as wide as the name needs; even in both directions.
-pub(super) fn banner(face: &Typeface, text: &str, slot: Size) -> Pixmap {
+pub(super) fn banner(fonts: &Fonts, text: &str, slot: Size) -> Pixmap {
     let em = text_height(slot);
     let (slot_width, _) = dimensions(slot);
     let padding = em * 0.75;
-    let line = face.line(text, em, slot_width - 2.0 * padding);
+    let line = fonts.line(text, em, slot_width - 2.0 * padding);
     let size = Size {
         width: even(line.width + 2.0 * padding).min(slot.width / 2 * 2),
         height: even(2.0 * em).min(slot.height / 2 * 2),
@@ -69,12 +71,12 @@ pub(super) fn banner(face: &Typeface, text: &str, slot: Size) -> Pixmap {
     strip.line_to(0.0, height);
     strip.close();
     fill(&mut pixmap, strip.finish(), &paint(Rgb(0, 0, 0), BANNER_OPACITY));
-    write(&mut pixmap, face, &line, (padding, (height - line.height) / 2.0));
+    write(&mut pixmap, fonts, &line, (padding, (height - line.height) / 2.0));
     pixmap
 }
 
 /// The tile: a disc with initials, a mark when the video is muted, the name below unless a banner shows it.
-pub(super) fn tile(face: &Typeface, kind: StandIn, name: &str, caption: bool, slot: Size) -> Pixmap {
+pub(super) fn tile(fonts: &Fonts, kind: StandIn, name: &str, caption: bool, slot: Size) -> Pixmap {
     let mut pixmap = blank(slot);
     let Rgb(r, g, b) = TILE;
     pixmap.fill(Color::from_rgba8(r, g, b, 255));
@@ -83,12 +85,12 @@ pub(super) fn tile(face: &Typeface, kind: StandIn, name: &str, caption: bool, sl
     let radius = width.min(height) * 0.24;
     fill(&mut pixmap, PathBuilder::from_circle(centre.0, centre.1, radius), &paint(disc_of(name), 1.0));
     let letters = initials(name);
-    if letters.is_empty() || !face.has_all(&letters) {
+    if letters.is_empty() || !fonts.has_all(&letters) {
         draw_person(&mut pixmap, centre, radius);
     } else {
-        let line = face.line(&letters, radius * 1.05, radius * 2.0);
+        let line = fonts.line(&letters, radius * 1.05, radius * 2.0);
         let corner = (centre.0 - line.width / 2.0, centre.1 - line.height / 2.0);
-        write(&mut pixmap, face, &line, corner);
+        write(&mut pixmap, fonts, &line, corner);
     }
     match kind {
         StandIn::MuteImage => {
@@ -99,8 +101,8 @@ pub(super) fn tile(face: &Typeface, kind: StandIn, name: &str, caption: bool, sl
     }
     if caption && has_room_for_banner(slot) {
         let em = text_height(slot);
-        let line = face.line(name, em, width - 2.0 * em);
-        write(&mut pixmap, face, &line, (centre.0 - line.width / 2.0, centre.1 + radius * 1.35));
+        let line = fonts.line(name, em, width - 2.0 * em);
+        write(&mut pixmap, fonts, &line, (centre.0 - line.width / 2.0, centre.1 + radius * 1.35));
     }
     pixmap
 }
@@ -149,10 +151,10 @@ fn draw_camera_off(pixmap: &mut Pixmap, (x, y): (f32, f32), radius: f32) {
     }
 }
 
-fn write(pixmap: &mut Pixmap, face: &Typeface, line: &Line, at: (f32, f32)) {
+fn write(pixmap: &mut Pixmap, fonts: &Fonts, line: &Line, at: (f32, f32)) {
     let (width, height) = (pixmap.width(), pixmap.height());
     let pixels = pixmap.pixels_mut();
-    face.draw(line, at, |x, y, coverage| {
+    fonts.draw(line, at, |x, y, coverage| {
         let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
         if x < width
             && y < height

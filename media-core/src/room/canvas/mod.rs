@@ -28,12 +28,13 @@ pub(crate) use self::viewing::FirstPicture;
 use self::viewing::viewers;
 use super::counters::Counters;
 use super::job::{EncoderSlot, Job};
+use super::preview::Previews;
 use super::recorded::Recorded;
 use super::shedding::Shed;
 use super::watching::{RenditionKey, SizeClass, Viewer};
 use crate::codec::{Encoded, Picture};
 use crate::forward::{EncodedPicture, MediaPacket};
-use crate::mix::video::{Compositor, Scene};
+use crate::mix::video::{Compositor, Fonts, Scene};
 use crate::units::{ClockRate, LegKey, MediaTime, RoomKey};
 
 /// The composed picture of a room.
@@ -48,6 +49,7 @@ pub(crate) struct Canvas {
     renditions: BTreeMap<RenditionKey, Rendition>,
     viewers: BTreeMap<LegKey, Viewer>,
     recorder: Option<Recorder>,
+    previews: Previews,
     /// How many renditions there have been.
     numbered: u64,
     settle_at: Instant,
@@ -64,17 +66,18 @@ pub(crate) struct Fresh {
 }
 
 impl Canvas {
-    pub(crate) fn new(now: Instant, room: RoomKey, size: Size, fps: u32) -> Self {
+    pub(crate) fn new(now: Instant, room: RoomKey, size: Size, fps: u32, fonts: Fonts) -> Self {
         Self {
             room,
             size,
             fps: fps.clamp(1, 60),
             started: now,
             frame: 0,
-            compositor: Place::Home(Box::new(Compositor::new(size))),
+            compositor: Place::Home(Box::new(Compositor::with_fonts(size, fonts))),
             renditions: BTreeMap::new(),
             viewers: BTreeMap::new(),
             recorder: None,
+            previews: Previews::default(),
             numbered: 0,
             settle_at: now,
             shed: Shed::Nothing,
@@ -90,9 +93,22 @@ impl Canvas {
         self.size
     }
 
-    /// Somebody watches or records a rendition of it.
+    /// Somebody watches or records a rendition of it, or asks for small pictures of it.
     pub(crate) fn is_watched(&self) -> bool {
-        !self.renditions.is_empty()
+        !self.renditions.is_empty() || self.previews.keeps_composing()
+    }
+
+    /// A small picture is to be made of it.
+    pub(crate) fn take_preview(&mut self, now: Instant) {
+        if !self.is_watched() {
+            self.skip_idle_frames(now);
+        }
+        self.previews.ask(now, !self.renditions.is_empty());
+    }
+
+    /// The small picture is made, or cannot be.
+    pub(crate) fn on_previewed(&mut self) {
+        self.previews.on_made();
     }
 
     /// Renditions that are encoded now.
@@ -102,7 +118,7 @@ impl Canvas {
 
     /// When the next frame is taken; `None` while nobody watches.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        (!self.renditions.is_empty()).then(|| self.started + self.offset(self.frame))
+        self.is_watched().then(|| self.started + self.offset(self.frame))
     }
 
     fn offset(&self, frame: u64) -> Duration {
@@ -129,7 +145,11 @@ impl Canvas {
         let next = u64::try_from(elapsed * u128::from(self.fps) / 1_000_000_000).unwrap_or(u64::MAX) + 1;
         counters.canvas_frames_late += next.saturating_sub(self.frame + 1);
         self.frame = next.max(self.frame + 1);
-        if !frame.is_multiple_of(self.shed.frames_per_drawn()) {
+        self.previews.settle(now);
+        if self.renditions.is_empty() {
+            // For small pictures alone one in a second will do.
+            self.frame += u64::from(self.fps.saturating_sub(1));
+        } else if !frame.is_multiple_of(self.shed.frames_per_drawn()) {
             counters.shed_frames += 1;
             return None;
         }
@@ -164,7 +184,10 @@ impl Canvas {
         self.compositor = Place::Home(compositor);
         counters.canvas_frames += 1;
         let captured = self.captured(time);
-        let mut jobs = Vec::with_capacity(self.renditions.len());
+        let mut jobs = Vec::with_capacity(self.renditions.len() + 1);
+        if self.shed < Shed::Previews {
+            jobs.extend(self.previews.on_composed(now, self.room, picture));
+        }
         for (key, rendition) in &mut self.renditions {
             let legs = viewers(&self.viewers, *key);
             let key_due = rendition.demand.is_due(now, legs);
@@ -226,6 +249,8 @@ impl Canvas {
     fn skip_idle_frames(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.started).as_nanos();
         let frame = u64::try_from(elapsed * u128::from(self.fps) / 1_000_000_000).unwrap_or(u64::MAX);
-        self.frame = self.frame.max(frame);
+        // For small pictures alone it has run ahead.
+        let next = if self.previews.keeps_composing() { frame + 1 } else { self.frame.max(frame) };
+        self.frame = next;
     }
 }

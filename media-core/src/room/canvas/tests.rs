@@ -20,12 +20,14 @@ struct Bench {
     got: Vec<(LegKey, SizeClass, Gate, MediaPacket)>,
     /// What the recorder got.
     recorded: Vec<Recorded>,
+    /// JPEGs, and when they came.
+    previews: Vec<(Instant, bytes::Bytes)>,
 }
 
 impl Bench {
     fn new() -> Self {
         let start = Instant::now();
-        let canvas = Canvas::new(start, RoomKey(1), SIZE, 30);
+        let canvas = Canvas::new(start, RoomKey(1), SIZE, 30, Fonts::default());
         Self {
             canvas,
             start,
@@ -33,6 +35,7 @@ impl Bench {
             packets: Vec::new(),
             got: Vec::new(),
             recorded: Vec::new(),
+            previews: Vec::new(),
         }
     }
 
@@ -49,6 +52,10 @@ impl Bench {
     fn run(&mut self, now: Instant, job: Job) {
         match job.run() {
             JobDone::Decoded { .. } => {}
+            JobDone::Previewed { jpeg, .. } => {
+                self.canvas.on_previewed();
+                self.previews.push((now, jpeg.unwrap()));
+            }
             JobDone::Composed { compositor, picture, time, .. } => {
                 let jobs = self.canvas.on_composed(now, compositor, &picture, time, &mut self.counters);
                 for job in jobs {
@@ -334,4 +341,29 @@ fn a_recorder_that_begins_while_a_frame_is_drawn_begins_with_the_next_one() {
     let first = bench.recorded.first().unwrap();
     assert!(matches!(first.media, RecordedMedia::Picture { keyframe: true, .. }));
     assert!((began..began + MS * 35).contains(&first.at), "at once, and nothing from before");
+}
+
+#[test]
+fn a_canvas_nobody_watches_is_composed_once_a_second_while_previews_are_asked_for() {
+    let mut bench = Bench::new();
+    bench.frames(0..500);
+    bench.canvas.take_preview(bench.at(500));
+    assert!(bench.canvas.is_watched(), "its cameras are decoded");
+    bench.frames(500..9_000);
+    assert_eq!(bench.previews.len(), 1);
+    let (at, jpeg) = &bench.previews[0];
+    assert!((800..2_400).contains(&(*at - bench.start).as_millis()), "{:?}", *at - bench.start);
+    let pixels = image::load_from_memory(jpeg).unwrap().to_rgb8();
+    assert_eq!(pixels.dimensions(), (SIZE.width, SIZE.height));
+    let image::Rgb(middle) = *pixels.get_pixel(80, 48);
+    assert!(middle.iter().zip([40_u8, 80, 120]).all(|(a, b)| a.abs_diff(b) < 6), "{middle:?}");
+    assert!((8..=10).contains(&bench.counters.canvas_frames), "{}", bench.counters.canvas_frames);
+    assert_eq!(bench.counters.encoded, 0);
+    // A viewer does not wait for the next second.
+    let _ = bench.canvas.watch(bench.at(9_100), LEG, VideoCodec::Vp8);
+    bench.frames(9_100..9_200);
+    assert!(!bench.packets.is_empty());
+    bench.canvas.unwatch(LEG);
+    bench.frames(9_200..30_000);
+    assert_eq!(bench.canvas.deadline(), None, "nobody asks any more");
 }

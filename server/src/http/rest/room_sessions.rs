@@ -4,6 +4,7 @@
 //! out: what the history of a session tells, at most some 50 ms behind the room
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{OriginalUri, Path, State};
@@ -20,6 +21,9 @@ use crate::storage::UnixMs;
 use crate::storage::sessions::{
     self, SessionFilter, SessionStatus, StoredEvent, StoredMember, StoredSession,
 };
+
+/// How long a link to a preview is good.
+const PREVIEW_LINK: Duration = Duration::from_secs(900);
 
 pub(super) async fn list(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Answer {
     let query = Query::of(&uri);
@@ -38,11 +42,13 @@ pub(super) async fn list(State(app): State<Arc<App>>, OriginalUri(uri): Original
     let paging = query.paging()?;
     let project = &app.config.project.id;
     let page = sessions::list(app.storage.reader(), project, &filter, &paging.slice).await?;
-    Ok(paging.render(&app.public_url.http(), &query, &page, StoredSession::cursor, listed))
+    let wire = |session: &StoredSession| listed(session, preview_url(&app, session));
+    Ok(paging.render(&app.public_url.http(), &query, &page, StoredSession::cursor, wire))
 }
 
 pub(super) async fn read_one(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
-    Ok(reply(StatusCode::OK, &wire(&find(&app, &id).await?)))
+    let session = find(&app, &id).await?;
+    Ok(reply(StatusCode::OK, &wire(&session, preview_url(&app, &session))))
 }
 
 pub(super) async fn members(
@@ -88,17 +94,23 @@ pub(super) fn active_session(app: &App, name: &str) -> Value {
         "duration": null,
         "status": SessionStatus::InProgress.name(),
         "locked": running.now.locked,
-        "preview_url": running.now.preview_url,
+        "preview_url": settings.enable_room_previews.then(|| app.preview_url(running.now.id.as_str(), PREVIEW_LINK)),
     });
     joined([show(settings, name), show_limits(settings), own])
 }
 
-/// As the list has it.
-fn listed(session: &StoredSession) -> Value {
-    joined([wire(session), json!({"cost_in_dollars": 0.0, "locked_cover": null})])
+/// While it runs, where it has previews.
+fn preview_url(app: &App, session: &StoredSession) -> Option<String> {
+    let is_made = Opening::of(&session.settings).settings.enable_room_previews;
+    (is_made && session.end_time.is_none()).then(|| app.preview_url(&session.id, PREVIEW_LINK))
 }
 
-fn wire(session: &StoredSession) -> Value {
+/// As the list has it.
+fn listed(session: &StoredSession, preview_url: Option<String>) -> Value {
+    joined([wire(session, preview_url), json!({"cost_in_dollars": 0.0, "locked_cover": null})])
+}
+
+fn wire(session: &StoredSession, preview_url: Option<String>) -> Value {
     let opening = Opening::of(&session.settings);
     let own = json!({
         "id": session.id,
@@ -111,7 +123,7 @@ fn wire(session: &StoredSession) -> Value {
         "end_time": session.end_time.map(date_of),
         "duration": session.end_time.map(|end| seconds(session.start_time, end)),
         "status": session.status().name(),
-        "preview_url": null,
+        "preview_url": preview_url,
         "created_at": date_of(session.start_time),
         "updated_at": date_of(session.updated_at),
     });
@@ -189,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_session_tells_what_it_began_with() {
-        let running = wire(&row(Origin::Room));
+        let running = wire(&row(Origin::Room), None);
         let expected = json!({
             "id": "s", "room_id": "r", "name": "lounge", "display_name": "Lounge", "max_members": 7,
             "layout": "5up", "quality": "720p", "fps": 20, "locked": true, "prioritize_handraise": false,
@@ -201,18 +213,18 @@ mod tests {
         });
         assert_eq!(running, expected);
         let over = StoredSession { end_time: Some(UnixMs(1_640_995_203_400)), ..row(Origin::Room) };
-        let over = wire(&over);
+        let over = wire(&over, None);
         assert_eq!(
             (&over["status"], &over["duration"], &over["end_time"]),
             (&json!("completed"), &json!(2), &json!("2022-01-01T00:00:03Z"))
         );
-        assert_eq!(listed(&row(Origin::Room))["cost_in_dollars"], json!(0.0));
+        assert_eq!(listed(&row(Origin::Room), None)["cost_in_dollars"], json!(0.0));
     }
 
     #[test]
     fn only_stored_rooms_have_an_id() {
-        assert_eq!(wire(&row(Origin::Token))["room_id"], Value::Null);
-        assert_eq!(wire(&row(Origin::Conference))["room_id"], "r");
+        assert_eq!(wire(&row(Origin::Token), None)["room_id"], Value::Null);
+        assert_eq!(wire(&row(Origin::Conference), None)["room_id"], "r");
     }
 
     #[test]

@@ -97,8 +97,8 @@ fn grant(mut attributes: Attributes) -> Result<Grant, Refusal> {
         ("join_audio_muted", &mut grant.join_audio_muted),
         ("join_video_muted", &mut grant.join_video_muted),
         ("end_room_session_on_leave", &mut grant.end_room_session_on_leave),
-        // Previews are not made, and sound and picture are always in step: both are looked at, neither is kept.
-        ("enable_room_previews", &mut false),
+        ("enable_room_previews", &mut grant.enable_room_previews),
+        // Sound and picture are always in step: it is looked at and not kept.
         ("sync_audio_video", &mut false),
     ] {
         attributes.set(name, place, false, flag);
@@ -176,6 +176,7 @@ mod tests {
             remove_at: Some(1_893_542_400),
             remove_after_s: Some(60),
             end_room_session_on_leave: true,
+            enable_room_previews: true,
             meta: json!({"seat": 4}).as_object().unwrap().clone(),
             room_meta: json!({"floor": 2}).as_object().unwrap().clone(),
             join_audio_muted: true,
