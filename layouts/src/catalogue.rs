@@ -211,6 +211,15 @@ impl LayoutId {
         }
     }
 
+    /// Images it names for the canvas.
+    #[must_use]
+    pub fn images(&self) -> crate::defined::Grounds {
+        match &self.0 {
+            Handle::BuiltIn(_) => crate::defined::Grounds::default(),
+            Handle::Defined(layout) => layout.images().clone(),
+        }
+    }
+
     /// The canvas it was drawn for, if it says so: width to height.
     #[must_use]
     pub fn aspect(&self) -> Option<(u32, u32)> {

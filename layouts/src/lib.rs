@@ -31,11 +31,14 @@ mod preview;
 mod svg;
 
 pub use catalogue::LayoutId;
-pub use defined::{MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define, define_all, define_what_can_be};
+pub use defined::{
+    Grounds, MAX_DEFINED, MAX_GROUP, MAX_SLOTS, Refusal, define, define_all, define_what_can_be,
+    is_image_name,
+};
 pub use demand::{fills_the_canvas, largest};
 pub use grid::{GridRect, PixelRect, Size};
 pub use layer::{Fit, Layer, Pan, Placed, Rgb};
-pub use look::{Look, MAX_BORDER, Overlays};
+pub use look::{Look, MAX_BORDER, MAX_FADE_MS, Overlays};
 pub use plan::{Options, Rules};
 pub use position::{Position, UnknownPosition};
 pub use preview::{MAX_PREVIEWED, preview, with_members};

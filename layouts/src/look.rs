@@ -2,6 +2,8 @@
 
 use crate::layer::Rgb;
 
+/// Longest change of arrangements in milliseconds.
+pub const MAX_FADE_MS: u16 = 500;
 /// Widest border in pixels.
 pub const MAX_BORDER: u8 = 50;
 
@@ -14,6 +16,12 @@ pub struct Look {
     pub border_color: Rgb,
     /// What is written and marked on tiles.
     pub overlays: Overlays,
+    /// Who mutes its camera without an image for that is shown by its last picture, dimmed.
+    pub mute_snapshot: bool,
+    /// Beside a picture that does not fill its slot is the same picture, blurred, in place of black.
+    pub blur_bars: bool,
+    /// A new arrangement comes over the old one in so many milliseconds, up to [`MAX_FADE_MS`].
+    pub fade_ms: u16,
 }
 
 /// What is drawn over the pictures of members. Clients that draw the same themselves want it off.
@@ -32,7 +40,14 @@ pub struct Overlays {
 
 impl Default for Look {
     fn default() -> Self {
-        Self { border: 0, border_color: Rgb(0x2a, 0x2e, 0x38), overlays: Overlays::default() }
+        Self {
+            border: 0,
+            border_color: Rgb(0x2a, 0x2e, 0x38),
+            overlays: Overlays::default(),
+            mute_snapshot: false,
+            blur_bars: false,
+            fade_ms: 0,
+        }
     }
 }
 

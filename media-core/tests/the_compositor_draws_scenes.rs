@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use layouts::{Fit, PixelRect, Size};
 use media_core::codec::{Picture, Rgb, Rotation, Yuv};
-use media_core::mix::video::{Border, Compositor, Content, FontFile, Fonts, LayerStyle, Scene, SceneLayer};
+use media_core::mix::video::{
+    Border, Compositor, Content, FontFile, Fonts, Grounds, Image, LayerStyle, Scene, SceneLayer,
+};
 
 const CANVAS: Size = Size { width: 320, height: 180 };
 const BACKGROUND: Rgb = Rgb(70, 75, 90);
@@ -67,7 +69,7 @@ fn styled(layer: SceneLayer, style: LayerStyle) -> SceneLayer {
 }
 
 fn draw(layers: Vec<SceneLayer>) -> Arc<Picture> {
-    Compositor::new(CANVAS).compose(&Scene { background: BACKGROUND, layers })
+    Compositor::new(CANVAS).compose(&Scene { background: BACKGROUND, grounds: Grounds::default(), layers })
 }
 
 fn check(name: &str, layers: Vec<SceneLayer>) {
@@ -159,7 +161,7 @@ fn names_are_written_in_their_script_and_direction() {
         ),
         layer((160, 90, 160, 90), Fit::Contain, Content::Avatar { name: "王小明".into() }),
     ];
-    let scene = Scene { background: BACKGROUND, layers };
+    let scene = Scene { background: BACKGROUND, grounds: Grounds::default(), layers };
     compare("names", &Compositor::with_fonts(CANVAS, fonts).compose(&scene).to_rgb());
     // Without any font all else is there.
     let bare = Compositor::with_fonts(CANVAS, Fonts::only([])).compose(&scene);
@@ -214,8 +216,58 @@ fn borders_frames_and_marks_lie_over_the_picture() {
             ),
         ],
     );
-    let all = LayerStyle { border: border(6), talking: true, hand: true, frozen: true, nameless: false };
+    let all = LayerStyle { border: border(6), talking: true, hand: true, frozen: true, ..plain };
     check("marks-large", vec![styled(named(layer(WHOLE, Fit::Cover, picture()), "Ada Lovelace"), all)]);
+}
+
+/// A gradient, opaque below its diagonal.
+fn gradient(opaque: bool) -> Arc<Image> {
+    let pixel =
+        |(x, y): (u32, u32)| [x as u8, 255 - 2 * y as u8, 120, if opaque || x < 2 * y { 255 } else { 0 }];
+    let places = (0..100).flat_map(|y| (0..200).map(move |x| (x, y)));
+    let rgba: Vec<u8> = places.flat_map(pixel).collect();
+    Image::of_rgba(Size { width: 200, height: 100 }, &rgba).unwrap()
+}
+
+#[test]
+fn images_lie_behind_and_over_all_layers_and_stand_for_members() {
+    let corner = Image::of_rgba(
+        Size { width: 4, height: 2 },
+        &[[0; 12], [0; 12]]
+            .concat()
+            .into_iter()
+            .chain([255, 255, 255, 200, 255, 40, 40, 255])
+            .collect::<Vec<u8>>(),
+    );
+    let grounds = Grounds { background: Some(gradient(true)), foreground: corner };
+    let muted = LayerStyle { muted: true, ..LayerStyle::default() };
+    let still = Content::Still { image: gradient(false) };
+    let layers = vec![
+        layer((0, 0, 160, 90), Fit::Contain, upright(quarters(640, 360))),
+        styled(named(layer((176, 10, 128, 72), Fit::Contain, still), "Ada"), muted),
+        styled(
+            named(layer((16, 100, 128, 72), Fit::Contain, upright(quarters(640, 360))), "Grace"),
+            LayerStyle { dimmed: true, ..muted },
+        ),
+        layer((160, 90, 160, 90), Fit::Contain, Content::Empty),
+    ];
+    let scene = Scene { background: BACKGROUND, grounds, layers };
+    let mut compositor = Compositor::new(CANVAS);
+    compare("images", &compositor.compose(&scene).to_rgb());
+}
+
+#[test]
+fn bars_may_be_the_picture_blurred() {
+    let blurred = LayerStyle { blur_bars: true, ..LayerStyle::default() };
+    let turned = Content::Picture { picture: quarters(320, 240), rotation: Rotation::Quarter };
+    check(
+        "blur-bars",
+        vec![
+            styled(layer(LEFT, Fit::Contain, upright(quarters(640, 360))), blurred),
+            styled(layer((160, 0, 160, 90), Fit::Contain, upright(quarters(240, 320))), blurred),
+            styled(layer((160, 90, 160, 90), Fit::Contain, turned), blurred),
+        ],
+    );
 }
 
 #[test]
@@ -299,7 +351,7 @@ fn odd_and_outside_rectangles_are_cut() {
 fn an_odd_canvas_keeps_its_last_lines_in_the_background() {
     let mut compositor = Compositor::new(Size { width: 321, height: 181 });
     let layers = vec![layer((0, 0, 321, 181), Fit::Cover, flat(Rgb(255, 255, 255)))];
-    let drawn = compositor.compose(&Scene { background: BACKGROUND, layers });
+    let drawn = compositor.compose(&Scene { background: BACKGROUND, grounds: Grounds::default(), layers });
     assert_ne!(drawn.pixel(319, 179).map(|pixel| pixel.y), Some(Yuv::from(BACKGROUND).y));
     assert_eq!(drawn.pixel(320, 0).map(|pixel| pixel.y), Some(Yuv::from(BACKGROUND).y));
     assert_eq!(drawn.pixel(0, 180).map(|pixel| pixel.y), Some(Yuv::from(BACKGROUND).y));

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use layouts::{Fit, PixelRect, Size};
 use media_core::codec::{Picture, Rgb, Rotation, Yuv};
-use media_core::mix::video::{Border, Compositor, Content, LayerStyle, Scene, SceneLayer, Work};
+use media_core::mix::video::{
+    Border, Compositor, Content, Grounds, Image, LayerStyle, Scene, SceneLayer, Work,
+};
 use proptest::prelude::*;
 
 const CANVAS: Size = Size { width: 96, height: 54 };
@@ -50,13 +52,18 @@ fn content(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = Content> {
 
 fn style() -> impl Strategy<Value = LayerStyle> {
     let border = prop_oneof![3 => Just(None), 1 => (0_u8..60).prop_map(|width| Some(Border { width, color: Rgb(200, 10, 10) }))];
-    (border, any::<[bool; 4]>()).prop_map(|(border, [talking, hand, frozen, nameless])| LayerStyle {
-        border,
-        talking,
-        hand,
-        frozen,
-        nameless,
-    })
+    (border, any::<[bool; 7]>()).prop_map(
+        |(border, [talking, hand, frozen, nameless, muted, dimmed, blur_bars])| LayerStyle {
+            border,
+            talking,
+            hand,
+            frozen,
+            nameless,
+            muted,
+            dimmed,
+            blur_bars,
+        },
+    )
 }
 
 fn layer(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = SceneLayer> {
@@ -82,6 +89,22 @@ enum Step {
     Push(SceneLayer),
     Pop,
     Background(Rgb),
+    Grounds(Grounds),
+}
+
+/// A few images, some of which let through what is below.
+fn grounds() -> impl Strategy<Value = Grounds> {
+    let image = |step: u8| {
+        let pixel =
+            |at: u32| [30 + step, 90, 200 - step, if at % 7 < u32::from(step) / 10 { 120 } else { 0 }];
+        let rgba: Vec<u8> = (0..40 * 20).flat_map(pixel).collect();
+        Image::of_rgba(Size { width: 40, height: 20 }, &rgba).unwrap()
+    };
+    let some = prop_oneof![
+        Just(None),
+        proptest::sample::select(vec![image(0), image(20), image(60)]).prop_map(Some)
+    ];
+    (some.clone(), some).prop_map(|(background, foreground)| Grounds { background, foreground })
 }
 
 fn step(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = Step> {
@@ -92,6 +115,7 @@ fn step(pictures: Vec<Arc<Picture>>) -> impl Strategy<Value = Step> {
         2 => layer(pictures).prop_map(Step::Push),
         1 => Just(Step::Pop),
         1 => any::<u8>().prop_map(|shade| Step::Background(Rgb(shade, 40, 90))),
+        1 => grounds().prop_map(Step::Grounds),
     ]
 }
 
@@ -109,6 +133,7 @@ fn apply(scene: &mut Scene, step: Step) {
         Step::Push(layer) => scene.layers.push(layer),
         Step::Pop => drop(scene.layers.pop()),
         Step::Background(color) => scene.background = color,
+        Step::Grounds(grounds) => scene.grounds = grounds,
     }
 }
 
@@ -119,7 +144,7 @@ proptest! {
         steps in proptest::collection::vec((step(pictures()), 0_usize..7), 1..24),
     ) {
         let mut compositor = Compositor::new(CANVAS);
-        let mut scene = Scene { background: Rgb(20, 30, 40), layers: Vec::new() };
+        let mut scene = Scene { background: Rgb(20, 30, 40), grounds: Grounds::default(), layers: Vec::new() };
         // Encoders that are late: each holds its canvas for up to six more frames.
         let mut held: VecDeque<(Arc<Picture>, Vec<u8>)> = VecDeque::new();
         for (step, hold) in steps {
@@ -149,7 +174,7 @@ fn grid(contents: [Content; 4]) -> Scene {
         banner: Some("Ada".into()),
         style: LayerStyle::default(),
     });
-    Scene { background: Rgb(0, 0, 0), layers: layers.collect() }
+    Scene { background: Rgb(0, 0, 0), grounds: Grounds::default(), layers: layers.collect() }
 }
 
 fn still(value: u8) -> Content {

@@ -9,6 +9,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{Config, PublicUrl};
 use crate::http::Metrics;
 use crate::identity::Identity;
+use crate::images::Images;
 use crate::links::{Behind, Links};
 use crate::recording::Recordings;
 use crate::secret_file;
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) media_routes: Arc<MediaRoutes>,
     pub(crate) recordings: Recordings,
     pub(crate) preview_links: Links,
+    pub(crate) images: Images,
     pub(crate) registry: Registry,
     pub(crate) http_calls: HttpCalls,
     pub(crate) metrics: Arc<Metrics>,
@@ -68,6 +70,7 @@ impl App {
         let recordings = Recordings::open(&config.data_dir, config.recording.clone(), Arc::clone(&metrics))?;
         let secret = secret_file::open_or_make(&config.data_dir.join("previews.key"))?;
         let preview_links = Links::new(&secret, Behind::Preview);
+        let images = Images::open(&config.data_dir)?;
         let webhooks = Webhooks::new(&config.webhooks)?;
         let shutdown = Shutdown::new();
         webhooks.start(&storage.outbox(), &config.egress, &metrics, &shutdown);
@@ -78,6 +81,7 @@ impl App {
             storage,
             recordings,
             preview_links,
+            images,
             webhooks,
             registry: Registry::new(&config),
             http_calls: HttpCalls::new(config.max_connections as usize),

@@ -18,6 +18,7 @@ mod wiring;
 
 mod catalogue;
 mod identity;
+mod images;
 mod links;
 mod storage;
 mod tls;

@@ -11,7 +11,10 @@ use support::rest::Rest;
 
 fn plain_look() -> Value {
     let overlays = json!({"name": true, "talking": true, "hand": true, "frozen": true});
-    json!({"border": 0, "border_color": "#2a2e38", "overlays": overlays})
+    json!({
+        "border": 0, "border_color": "#2a2e38", "overlays": overlays, "background": null, "foreground": null,
+        "mute_image": null, "mute_snapshot": false, "blur_bars": false, "fade_ms": 0,
+    })
 }
 
 fn names(list: &Value) -> Vec<&str> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use layouts::Fit;
 use media_core::codec::{EncoderConfig, Picture, Rgb, Rotation, VideoDecoder, VideoEncoder};
-use media_core::mix::video::{Compositor, Content, LayerStyle, Scene, SceneLayer};
+use media_core::mix::video::{Compositor, Content, Grounds, LayerStyle, Scene, SceneLayer};
 use media_core::units::{Bitrate, VideoCodec};
 
 use super::Coded;
@@ -62,7 +62,11 @@ pub fn compose(job: &Compose) -> Result<(), LoadError> {
     let mut compositor = Compositor::new(CANVAS);
     let mut out = Writer::create(&job.output, tag, CANVAS, FPS)?;
     for frame in 0..u64::from(job.frames) {
-        let mut scene = Scene { background: Rgb(0, 0, 0), layers: Vec::with_capacity(layers.len()) };
+        let mut scene = Scene {
+            background: Rgb(0, 0, 0),
+            grounds: Grounds::default(),
+            layers: Vec::with_capacity(layers.len()),
+        };
         for (source, (_, rect)) in sources.iter_mut().zip(&layers) {
             if let Some(data) = source.file.next()?
                 && let Some(picture) = source.decoder.decode(&data).map_err(wrong)?

@@ -4,9 +4,11 @@
 //! leg gets a new offer, nobody else notices) or the page loaded anew (new peer connection: new leg, and the page is
 //! told the whole state again; nobody else notices either).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use layouts::Tags;
+use layouts::{Tags, is_image_name};
+use serde_json::{Map, Value};
 
 use super::leg::{Asked, Call, Leg, MAX_ASKED, Purpose};
 use super::media::{LegMedia, MediaInstruction, Tone};
@@ -145,6 +147,9 @@ impl RoomSession {
         self.instruct(MediaInstruction::AddMember { member: member.clone(), setup });
         if newcomer.tags != Tags::default() {
             self.instruct(MediaInstruction::SetTags { member: member.clone(), tags: newcomer.tags });
+        }
+        if let Some(image) = mute_image(&newcomer.meta) {
+            self.instruct(MediaInstruction::SetMuteImage { member: member.clone(), image });
         }
         self.instruct(MediaInstruction::OpenLeg { member, leg, offer, allowed, receive, via });
         self.participants.push(newcomer);
@@ -320,4 +325,9 @@ impl RoomSession {
 
 pub(super) fn created(call_id: CallId, member_id: MemberId) -> Reply {
     Reply::Done(wire::value(&verto::CallCreated { message: "CALL CREATED", call_id, member_id }))
+}
+
+/// What its token's meta names for the time of a muted camera.
+fn mute_image(meta: &Map<String, Value>) -> Option<Arc<str>> {
+    meta.get("mute_image").and_then(Value::as_str).filter(|name| is_image_name(name)).map(Into::into)
 }

@@ -146,6 +146,13 @@ pub enum MediaInstruction {
         /// All of it.
         look: Look,
     },
+    /// What stands for the member while its camera is muted.
+    SetMuteImage {
+        /// For whom.
+        member: MemberId,
+        /// Name of an image of this server.
+        image: Arc<str>,
+    },
     /// Slots with these tags are the member's own.
     SetTags {
         /// Whose.

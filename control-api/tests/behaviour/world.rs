@@ -573,6 +573,7 @@ impl World {
             | MediaInstruction::SetViewport { .. }
             | MediaInstruction::SetCanvasRules { .. }
             | MediaInstruction::SetLook { .. }
+            | MediaInstruction::SetMuteImage { .. }
             | MediaInstruction::SetTags { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }

@@ -193,7 +193,8 @@ mod tests {
         check(&and("canvas", json!("0:9")), "canvas must be");
         check(&and("background", json!("#12345")), "background must be #rrggbb");
         check(&and("background", json!("#12345ä")), "background must be #rrggbb");
-        check(&and("foreground", json!("logo")), "foreground names an asset");
+        check(&and("background", json!("Sea.png")), "background must be #rrggbb or the name of an image");
+        check(&and("foreground", json!("#102030")), "foreground must be the name of an image");
         check(&and("playback", json!({"x": 0, "y": 0, "w": 361, "h": 1})), "playback: ");
         check(&and("duplicate_floor", json!(1)), "duplicate_floor must be true or false");
         check(&and("screen_fallback", json!("black")), "screen_fallback must be one of floor, empty");

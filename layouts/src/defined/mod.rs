@@ -42,6 +42,15 @@ pub const MAX_DEFINED: usize = 64;
 const MAX_NAME: usize = 64;
 const MAX_TITLE: usize = 100;
 
+/// Names of the images behind and over all slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grounds {
+    /// Behind; where a slot is it is covered.
+    pub background: Option<Arc<str>>,
+    /// Over everything.
+    pub foreground: Option<Arc<str>>,
+}
+
 /// A layout that somebody defined, checked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Defined {
@@ -49,6 +58,7 @@ pub(crate) struct Defined {
     shape: Shape,
     playback: GridRect,
     background: Option<Rgb>,
+    images: Grounds,
     aspect: Option<(u32, u32)>,
     options: Options,
     source: Value,
@@ -171,10 +181,14 @@ fn read(fields: &mut Fields<'_>, definition: &Value, known: &[LayoutId]) -> Resu
         return Err(whole(format!("title is longer than {MAX_TITLE} characters")));
     }
     let aspect = fields.text("canvas").map_err(whole)?.map(aspect).transpose().map_err(whole)?;
-    let background = fields.text("background").map_err(whole)?.map(colour).transpose().map_err(whole)?;
-    if fields.text("foreground").map_err(whole)?.is_some() {
-        return Err(whole("foreground names an asset, and there are none".to_owned()));
-    }
+    let behind = fields.text("background").map_err(whole)?.map(ground).transpose().map_err(whole)?;
+    let (background, behind) = match behind {
+        Some(Behind::Colour(colour)) => (Some(colour), None),
+        Some(Behind::Image(image)) => (None, Some(image)),
+        None => (None, None),
+    };
+    let over = fields.text("foreground").map_err(whole)?.map(image).transpose().map_err(whole)?;
+    let images = Grounds { background: behind, foreground: over };
     let options = Options {
         compact: fields.flag("compact").map_err(whole)?.unwrap_or(false),
         duplicate_floor: fields.flag("duplicate_floor").map_err(whole)?.unwrap_or(false),
@@ -197,7 +211,7 @@ fn read(fields: &mut Fields<'_>, definition: &Value, known: &[LayoutId]) -> Resu
         (None, None) => return Err(whole("slots are missing".to_owned())),
     };
     let source = definition.clone();
-    Ok(Defined { name: name.to_owned(), shape, playback, background, aspect, options, source })
+    Ok(Defined { name: name.to_owned(), shape, playback, background, images, aspect, options, source })
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -225,8 +239,30 @@ fn colour(text: &str) -> Result<Rgb, String> {
     let channel = |at: usize| u8::from_str_radix(digits?.get(at..at + 2)?, 16).ok();
     match (channel(0), channel(2), channel(4)) {
         (Some(red), Some(green), Some(blue)) => Ok(Rgb(red, green, blue)),
-        _ => Err("background must be #rrggbb; there are no assets".to_owned()),
+        _ => Err("background must be #rrggbb or the name of an image".to_owned()),
     }
+}
+
+/// What a layout has behind its slots.
+enum Behind {
+    Colour(Rgb),
+    Image(Arc<str>),
+}
+
+fn ground(text: &str) -> Result<Behind, String> {
+    if is_image_name(text) { Ok(Behind::Image(text.into())) } else { colour(text).map(Behind::Colour) }
+}
+
+fn image(text: &str) -> Result<Arc<str>, String> {
+    let reason = || format!("foreground must be the name of an image: 1 to {MAX_NAME} of a-z, 0-9, _ and -");
+    is_image_name(text).then(|| text.into()).ok_or_else(reason)
+}
+
+/// Whether an image can have that name; whether there is one of it is not known here.
+#[must_use]
+pub fn is_image_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 fn members(names: &[Value], known: &[LayoutId]) -> Result<Vec<Plan>, String> {
@@ -268,6 +304,10 @@ impl Defined {
 
     pub(crate) fn background(&self) -> Option<Rgb> {
         self.background
+    }
+
+    pub(crate) fn images(&self) -> &Grounds {
+        &self.images
     }
 
     pub(crate) fn aspect(&self) -> Option<(u32, u32)> {

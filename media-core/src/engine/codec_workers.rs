@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::codec::Rgb;
-    use crate::mix::video::{Compositor, Scene};
+    use crate::mix::video::{Compositor, Grounds, Scene};
     use crate::units::{ClockRate, MediaTime, RoomKey};
 
     #[test]
@@ -150,7 +150,8 @@ mod tests {
         let job = |compositor| Job::Compose {
             room: RoomKey(1),
             compositor,
-            scene: Scene { background: Rgb(9, 9, 9), layers: Vec::new() },
+            scene: Scene { background: Rgb(9, 9, 9), grounds: Grounds::default(), layers: Vec::new() },
+            fade: None,
             time: MediaTime { ticks: 1, rate: ClockRate::VIDEO },
         };
         let first = job(Box::new(Compositor::new(size)));

@@ -11,7 +11,7 @@ use layouts::{
 };
 
 use crate::codec::Rgb;
-use crate::mix::video::{Scene, SceneLayer};
+use crate::mix::video::{Grounds, Scene, SceneLayer};
 use crate::units::MemberKey;
 
 /// What shows where no slot is: a dark grey that lets black letterboxes stand out.
@@ -187,14 +187,18 @@ impl Arrangement {
     }
 
     /// The layers to draw, lowest first; `draw` says what a member shows.
-    pub(crate) fn scene(&self, mut draw: impl FnMut(MemberKey, &Layer) -> Option<SceneLayer>) -> Scene {
+    pub(crate) fn scene(
+        &self,
+        grounds: Grounds,
+        mut draw: impl FnMut(MemberKey, &Layer) -> Option<SceneLayer>,
+    ) -> Scene {
         let layers = self
             .layers
             .iter()
             .filter(|layer| layer.visible)
             .filter_map(|layer| draw(MemberKey(layer.source?.0), layer))
             .collect();
-        Scene { background: self.background, layers }
+        Scene { background: self.background, grounds, layers }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use layouts::{LayoutId, Look, Position, Rules, Size, Tags};
 
 use crate::mix::audio::{Sensitivity, Tone, Volume};
+use crate::mix::video::{Grounds, Image};
 use crate::sdp::Offer;
 use crate::transport::{ChannelSetup, DataMessage};
 use crate::units::{Bitrate, LegKey, MemberKey, RoomKey, VideoCodecs};
@@ -81,12 +82,25 @@ pub enum Action {
     SetCanvasRules { rules: Rules },
     /// What is drawn besides pictures.
     SetLook { look: Look },
+    /// Images of the canvas from now on.
+    SetImages { images: CanvasImages },
+    /// What stands for the member while its camera is muted; without, what the room has.
+    SetMuteImage { member: MemberKey, image: Option<Arc<Image>> },
     /// Slots with these tags are the member's own.
     SetTags { member: MemberKey, tags: Tags },
     /// Another layout, with positions applied in the same step.
     SetLayout { layout: LayoutId, positions: Vec<(MemberKey, Position)> },
     /// Positions, applied in one step.
     SetPositions { positions: Vec<(MemberKey, Position)> },
+}
+
+/// Images that a room shows.
+#[derive(Clone, Debug, Default)]
+pub struct CanvasImages {
+    /// Behind and over all layers.
+    pub grounds: Grounds,
+    /// In the place of muted cameras.
+    pub mute_image: Option<Arc<Image>>,
 }
 
 /// What a leg receives of the room.

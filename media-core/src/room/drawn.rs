@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use layouts::{Layer, Look, Rgb, Showing, Size};
 
+use super::command::CanvasImages;
 use super::leg::Leg;
 use super::member::Member;
 use crate::codec;
@@ -20,6 +21,7 @@ pub(super) struct Frame<'a> {
     pub(super) now: Instant,
     pub(super) canvas: Size,
     pub(super) look: &'a Look,
+    pub(super) images: &'a CanvasImages,
 }
 
 /// `is_talking`: the member speaks now.
@@ -43,14 +45,29 @@ pub(super) fn layer(
         talking: overlays.talking && is_talking,
         hand: overlays.hand && member.has_hand_raised(),
         frozen: false,
+        muted: false,
+        blur_bars: frame.look.blur_bars,
+        dimmed: false,
         nameless: !overlays.name,
     };
+    let mute_image = || member.mute_image.clone().or_else(|| frame.images.mute_image.clone());
     let (content, banner) = match (member.showing(shown.is_some()), shown) {
         (Showing::Video, Some((picture, rotation, frozen))) => {
             style.frozen = overlays.frozen && frozen;
             (Content::Picture { picture, rotation }, Some(name).filter(|_| overlays.name))
         }
-        (Showing::MuteImage, _) => (Content::MuteImage { name }, None),
+        (Showing::MuteImage, _) => {
+            let (image, banner) = (mute_image(), Some(Arc::clone(&name)).filter(|_| overlays.name));
+            style.muted = image.is_some() || member.snapshot.is_some();
+            match (image, member.snapshot.clone()) {
+                (Some(image), _) => (Content::Still { image }, banner),
+                (None, Some((picture, rotation))) => {
+                    style.dimmed = true;
+                    (Content::Picture { picture, rotation }, banner)
+                }
+                (None, None) => (Content::MuteImage { name }, None),
+            }
+        }
         (Showing::Video | Showing::Avatar, _) => (Content::Avatar { name }, None),
     };
     SceneLayer { rect: layer.pixels(frame.canvas), fit: layer.fit, content, banner, style }
@@ -104,7 +121,7 @@ mod tests {
         ann.raise_hand(Some(layouts::Millis(1)));
         let style = |look: Look, border: Option<u8>, is_talking: bool| {
             let canvas = Size { width: 320, height: 180 };
-            let frame = Frame { now: Instant::now(), canvas, look: &look };
+            let frame = Frame { now: Instant::now(), canvas, look: &look, images: &CanvasImages::default() };
             layer(&frame, &ann, &mut BTreeMap::new(), &slot(border), is_talking).style
         };
         let plain = style(Look::default(), None, false);

@@ -14,7 +14,7 @@ use layouts::Size;
 use crate::codec::{
     CodecError, Encoded, EncoderConfig, Picture, PicturePool, Rgb, VideoDecoder, VideoEncoder, Yuv,
 };
-use crate::mix::video::{Compositor, Fonts, Scene};
+use crate::mix::video::{Compositor, Fade, Fonts, Scene};
 use crate::receive::ReceivedFrame;
 use crate::units::{Bitrate, LegKey, MediaTime, RoomKey, VideoCodec};
 
@@ -103,7 +103,7 @@ pub enum Job {
     /// Decode a frame of a camera.
     Decode { feed: FeedKey, decoder: DecoderSlot, frame: ReceivedFrame },
     /// Draw the canvas.
-    Compose { room: RoomKey, compositor: Box<Compositor>, scene: Scene, time: MediaTime },
+    Compose { room: RoomKey, compositor: Box<Compositor>, scene: Scene, fade: Option<Fade>, time: MediaTime },
     /// Encode a canvas for one rendition.
     Encode {
         room: RoomKey,
@@ -209,8 +209,10 @@ impl Job {
                 let result = decoder.decode(&frame);
                 JobDone::Decoded { feed, decoder, timestamp: frame.timestamp, result }
             }
-            Self::Compose { room, mut compositor, scene, time } => {
-                let picture = compositor.compose(&scene);
+            Self::Compose { room, mut compositor, scene, fade, time } => {
+                let canvas = compositor.compose(&scene);
+                let picture =
+                    fade.map_or_else(|| Arc::clone(&canvas), |fade| compositor.fade(&canvas, &fade));
                 JobDone::Composed { room, compositor, picture, time }
             }
             Self::Preview { room, picture } => JobDone::Previewed { room, jpeg: preview_of(&picture) },
@@ -238,7 +240,7 @@ impl Job {
             Self::Decode { feed, frame, .. } => {
                 Substitute::Decoded { feed: *feed, timestamp: frame.timestamp }
             }
-            Self::Compose { room, compositor, scene, time } => Substitute::Composed {
+            Self::Compose { room, compositor, scene, time, .. } => Substitute::Composed {
                 room: *room,
                 size: compositor.size(),
                 fonts: compositor.fonts(),

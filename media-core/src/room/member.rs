@@ -1,12 +1,15 @@
 //! A member of a media room, and what placement sees of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use layouts::{Millis, Position, Showing, Source, SourceKey, SourceKind, Tags};
 
 use super::command::{MemberConfig, MemberKind};
+use crate::codec::{Picture, Rotation};
 use crate::forward::Loudness;
 use crate::mix::audio::SoundKind;
+use crate::mix::video::Image;
 use crate::rtp::AudioLevel;
 use crate::units::{LegKey, MemberKey};
 
@@ -37,6 +40,10 @@ pub(crate) struct Member {
     has_camera: bool,
     /// Which slots are its own.
     pub(crate) tags: Tags,
+    /// In the place of its camera while that is muted.
+    pub(crate) mute_image: Option<Arc<Image>>,
+    /// The last picture before its camera was muted, where the room shows that.
+    pub(crate) snapshot: Option<(Arc<Picture>, Rotation)>,
 }
 
 impl Member {
@@ -55,6 +62,8 @@ impl Member {
             hand_raised: None,
             has_camera: false,
             tags: Tags::default(),
+            mute_image: None,
+            snapshot: None,
         }
     }
 

@@ -40,10 +40,12 @@ mod wishes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use layouts::MAX_FADE_MS;
+
 use self::arrangement::Arrangement;
 use self::canvas::{Canvas, Fresh};
 pub use self::command::{
-    Action, Command, MemberConfig, MemberKind, Receive, RoomConfig, TileAudio, TileConfig,
+    Action, CanvasImages, Command, MemberConfig, MemberKind, Receive, RoomConfig, TileAudio, TileConfig,
 };
 pub use self::counters::{Counters, Traffic};
 pub use self::event::{AudioTile, Event, LegEnd, Liveness, Tiles, VideoTile, WantedEncoding};
@@ -72,6 +74,7 @@ pub(crate) struct Room {
     legs: BTreeMap<LegKey, Leg>,
     canvas: Canvas,
     arrangement: Arrangement,
+    images: CanvasImages,
     /// What its legs may speak.
     video_codecs: VideoCodecs,
     /// What publishers send, for those who watch it as it is.
@@ -96,6 +99,7 @@ impl Room {
             legs: BTreeMap::new(),
             canvas: Canvas::new(now, key, config.canvas, config.fps, fonts),
             arrangement: Arrangement::new(now, config.layout),
+            images: CanvasImages::default(),
             video_codecs: VideoCodecs::default(),
             sources: Sources::default(),
             tiles: TileViews::default(),
@@ -213,7 +217,17 @@ impl Room {
             Action::TakePreview => self.canvas.take_preview(reach.now),
             Action::PlayTone { tone } => reach.audio(AudioInput::PlayTone { room: self.key, tone }),
             Action::SetCanvasRules { rules } => self.arrangement.set_rules(rules),
-            Action::SetLook { look } => self.arrangement.set_look(look),
+            Action::SetLook { look } => {
+                let fade_ms = look.fade_ms.min(MAX_FADE_MS);
+                self.canvas.set_fade(Duration::from_millis(fade_ms.into()));
+                self.arrangement.set_look(look);
+            }
+            Action::SetImages { images } => self.images = images,
+            Action::SetMuteImage { member, image } => {
+                if let Some(member) = self.members.get_mut(&member) {
+                    member.mute_image = image;
+                }
+            }
             Action::SetTags { member, tags } => {
                 if let Some(member) = self.members.get_mut(&member) {
                     member.tags = tags;
@@ -447,6 +461,7 @@ impl Room {
                 .collect()
         };
         if let Some(placed) = self.arrangement.update(reach.now, self.canvas.size(), sources) {
+            self.canvas.on_arranged(reach.now);
             reach.event(Event::Placed { room: self.key, placed });
             self.tiles_stale = true;
         }
@@ -458,12 +473,13 @@ impl Room {
     fn take_frame(&mut self, reach: &mut Reach<'_>) {
         let now = reach.now;
         let (members, legs, arrangement) = (&self.members, &mut self.legs, &self.arrangement);
+        let (canvas, images) = (self.canvas.size(), &self.images);
         self.canvas.set_shed(reach.shed);
         // A picture is shown in the frame nearest to its time, be it before or after.
         let until = now + self.canvas.interval() / 2;
-        let frame = drawn::Frame { now: until, canvas: self.canvas.size(), look: arrangement.look() };
+        let frame = drawn::Frame { now: until, canvas, look: arrangement.look(), images };
         let job = self.canvas.tick(now, reach.counters, || {
-            arrangement.scene(|key, layer| {
+            arrangement.scene(images.grounds.clone(), |key, layer| {
                 let is_talking = arrangement.is_talking(key);
                 Some(drawn::layer(&frame, members.get(&key)?, legs, layer, is_talking))
             })

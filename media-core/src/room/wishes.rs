@@ -23,6 +23,12 @@ impl Room {
 
     pub(super) fn set_video_muted(&mut self, reach: &mut Reach<'_>, key: MemberKey, muted: bool) {
         let Some(member) = self.members.get_mut(&key) else { return };
+        if !muted {
+            member.snapshot = None;
+        } else if self.arrangement.look().mute_snapshot && !member.config.video_muted {
+            let (now, legs) = (reach.now, &mut self.legs);
+            member.snapshot = member.legs().iter().rev().find_map(|leg| legs.get_mut(leg)?.picture(now));
+        }
         member.config.video_muted = muted;
         self.settle_succession(reach, key);
         self.arrangement.touch();

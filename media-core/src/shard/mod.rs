@@ -370,6 +370,8 @@ impl Shard {
             | Action::StopRecording
             | Action::SetCanvasRules { .. }
             | Action::SetLook { .. }
+            | Action::SetImages { .. }
+            | Action::SetMuteImage { .. }
             | Action::SetTags { .. }
             | Action::SetLayout { .. }
             | Action::SetPositions { .. }) => {

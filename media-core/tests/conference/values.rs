@@ -101,7 +101,7 @@ impl Values {
                 let result = Ok(Some(Arc::new(Picture::filled(DOT, dot))));
                 JobDone::Decoded { feed, decoder, timestamp: frame.timestamp, result }
             }
-            Job::Compose { room, compositor, scene, time } => {
+            Job::Compose { room, compositor, scene, time, .. } => {
                 self.jobs[1] += 1;
                 let [_, a, b, c] = (self.scenes.len() as u32).to_be_bytes();
                 let arrangement = arrangement.cloned();

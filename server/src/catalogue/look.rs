@@ -1,6 +1,8 @@
 //! How a room's canvas looks: as REST and the configuration write it.
 
-use layouts::{MAX_BORDER, Rgb};
+use std::fmt;
+
+use layouts::{MAX_BORDER, MAX_FADE_MS, Rgb, is_image_name};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a room draws besides pictures. What is left out has its default.
@@ -12,6 +14,17 @@ pub(crate) struct Look {
     pub(crate) border: u8,
     pub(crate) border_color: Color,
     pub(crate) overlays: Overlays,
+    /// Images of this server, by their names.
+    pub(crate) background: Option<ImageName>,
+    pub(crate) foreground: Option<ImageName>,
+    pub(crate) mute_image: Option<ImageName>,
+    /// Without an image, a muted camera is shown by its last picture.
+    pub(crate) mute_snapshot: bool,
+    /// Blurred bars in place of black ones.
+    pub(crate) blur_bars: bool,
+    /// Milliseconds in which one arrangement comes over another.
+    #[serde(deserialize_with = "fade_ms")]
+    pub(crate) fade_ms: u16,
 }
 
 /// What is drawn over the pictures of members.
@@ -23,6 +36,35 @@ pub(crate) struct Overlays {
     pub(crate) talking: bool,
     pub(crate) hand: bool,
     pub(crate) frozen: bool,
+}
+
+/// Name of an image, which may be given later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ImageName(String);
+
+impl TryFrom<String> for ImageName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        if is_image_name(&name) {
+            Ok(Self(name))
+        } else {
+            Err("an image's name is 1 to 64 of a-z, 0-9, _ and -")
+        }
+    }
+}
+
+impl From<ImageName> for String {
+    fn from(ImageName(name): ImageName) -> Self {
+        name
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// `#rrggbb`.
@@ -51,10 +93,22 @@ impl From<Color> for String {
 
 impl Default for Look {
     fn default() -> Self {
-        let layouts::Look { border, border_color, overlays } = layouts::Look::default();
+        let layouts::Look { border, border_color, overlays, mute_snapshot, blur_bars, fade_ms } =
+            layouts::Look::default();
         let layouts::Overlays { name, talking, hand, frozen } = overlays;
         let overlays = Overlays { name, talking, hand, frozen };
-        Self { border, border_color: Color(border_color), overlays }
+        let (background, foreground, mute_image) = (None, None, None);
+        Self {
+            border,
+            border_color: Color(border_color),
+            overlays,
+            background,
+            foreground,
+            mute_image,
+            mute_snapshot,
+            blur_bars,
+            fade_ms,
+        }
     }
 }
 
@@ -72,6 +126,9 @@ impl Look {
             border: self.border,
             border_color: self.border_color.0,
             overlays: layouts::Overlays { name, talking, hand, frozen },
+            mute_snapshot: self.mute_snapshot,
+            blur_bars: self.blur_bars,
+            fade_ms: self.fade_ms,
         }
     }
 }
@@ -82,6 +139,14 @@ fn border<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
         return Err(serde::de::Error::custom(format!("a border is at most {MAX_BORDER} pixels")));
     }
     Ok(border)
+}
+
+fn fade_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let fade_ms = u16::deserialize(deserializer)?;
+    if fade_ms > MAX_FADE_MS {
+        return Err(serde::de::Error::custom(format!("a change takes at most {MAX_FADE_MS} ms")));
+    }
+    Ok(fade_ms)
 }
 
 #[cfg(test)]
@@ -98,6 +163,8 @@ mod tests {
         let whole = json!({
             "border": 50, "border_color": "#0a0b0c",
             "overlays": {"name": false, "talking": false, "hand": true, "frozen": false},
+            "background": "sea", "foreground": null, "mute_image": "mute-1", "mute_snapshot": true,
+            "blur_bars": true, "fade_ms": 500,
         });
         let look = read(whole.clone()).unwrap();
         assert_eq!(look.act().border_color, Rgb(10, 11, 12));
@@ -109,6 +176,9 @@ mod tests {
             json!({"border_color": "#12345ä"}),
             json!({"overlays": {"hands": true}}),
             json!({"overlays": {"hand": 1}}),
+            json!({"background": "#102030"}),
+            json!({"mute_image": "../secret"}),
+            json!({"fade_ms": 501}),
             json!({"frame": 1}),
         ] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");

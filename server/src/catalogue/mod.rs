@@ -23,7 +23,7 @@ pub(crate) use items::{
     Conference, ConferenceBody, ConferenceSize, ConferenceToken, Dates, ProjectLayout, Role, Room, RoomBody,
     Stream, Theme,
 };
-pub(crate) use look::Look;
+pub(crate) use look::{ImageName, Look};
 pub(crate) use settings::{Opening, Origin, Placement, Quality, Settings, video_codecs};
 pub(crate) use shelf::Item;
 

@@ -257,6 +257,9 @@ fn the_sample_explains_every_key_and_loads() {
         "auth.api_token",
         "storage.url",
         "tokens.key_file",
+        "room.look.background",
+        "room.look.foreground",
+        "room.look.mute_image",
     ]
     .map(str::to_owned);
     let mut expected: Vec<String> = keys(&known).into_iter().chain(optional).collect();

@@ -128,6 +128,8 @@ impl Keys {
             MediaInstruction::PlayTone { tone } => Action::PlayTone { tone: sounded(*tone) },
             MediaInstruction::SetCanvasRules { rules } => Action::SetCanvasRules { rules: *rules },
             MediaInstruction::SetLook { look } => Action::SetLook { look: *look },
+            // The image is to be read first: the room's task sees to it.
+            MediaInstruction::SetMuteImage { .. } => return Err(Unconvertible::Unknown),
             MediaInstruction::SetTags { member, tags } => {
                 Action::SetTags { member: self.member(member)?, tags: *tags }
             }
@@ -162,6 +164,7 @@ impl Keys {
             | MediaInstruction::SetViewport { .. }
             | MediaInstruction::SetCanvasRules { .. }
             | MediaInstruction::SetLook { .. }
+            | MediaInstruction::SetMuteImage { .. }
             | MediaInstruction::SetTags { .. }
             | MediaInstruction::SetAudioMuted { .. }
             | MediaInstruction::SetVideoMuted { .. }
@@ -240,7 +243,7 @@ impl Keys {
         }
     }
 
-    fn member(&self, member: &MemberId) -> Result<MemberKey, Unconvertible> {
+    pub(super) fn member(&self, member: &MemberId) -> Result<MemberKey, Unconvertible> {
         self.members.get(member).copied().ok_or(Unconvertible::Unknown)
     }
 

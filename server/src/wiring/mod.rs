@@ -32,6 +32,7 @@ mod outbox;
 mod previews;
 mod recorder;
 mod registry;
+mod room_images;
 mod room_task;
 mod session_task;
 mod tiles;

@@ -25,6 +25,7 @@ use super::convert::{Keys, Unconvertible};
 use super::media_routes::MediaInbox;
 use super::recorder::RoomRecorder;
 use super::registry::{Begun, RoomHandle, SessionMail};
+use super::room_images::RoomImages;
 use super::{now, sleep_until};
 use crate::app::{App, NODE};
 use crate::catalogue::{Named, Opening, Origin, Settings};
@@ -188,6 +189,8 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         display_name: Arc::clone(&plan.display_name),
         settings: plan.opening.to_json(),
     });
+    let mut images = RoomImages::new(key, &plan.opening.settings.look);
+    images.follow(app, &plan.settings.layout);
     let has_previews = plan.opening.settings.enable_room_previews;
     let begun = Begun { room_id: plan.room_id.clone(), opening: plan.opening, at: UnixMs::now() };
     let handle = RoomHandle {
@@ -228,6 +231,7 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
         shown: 0,
         returned: Vec::new(),
         recorder: RoomRecorder::new(key, subject),
+        images,
         history,
         handle: handle.clone(),
         is_out_of_step: false,
@@ -247,6 +251,7 @@ struct RoomTask {
     /// Requests that came after the end.
     returned: Vec<RoomRequest>,
     recorder: RoomRecorder,
+    images: RoomImages,
     history: RoomHistory,
     handle: RoomHandle,
     /// The engine did not take an instruction in time: what follows makes no sense to it, except the end.
@@ -329,6 +334,15 @@ impl RoomTask {
         let is_end = matches!(instruction, MediaInstruction::CloseRoom);
         if self.is_out_of_step && !is_end {
             return;
+        }
+        if let MediaInstruction::SetMuteImage { member, image } = instruction {
+            if let Ok(member) = self.keys.member(member) {
+                self.images.give(&self.app, member, image);
+            }
+            return;
+        }
+        if let MediaInstruction::SetLayout { layout, .. } = instruction {
+            self.images.follow(&self.app, layout);
         }
         let patience = Instant::now() + if is_end { END_TIME } else { ENGINE_TIME };
         loop {

@@ -10,13 +10,16 @@ use std::sync::Arc;
 
 use layouts::{PixelRect, Size};
 
+use super::blur;
 use super::diff;
 use super::edge;
+use super::fade::Fade;
 use super::fit::{centred, fit};
 use super::fonts::Fonts;
+use super::ground::Ground;
 use super::mark;
 use super::sprite::Sprites;
-use super::{Content, LayerStyle, Scene, SceneLayer};
+use super::{Content, Grounds, LayerStyle, Scene, SceneLayer};
 use crate::codec::yuv::ViewMut;
 use crate::codec::{Picture, PicturePool, Rotation, Yuv};
 
@@ -52,8 +55,11 @@ struct Canvas {
 #[derive(Debug)]
 struct Pen {
     sprites: Sprites,
+    ground: Ground,
     /// Pictures scaled before they are turned.
     turning: PicturePool,
+    /// Canvases while one fades into another.
+    fading: PicturePool,
 }
 
 impl Compositor {
@@ -67,7 +73,12 @@ impl Compositor {
     #[must_use]
     pub fn with_fonts(size: Size, fonts: Fonts) -> Self {
         let size = Size { width: size.width.max(1), height: size.height.max(1) };
-        let pen = Pen { sprites: Sprites::new(fonts), turning: PicturePool::new(1) };
+        let pen = Pen {
+            sprites: Sprites::new(fonts),
+            ground: Ground::default(),
+            turning: PicturePool::new(1),
+            fading: PicturePool::new(3),
+        };
         Self { size, canvases: Vec::new(), pen, work: Work::default() }
     }
 
@@ -80,6 +91,11 @@ impl Compositor {
     /// What names are written in.
     pub(crate) fn fonts(&self) -> Fonts {
         self.pen.sprites.fonts()
+    }
+
+    /// The canvas while an arrangement changes.
+    pub fn fade(&mut self, canvas: &Picture, fade: &Fade) -> Arc<Picture> {
+        fade.over(&mut self.pen.fading, canvas)
     }
 
     /// How much the last picture took.
@@ -101,9 +117,10 @@ impl Compositor {
         let plan = diff::plan(&canvas.scene, &scene, canvas.picture.bounds());
         let picture = Arc::get_mut(&mut canvas.picture).expect("a free canvas has no other holder");
         let mut view = picture.view_mut();
-        for rect in plan.background {
-            if let Some(mut part) = view.crop(rect) {
-                part.fill(scene.background.into());
+        self.pen.ground.prepare(&scene, self.size);
+        for rect in &plan.background {
+            if let Some(mut part) = view.crop(*rect) {
+                self.pen.ground.draw_behind(&mut part, *rect, &scene);
             }
         }
         for layer in plan.layers.iter().filter_map(|index| scene.layers.get(*index)) {
@@ -111,6 +128,8 @@ impl Compositor {
                 self.pen.draw(&mut part, layer);
             }
         }
+        let layers = plan.layers.iter().filter_map(|index| scene.layers.get(*index)).map(|layer| layer.rect);
+        self.pen.ground.draw_over(&mut view, plan.background.iter().copied().chain(layers));
         self.work = Work { layers_drawn: plan.layers.len(), changed: true };
         canvas.scene = scene;
         let picture = Arc::clone(&canvas.picture);
@@ -128,7 +147,11 @@ impl Compositor {
             Some(index) => self.canvases.remove(index),
             None => Canvas {
                 picture: Arc::new(Picture::filled(self.size, scene.background)),
-                scene: Scene { background: scene.background, layers: Vec::new() },
+                scene: Scene {
+                    background: scene.background,
+                    grounds: Grounds::default(),
+                    layers: Vec::new(),
+                },
             },
         }
     }
@@ -140,7 +163,7 @@ impl Compositor {
             let (y, height) = clip(layer.rect.y, layer.rect.height, self.size.height);
             SceneLayer { rect: PixelRect { x, y, width, height }, ..layer.clone() }
         });
-        Scene { background: scene.background, layers: layers.collect() }
+        Scene { background: scene.background, grounds: scene.grounds.clone(), layers: layers.collect() }
     }
 }
 
@@ -161,6 +184,10 @@ impl Pen {
             Content::Picture { picture, rotation } => {
                 self.draw_picture(&mut filled, layer, picture, *rotation);
             }
+            Content::Still { image } => {
+                let tile = self.sprites.still(image, filled.size());
+                filled.copy_from(&tile.view());
+            }
             Content::MuteImage { name } => {
                 let tile = self.sprites.mute_image(name, filled.size(), caption);
                 filled.copy_from(&tile.view());
@@ -170,6 +197,9 @@ impl Pen {
                 filled.copy_from(&tile.view());
             }
             Content::Empty => return,
+        }
+        if layer.style.dimmed {
+            edge::dim(&mut filled);
         }
         edge::draw(slot, inner, &layer.style);
         let Some(mut filled) = slot.crop(inner) else { return };
@@ -191,7 +221,11 @@ impl Pen {
         let upright = Size { width: fitted.inner.width, height: fitted.inner.height };
         let inner = centred(slot.size(), rotation.turned(upright));
         if (Size { width: inner.width, height: inner.height }) != slot.size() {
-            edge::fill_around(slot, inner, Yuv::BLACK);
+            if layer.style.blur_bars {
+                blur::fill(slot, picture, rotation);
+            } else {
+                edge::fill_around(slot, inner, Yuv::BLACK);
+            }
         }
         let (Some(source), Some(mut target)) = (picture.view().crop(fitted.crop), slot.crop(inner)) else {
             return;

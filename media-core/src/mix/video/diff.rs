@@ -28,7 +28,7 @@ struct Dirty {
 pub(super) fn plan(old: &Scene, new: &Scene, canvas: PixelRect) -> Plan {
     let mut plan = Plan::default();
     let mut dirty = Vec::new();
-    if old.background != new.background {
+    if old.background != new.background || old.grounds != new.grounds {
         plan.background.push(canvas);
         dirty.push(Dirty { rect: canvas, from: 0 });
     }
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::codec::{Picture, Rgb, Rotation, Yuv};
-    use crate::mix::video::LayerStyle;
+    use crate::mix::video::{Grounds, LayerStyle};
 
     const CANVAS: PixelRect = PixelRect { x: 0, y: 0, width: 100, height: 100 };
 
@@ -110,8 +110,11 @@ mod tests {
         let corner = (80, 80, 20, 20);
         let check =
             |name: &str, old: &[SceneLayer], new: &[SceneLayer], background: usize, layers: &[usize]| {
-                let scene =
-                    |layers: &[SceneLayer]| Scene { background: Rgb(0, 0, 0), layers: layers.to_vec() };
+                let scene = |layers: &[SceneLayer]| Scene {
+                    background: Rgb(0, 0, 0),
+                    grounds: Grounds::default(),
+                    layers: layers.to_vec(),
+                };
                 let plan = plan(&scene(old), &scene(new), CANVAS);
                 assert_eq!((plan.background.len(), plan.layers.as_slice()), (background, layers), "{name}");
             };
@@ -139,8 +142,8 @@ mod tests {
     #[test]
     fn another_background_is_drawn_everywhere() {
         let layers = vec![layer((0, 0, 50, 100), &picture())];
-        let old = Scene { background: Rgb(0, 0, 0), layers: layers.clone() };
-        let new = Scene { background: Rgb(1, 1, 1), layers };
+        let old = Scene { background: Rgb(0, 0, 0), grounds: Grounds::default(), layers: layers.clone() };
+        let new = Scene { background: Rgb(1, 1, 1), grounds: Grounds::default(), layers };
         assert_eq!(plan(&old, &new, CANVAS), Plan { background: vec![CANVAS], layers: vec![0] });
     }
 }

@@ -9,10 +9,13 @@ use layouts::{PixelRect, Size};
 
 use super::LayerStyle;
 use crate::codec::yuv::ViewMut;
-use crate::codec::{Rgb, Yuv};
+use crate::codec::{Picture, Rgb, Yuv};
 
 /// Of the frame around who talks: seen on faces as on slides, and unlike any mark.
 const TALKING: Rgb = Rgb(64, 200, 110);
+
+/// How opaque the black over a dimmed picture is.
+const DIMMED: u8 = 150;
 
 /// What remains of a slot inside its border.
 pub(super) fn inside(slot: Size, style: &LayerStyle) -> PixelRect {
@@ -30,6 +33,13 @@ pub(super) fn draw(slot: &mut ViewMut<'_>, inner: PixelRect, style: &LayerStyle)
         let frame = shrunk(slot.size(), thickness(slot.size()));
         fill_around(slot, frame, TALKING.into());
     }
+}
+
+/// Darkens what is there: it is not what is now.
+pub(super) fn dim(slot: &mut ViewMut<'_>) {
+    let black = Picture::filled(slot.size(), Yuv::BLACK);
+    let pixels = slot.size().width as usize * slot.size().height as usize;
+    slot.blend(&black.view(), &vec![DIMMED; pixels]);
 }
 
 /// Of the frame: 2 % of the slot's height, from 2 to 8 pixels.

@@ -1,4 +1,5 @@
-//! Small marks in the upper right corner of a tile: a raised hand, a picture that stands still.
+//! Small marks in the upper right corner of a tile: a raised hand, a muted camera, a picture that stands
+//! still.
 //!
 //! in:  which mark, how large
 //! out: an RGBA drawing
@@ -7,13 +8,14 @@ use layouts::Size;
 use tiny_skia::{LineCap, Path, PathBuilder, Pixmap, Stroke, Transform};
 
 use super::LayerStyle;
-use super::stand_in::{WHITE, blank, fill, paint};
+use super::stand_in::{WHITE, blank, draw_camera_off, fill, paint};
 use crate::codec::Rgb;
 
 /// What a mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mark {
     Hand,
+    Muted,
     Frozen,
 }
 
@@ -22,7 +24,7 @@ const FROZEN: Rgb = Rgb(70, 108, 160);
 
 /// The marks of a layer, from the corner inwards.
 pub(super) fn marks(style: &LayerStyle) -> impl Iterator<Item = Mark> {
-    [(style.hand, Mark::Hand), (style.frozen, Mark::Frozen)]
+    [(style.hand, Mark::Hand), (style.muted, Mark::Muted), (style.frozen, Mark::Frozen)]
         .into_iter()
         .filter_map(|(on, mark)| on.then_some(mark))
 }
@@ -41,6 +43,10 @@ pub(super) fn draw(mark: Mark, side: u32) -> Pixmap {
     let color = match mark {
         Mark::Hand => HAND,
         Mark::Frozen => FROZEN,
+        Mark::Muted => {
+            draw_camera_off(&mut pixmap, (radius, radius), radius / 1.14);
+            return pixmap;
+        }
     };
     fill(&mut pixmap, PathBuilder::from_circle(radius, radius, radius), &paint(WHITE, 1.0));
     fill(&mut pixmap, PathBuilder::from_circle(radius, radius, radius * 0.92), &paint(color, 1.0));
@@ -49,6 +55,7 @@ pub(super) fn draw(mark: Mark, side: u32) -> Pixmap {
     match mark {
         Mark::Hand => draw_hand(&mut pixmap, place),
         Mark::Frozen => draw_flake(&mut pixmap, place),
+        Mark::Muted => {}
     }
     pixmap
 }

@@ -5,11 +5,15 @@
 //!
 //! The [`Compositor`] remembers what stands on its canvases and draws only what differs.
 
+mod blur;
 mod compositor;
 mod diff;
 mod edge;
+mod fade;
 mod fit;
 mod fonts;
+mod ground;
+mod image;
 mod mark;
 mod name;
 mod sprite;
@@ -23,16 +27,29 @@ use layouts::{Fit, PixelRect};
 use crate::codec::{Picture, Rgb, Rotation};
 
 pub use compositor::{Compositor, Work};
+pub use fade::Fade;
 pub use fonts::{FontFile, Fonts};
 pub(crate) use fonts::{SCRIPTS, scripts_of};
+pub use image::Image;
 
 /// What a canvas shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
     /// Shown where no layer is.
     pub background: Rgb,
+    /// Images behind and over all layers.
+    pub grounds: Grounds,
     /// In drawing order: a later one covers an earlier one.
     pub layers: Vec<SceneLayer>,
+}
+
+/// Images of a whole canvas, which they cover.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grounds {
+    /// Shown where no layer is.
+    pub background: Option<Arc<Image>>,
+    /// Over everything, as opaque as it is.
+    pub foreground: Option<Arc<Image>>,
 }
 
 /// One rectangle of the canvas and what fills it.
@@ -62,6 +79,12 @@ pub struct LayerStyle {
     pub hand: bool,
     /// The picture is an old one.
     pub frozen: bool,
+    /// The camera is muted: said by a mark, where the content does not say it.
+    pub muted: bool,
+    /// Beside a picture that does not fill the layer is the same one, blurred; black without.
+    pub blur_bars: bool,
+    /// What fills the layer is darkened.
+    pub dimmed: bool,
     /// A stand-in has no name below its initials.
     pub nameless: bool,
 }
@@ -84,6 +107,11 @@ pub enum Content {
         picture: Arc<Picture>,
         /// How it is turned before it is fitted.
         rotation: Rotation,
+    },
+    /// An image in the place of a picture, which it covers.
+    Still {
+        /// Which.
+        image: Arc<Image>,
     },
     /// The member has muted its video.
     MuteImage {
@@ -108,8 +136,16 @@ impl PartialEq for Content {
             ) => Arc::ptr_eq(a, b) && turned_a == turned_b,
             (Self::MuteImage { name: a }, Self::MuteImage { name: b })
             | (Self::Avatar { name: a }, Self::Avatar { name: b }) => a == b,
+            (Self::Still { image: a }, Self::Still { image: b }) => a == b,
             (Self::Empty, Self::Empty) => true,
-            (Self::Picture { .. } | Self::MuteImage { .. } | Self::Avatar { .. } | Self::Empty, _) => false,
+            (
+                Self::Picture { .. }
+                | Self::Still { .. }
+                | Self::MuteImage { .. }
+                | Self::Avatar { .. }
+                | Self::Empty,
+                _,
+            ) => false,
         }
     }
 }

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use tiny_skia::Pixmap;
 
 use super::fonts::Fonts;
+use super::image::Image;
 use super::mark::{self, Mark};
 use super::name::drawable;
 use super::stand_in::{self, StandIn};
@@ -43,16 +44,33 @@ impl Sprite {
     }
 
     fn bytes(&self) -> usize {
-        self.alpha.len() * 5 / 2
+        let Size { width, height } = self.picture.size();
+        self.alpha.len() + width as usize * height as usize * 3 / 2
     }
 }
 
 /// What a sprite shows, in full: equal keys look equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    Tile { kind: StandIn, name: String, caption: bool, slot: Size },
-    Banner { text: String, slot: Size },
-    Mark { mark: Mark, side: u32 },
+    Tile {
+        kind: StandIn,
+        name: String,
+        caption: bool,
+        slot: Size,
+    },
+    Banner {
+        text: String,
+        slot: Size,
+    },
+    Mark {
+        mark: Mark,
+        side: u32,
+    },
+    /// By its number: no other image has it.
+    Still {
+        image: u64,
+        slot: Size,
+    },
 }
 
 #[derive(Debug)]
@@ -98,18 +116,32 @@ impl Sprites {
         Some(self.take(Key::Banner { text, slot }))
     }
 
+    /// Fills a slot with an image.
+    pub(super) fn still(&mut self, image: &Image, slot: Size) -> Arc<Sprite> {
+        let key = Key::Still { image: image.number(), slot };
+        self.take_or(key, |_, _| {
+            let picture = image.covering_over(slot, stand_in::TILE);
+            Sprite { picture, alpha: Vec::new() }
+        })
+    }
+
     /// A mark of so many pixels a side.
     pub(super) fn mark(&mut self, mark: Mark, side: u32) -> Arc<Sprite> {
         self.take(Key::Mark { mark, side })
     }
 
     fn take(&mut self, key: Key) -> Arc<Sprite> {
+        self.take_or(key, |sprites, key| sprite_of(&sprites.paint(key)))
+    }
+
+    /// What is kept, else what `make` draws.
+    fn take_or(&mut self, key: Key, make: impl FnOnce(&Self, &Key) -> Sprite) -> Arc<Sprite> {
         self.uses += 1;
         if let Some(kept) = self.kept.get_mut(&key) {
             kept.used = self.uses;
             return Arc::clone(&kept.sprite);
         }
-        let sprite = Arc::new(sprite_of(&self.paint(&key)));
+        let sprite = Arc::new(make(self, &key));
         self.bytes += sprite.bytes();
         self.kept.insert(key, Kept { sprite: Arc::clone(&sprite), used: self.uses });
         while self.bytes > KEPT_BYTES && self.kept.len() > 1 {
@@ -125,6 +157,8 @@ impl Sprites {
             }
             Key::Banner { text, slot } => stand_in::banner(&self.fonts, text, *slot),
             Key::Mark { mark, side } => mark::draw(*mark, *side),
+            // Made of the image, which is not in its key.
+            Key::Still { slot, .. } => stand_in::blank(*slot),
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) enum StandIn {
     Avatar,
 }
 
-const TILE: Rgb = Rgb(32, 36, 46);
+pub(super) const TILE: Rgb = Rgb(32, 36, 46);
 pub(super) const WHITE: Rgb = Rgb(255, 255, 255);
 const MUTED: Rgb = Rgb(196, 60, 60);
 /// Discs: calm, and dark enough for white letters.
@@ -128,7 +128,7 @@ fn draw_person(pixmap: &mut Pixmap, (x, y): (f32, f32), radius: f32) {
 }
 
 /// A small crossed camera.
-fn draw_camera_off(pixmap: &mut Pixmap, (x, y): (f32, f32), radius: f32) {
+pub(super) fn draw_camera_off(pixmap: &mut Pixmap, (x, y): (f32, f32), radius: f32) {
     fill(pixmap, PathBuilder::from_circle(x, y, radius * 1.14), &paint(TILE, 1.0));
     fill(pixmap, PathBuilder::from_circle(x, y, radius), &paint(MUTED, 1.0));
     let white = paint(WHITE, 1.0);

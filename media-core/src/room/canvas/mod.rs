@@ -9,6 +9,7 @@
 //!
 //! Here is the clock; `rendition` is one encoding, `viewing` who watches which, `recorder` what a recorder asks of one.
 
+mod change;
 mod recorder;
 mod rendition;
 mod viewing;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use layouts::Size;
 
+use self::change::Change;
 use self::recorder::Recorder;
 use self::rendition::{Place, Rendition};
 pub(crate) use self::viewing::FirstPicture;
@@ -50,6 +52,7 @@ pub(crate) struct Canvas {
     viewers: BTreeMap<LegKey, Viewer>,
     recorder: Option<Recorder>,
     previews: Previews,
+    change: Change,
     /// How many renditions there have been.
     numbered: u64,
     settle_at: Instant,
@@ -78,6 +81,7 @@ impl Canvas {
             viewers: BTreeMap::new(),
             recorder: None,
             previews: Previews::default(),
+            change: Change::default(),
             numbered: 0,
             settle_at: now,
             shed: Shed::Nothing,
@@ -96,6 +100,20 @@ impl Canvas {
     /// Somebody watches or records a rendition of it, or asks for small pictures of it.
     pub(crate) fn is_watched(&self) -> bool {
         !self.renditions.is_empty() || self.previews.keeps_composing()
+    }
+
+    /// A new arrangement comes over the old one in that time.
+    pub(crate) fn set_fade(&mut self, takes: Duration) {
+        self.change.set(takes);
+    }
+
+    /// The scene has another arrangement from here on.
+    pub(crate) fn on_arranged(&mut self, now: Instant) {
+        if self.recorder.is_some() {
+            self.change.stop();
+        } else {
+            self.change.begin(now);
+        }
     }
 
     /// A small picture is to be made of it.
@@ -154,7 +172,10 @@ impl Canvas {
             return None;
         }
         match self.compositor.take() {
-            Some(compositor) => Some(Job::Compose { room: self.room, compositor, scene: scene(), time }),
+            Some(compositor) => {
+                let fade = self.change.fade(now);
+                Some(Job::Compose { room: self.room, compositor, scene: scene(), fade, time })
+            }
             None => {
                 counters.canvas_frames_late += 1;
                 None
@@ -182,6 +203,7 @@ impl Canvas {
         counters: &mut Counters,
     ) -> Vec<Job> {
         self.compositor = Place::Home(compositor);
+        self.change.on_composed(picture);
         counters.canvas_frames += 1;
         let captured = self.captured(time);
         let mut jobs = Vec::with_capacity(self.renditions.len() + 1);

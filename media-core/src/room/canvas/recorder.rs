@@ -66,6 +66,7 @@ impl Canvas {
         let scaled =
             u128::from(least.0) * most(self.size.width, self.size.height) / most(SAID_FOR.0, SAID_FOR.1);
         let least = Bitrate(u64::try_from(scaled).unwrap_or(least.0));
+        self.change.stop();
         self.recorder = Some(Recorder { least, since: now, key_at: None });
         let _ = self.begin(now, Recorder::READS, Demand::Newcomer);
         self.set_rates();

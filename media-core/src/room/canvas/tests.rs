@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::Rgb;
+use crate::mix::video::Grounds;
 use crate::room::JobDone;
 use crate::room::recorded::RecordedMedia;
 use crate::room::watching::{Gate, SizeClass};
@@ -44,7 +45,8 @@ impl Bench {
     }
 
     fn tick(&mut self, now: Instant) -> Option<Job> {
-        let scene = || Scene { background: Rgb(40, 80, 120), layers: Vec::new() };
+        let scene =
+            || Scene { background: Rgb(40, 80, 120), grounds: Grounds::default(), layers: Vec::new() };
         self.canvas.tick(now, &mut self.counters, scene)
     }
 

@@ -5,7 +5,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `room_tokens`, `rooms`, `conferences`, `streams`, `room_sessions`, `room_recordings`, `project_layouts`, `logs` | one resource each |
+//! | `room_tokens`, `rooms`, `conferences`, `streams`, `room_sessions`, `room_recordings`, `project_layouts`, `images`, `logs` | one resource each |
 //! | `settings` | attributes that rooms and conferences share |
 //! | `attributes`, `values`, `query`, `reply` | how a request is read and an answer is written |
 //!
@@ -18,6 +18,7 @@ mod settings;
 mod values;
 
 mod conferences;
+mod images;
 mod logs;
 mod project_layouts;
 mod room_recordings;
@@ -29,7 +30,7 @@ mod streams;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -38,6 +39,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::app::App;
+use crate::images::MAX_BYTES;
 use reply::Refusal;
 
 pub(crate) use room_tokens::permissions;
@@ -75,6 +77,14 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route(
             "/layouts/{layout}",
             get(project_layouts::read_one).put(project_layouts::update).delete(project_layouts::delete),
+        )
+        .route("/images", get(images::list))
+        .route(
+            "/images/{image}",
+            get(images::read_one)
+                .put(images::put)
+                .delete(images::delete)
+                .layer(DefaultBodyLimit::max(MAX_BYTES)),
         )
         .route("/logs", get(logs::list))
         .route("/logs/{log}", get(logs::read_one));
