@@ -94,6 +94,111 @@ fn a_moving_picture_survives() {
     }
 }
 
+/// A still room in which a window shows the film, and sometimes jumps.
+fn window(film: u32, at: u32) -> Picture {
+    let still = filmed(SIZE, 7);
+    let moving = filmed(SIZE, film);
+    let (left, top) = ((at * 97 % 25 * 16) as usize, (at * 53 % 12 * 16) as usize);
+    let plane = |still: &[u8], moving: &[u8], stride: usize, shift: usize| -> Vec<u8> {
+        let (width, height) = (SIZE.width as usize >> shift, SIZE.height as usize >> shift);
+        let inside =
+            |from: usize, side: usize, n: usize| (from >> shift..(from + side) >> shift).contains(&n);
+        let pixel = |x: usize, y: usize| {
+            let moves = inside(left, 160, x) && inside(top, 96, y);
+            if moves { moving[y * stride + x] } else { still[y * stride + x] }
+        };
+        (0..height).flat_map(|y| (0..width).map(move |x| pixel(x, y))).collect()
+    };
+    let (y, chroma) = (still.y_stride(), still.chroma_stride());
+    let planes = [
+        plane(still.y(), moving.y(), y, 0),
+        plane(still.u(), moving.u(), chroma, 1),
+        plane(still.v(), moving.v(), chroma, 1),
+    ];
+    Picture::from_planes(SIZE, &planes[0], &planes[1], &planes[2]).unwrap()
+}
+
+/// The worst mean difference of luma over the blocks of 16×16.
+fn worst_block(a: &Picture, b: &Picture) -> f64 {
+    let mut worst = 0_u32;
+    for top in (0..SIZE.height / 16 * 16).step_by(16) {
+        for left in (0..SIZE.width).step_by(16) {
+            let rows = (top..top + 16).map(|row| row as usize * a.y_stride() + left as usize);
+            let of_row = |at: usize| -> u32 {
+                a.y()[at..at + 16]
+                    .iter()
+                    .zip(&b.y()[at..at + 16])
+                    .map(|(a, b)| u32::from(a.abs_diff(*b)))
+                    .sum()
+            };
+            worst = worst.max(rows.map(of_row).sum());
+        }
+    }
+    f64::from(worst) / 256.0
+}
+
+#[test]
+fn an_encoder_that_leaves_out_what_stays_never_leaves_a_viewer_behind() {
+    let rates = [2_000_000, 150_000, 2_000_000];
+    let mut encoder =
+        VideoEncoder::saving(EncoderConfig { codec: VideoCodec::Vp8, size: SIZE, fps: FPS, bitrate: RATE })
+            .unwrap();
+    let mut decoder = VideoDecoder::new(VideoCodec::Vp8).unwrap();
+    let (mut left_out, mut joined) = (0, None::<VideoDecoder>);
+    let mut frame = 0;
+    for (part, bps) in rates.into_iter().enumerate() {
+        encoder.set_bitrate(Bitrate(bps)).unwrap();
+        for n in 0..120_u32 {
+            // The window jumps every second; in the last two seconds of a part all stands still.
+            let original = window(frame.min(frame / 120 * 120 + 60), frame.min(frame / 120 * 120 + 60) / 30);
+            let force = part == 2 && n == 10;
+            let coded = encoder.encode(&original, ticks(frame), force).unwrap();
+            frame += 1;
+            let Some(coded) = coded else {
+                left_out += 1;
+                continue;
+            };
+            assert_eq!(coded.keyframe, frame == 1 || force);
+            if force {
+                joined = Some(VideoDecoder::new(VideoCodec::Vp8).unwrap());
+            }
+            let shown = decoder.decode(&coded.data).unwrap().unwrap();
+            if let Some(joined) = &mut joined {
+                assert_eq!(joined.decode(&coded.data).unwrap().unwrap().y(), shown.y());
+            }
+            if n > 100 {
+                let worst = worst_block(&original, &shown);
+                let most = if bps > 1_000_000 { 6.0 } else { 20.0 };
+                assert!(worst < most, "frame {frame}: a block is {worst:.1} off");
+                assert!(psnr(&original, &shown) > if bps > 1_000_000 { 38.0 } else { 30.0 });
+            }
+        }
+    }
+    assert!(left_out > 0, "pictures were left out in the narrow part");
+    assert!(encoder.is_settled());
+}
+
+#[test]
+fn a_still_camera_becomes_one_picture() {
+    for codec in BOTH {
+        let mut encoder = encoder(codec, SIZE, RATE);
+        let mut decoder = VideoDecoder::new(codec).unwrap();
+        let mut shown: Vec<Arc<Picture>> = Vec::new();
+        for frame in 0..60 {
+            let original = if frame < 50 { filmed(SIZE, 7) } else { filmed(SIZE, frame) };
+            let Some(coded) = encoder.encode(&original, ticks(frame), false).unwrap() else { continue };
+            let picture = decoder.decode(&coded.data).unwrap().unwrap();
+            if frame >= 50 {
+                assert!(!shown.iter().any(|old| Arc::ptr_eq(old, &picture)), "{codec:?}: it moves again");
+            }
+            shown.push(picture);
+        }
+        let still = &shown[25..45];
+        let changes = still.windows(2).filter(|pair| !Arc::ptr_eq(&pair[0], &pair[1])).count();
+        assert!(changes <= 2, "{codec:?}: {changes} changes of 19");
+    }
+}
+
 #[test]
 fn colours_survive() {
     let color = Yuv { y: 81, u: 90, v: 240 };

@@ -163,6 +163,8 @@ struct Compose {
     #[arg(long, value_enum)]
     coded: mixing::Coded,
     #[arg(long)]
+    savings: bool,
+    #[arg(long)]
     frames: u32,
     #[arg(long)]
     output: PathBuf,
@@ -228,8 +230,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             };
             Ok(publish(&arguments.out, "mix", &mixing::run(&plan)?)?)
         }
-        Command::Compose(Compose { grid, coded, frames, inputs, output }) => {
-            Ok(mixing::compose(&mixing::Compose { grid, coded, frames, inputs, output })?)
+        Command::Compose(Compose { grid, coded, savings, frames, inputs, output }) => {
+            let split = mixing::compose(&mixing::Compose { grid, coded, savings, frames, inputs, output })?;
+            Ok(writeln!(std::io::stdout(), "{split}")?)
         }
         Command::Floor(arguments) => Ok(floor::send(arguments.way, &arguments.to, arguments.seconds)?),
     }

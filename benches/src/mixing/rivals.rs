@@ -23,8 +23,10 @@ use crate::loadtest::LoadError;
 /// Who composes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rival {
-    /// This project.
+    /// This project, set as the others are.
     Ours,
+    /// This project as it is in a room: what did not change is not coded, and motion is looked for in fewer places.
+    Saving,
     /// `ffmpeg` with `scale` and `xstack`.
     Ffmpeg,
     /// `gst-launch-1.0` with `compositor`.
@@ -32,11 +34,25 @@ pub enum Rival {
 }
 
 impl Rival {
-    pub(super) const ALL: [Self; 3] = [Self::Ours, Self::Ffmpeg, Self::GStreamer];
+    /// Who has a turn; there is nothing to save with H.264.
+    pub(super) fn of(coded: Coded) -> impl Iterator<Item = Self> {
+        let all = [Self::Ours, Self::Saving, Self::Ffmpeg, Self::GStreamer];
+        all.into_iter().filter(move |rival| *rival != Self::Saving || coded == Coded::Vp8)
+    }
+
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::Saving)
+    }
+
+    /// What is said behind a case's name.
+    pub(super) fn remark(self) -> &'static str {
+        if self == Self::Saving { ", savings on" } else { "" }
+    }
 
     pub(super) fn short(self) -> &'static str {
         match self {
             Self::Ours => "signalbox",
+            Self::Saving => "signalbox, savings on",
             Self::Ffmpeg => "ffmpeg",
             Self::GStreamer => "gstreamer",
         }
@@ -44,7 +60,7 @@ impl Rival {
 
     pub(super) fn name(self, coded: Coded) -> &'static str {
         match (self, coded) {
-            (Self::Ours, _) => "signalbox",
+            (Self::Ours | Self::Saving, _) => "signalbox",
             (Self::Ffmpeg, Coded::Vp8) => "ffmpeg xstack",
             (Self::Ffmpeg, Coded::H264) => "ffmpeg xstack, x264 ultrafast",
             (Self::GStreamer, Coded::Vp8) => "gstreamer compositor",
@@ -60,12 +76,17 @@ impl Rival {
         frames: u32,
     ) -> Result<(Duration, PathBuf), LoadError> {
         let to = match self {
-            Self::Ours => file(inputs, "ours.ivf"),
+            Self::Ours | Self::Saving => file(inputs, "ours.ivf"),
             Self::Ffmpeg => file(inputs, "ffmpeg.mkv"),
             Self::GStreamer => file(inputs, "gstreamer.mkv"),
         };
         let command = match self {
             Self::Ours => ours(inputs, coded, frames, &to)?,
+            Self::Saving => {
+                let mut command = ours(inputs, coded, frames, &to)?;
+                command.arg("--savings");
+                command
+            }
             Self::Ffmpeg => by_ffmpeg(inputs, coded, frames, &to),
             Self::GStreamer => by_gstreamer(inputs, coded, frames, &to),
         };

@@ -8,10 +8,13 @@
 //! comes back. Coded input is hostile until proven otherwise: its size is read and bounded before the library
 //! behind the codec sees a byte of it.
 
+mod activity;
 mod av1;
+mod blocks;
 mod color;
 mod h264;
 mod picture;
+mod scale;
 mod vp8;
 mod vp9;
 mod vpx;
@@ -213,6 +216,19 @@ impl VideoEncoder {
     /// # Errors
     /// [`CodecError::Refused`] for an impossible configuration, [`CodecError::Library`] when the machine has no memory.
     pub fn new(config: EncoderConfig) -> Result<Self, CodecError> {
+        Self::build(config, false)
+    }
+
+    /// The same, but one that works less: VP8 is coded where it changed, and looked for in fewer places. H.264 is as it
+    /// was: OpenH264 takes no map, and finds unchanged blocks by itself.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn saving(config: EncoderConfig) -> Result<Self, CodecError> {
+        Self::build(config, true)
+    }
+
+    fn build(config: EncoderConfig, saves: bool) -> Result<Self, CodecError> {
         let Size { width, height } = config.size;
         if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
             return Err(CodecError::Refused("an encoder needs even dimensions"));
@@ -224,7 +240,7 @@ impl VideoEncoder {
             return Err(CodecError::Refused("an encoder needs 1 to 60 frames per second"));
         }
         let inner = match config.codec {
-            VideoCodec::Vp8 => EncoderKind::Vp8(Box::new(vp8::Encoder::new(config)?)),
+            VideoCodec::Vp8 => EncoderKind::Vp8(Box::new(vp8::Encoder::new(config, saves)?)),
             VideoCodec::H264 => EncoderKind::H264(Box::new(h264::Encoder::new(config)?)),
             VideoCodec::Vp9 | VideoCodec::Av1 => {
                 return Err(CodecError::Refused("a canvas is encoded in H.264 or VP8"));
@@ -257,6 +273,16 @@ impl VideoEncoder {
         }
     }
 
+    /// The last picture showed nothing that a viewer did not have, as well as the rate allows: the same picture need not
+    /// be encoded again. Never said of H.264, where the library does not tell.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match &self.inner {
+            EncoderKind::Vp8(encoder) => encoder.is_settled(),
+            EncoderKind::H264(_) => false,
+        }
+    }
+
     /// Another target from the next picture on; asks for no key frame.
     ///
     /// # Errors
@@ -278,10 +304,14 @@ fn check_decoded_size(size: Size) -> Result<(), CodecError> {
     if fits { Ok(()) } else { Err(CodecError::UnacceptableSize(size)) }
 }
 
-/// Keeps what was decoded: as it is, or reduced to what a canvas can show of it.
+/// Keeps what was decoded: as it is, or reduced to what a canvas can show of it. What shows the same as the picture before is
+/// that picture.
 fn keep(decoded: &yuv::View<'_>, pool: &mut PicturePool) -> Result<Arc<Picture>, CodecError> {
     check_decoded_size(decoded.size())?;
-    Ok(pool.draw(kept_size(decoded.size()), |picture| picture.scale_from(decoded)))
+    if let Some(latest) = pool.unchanged(decoded) {
+        return Ok(latest);
+    }
+    Ok(pool.draw_next(kept_size(decoded.size()), |picture| picture.scale_from(decoded)))
 }
 
 fn kept_size(size: Size) -> Size {

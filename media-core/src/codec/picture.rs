@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use layouts::{PixelRect, Size};
 
+use super::blocks::Comparison;
 use super::yuv::{View, ViewMut};
 use super::{Rgb, Yuv};
 
@@ -17,6 +18,9 @@ use super::{Rgb, Yuv};
 const ROW_ALIGN: usize = 64;
 /// Bytes after the last plane: scalers may load (not use) a vector beyond the last pixel.
 const SLACK: usize = 64;
+/// Pictures no block of which differs by more are the same: half a step of 256 in the mean. Encoders of still cameras keep
+/// wavering by less.
+const SAME: u32 = 128;
 
 /// Three planes, 4:2:0, 8 bits; chroma planes of odd sizes are rounded up.
 pub struct Picture {
@@ -170,11 +174,26 @@ impl Picture {
 pub(crate) struct PicturePool {
     slots: Vec<Arc<Picture>>,
     capacity: usize,
+    latest: Option<Arc<Picture>>,
+    comparison: Comparison,
 }
 
 impl PicturePool {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { slots: Vec::new(), capacity }
+        Self { slots: Vec::new(), capacity, latest: None, comparison: Comparison::default() }
+    }
+
+    /// The latest picture of [`Self::draw_next`], when this one shows the same.
+    pub(crate) fn unchanged(&mut self, view: &View<'_>) -> Option<Arc<Picture>> {
+        let latest = self.latest.as_ref()?;
+        self.comparison.is_same(&latest.view(), view, SAME).then(|| Arc::clone(latest))
+    }
+
+    /// As [`Self::draw`], and remembered to compare the next with.
+    pub(crate) fn draw_next(&mut self, size: Size, draw: impl FnOnce(&mut ViewMut<'_>)) -> Arc<Picture> {
+        let picture = self.draw(size, draw);
+        self.latest = Some(Arc::clone(&picture));
+        picture
     }
 
     /// A picture of that size, drawn by `draw`, which must set every pixel: a reused allocation has old ones.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use layouts::Size;
 use vpx_sys as vpx;
 
+use super::activity::Activity;
 use super::vpx::{Coding, Context, as_int, check};
 use super::{CodecError, Encoded, EncoderConfig, Picture, PicturePool, check_decoded_size};
 use crate::rtp::vp8::key_frame_size;
@@ -49,6 +50,18 @@ impl Decoder {
 
 /// Speed over quality: beyond -8 the quality falls faster than the time (measured at 720p).
 const CPU_USED: i32 = -8;
+/// The same where work is saved and much moves: no quarter pixels. A tenth of the time for 0.1 dB (measured on footage); on a
+/// canvas that mostly stands still it would save nothing.
+const CPU_USED_IN_MOTION: i32 = -10;
+/// Much moves from so many percent of the blocks on, until it is fewer than so many.
+const MOTION: (usize, usize) = (30, 20);
+/// Where work is saved, blocks are looked for in the last picture alone: 8 % of the time, and no loss that could be measured.
+const LAST_ONLY: u32 = vpx::VP8_EFLAG_NO_REF_GF | vpx::VP8_EFLAG_NO_REF_ARF;
+/// Quantizers, on the scale of the configuration: the finest and the coarsest there are, and the finest for a leap. Few blocks
+/// are coded finely, and so would the many be of the next page: one picture of half a second's bytes, and none after it.
+const FINEST: u32 = 2;
+const COARSEST: u8 = 63;
+const FINEST_FOR_LEAP: u32 = 36;
 /// Milliseconds of rate the decoder's model buffer holds, begins with, and is steered to.
 const BUFFER_MS: (u32, u32, u32) = (1000, 500, 600);
 /// Percent of the buffer below which pictures are left out rather than sent late.
@@ -68,10 +81,16 @@ pub(super) struct Encoder {
     frame_ticks: u64,
     /// A key frame was asked for while rate control left pictures out.
     key_owed: bool,
+    /// What need not be coded again, when that is wanted.
+    activity: Option<Activity>,
+    /// With what the last picture was coded, 0 to 63.
+    quantizer: u8,
+    /// Much moves of late.
+    in_motion: bool,
 }
 
 impl Encoder {
-    pub(super) fn new(wanted: EncoderConfig) -> Result<Self, CodecError> {
+    pub(super) fn new(wanted: EncoderConfig, saves: bool) -> Result<Self, CodecError> {
         let config = config_of(wanted)?;
         let abi = as_int(vpx::VPX_ENCODER_ABI_VERSION);
         // SAFETY: `context` is zeroed memory of the right type; libvpx copies `config`.
@@ -81,12 +100,25 @@ impl Encoder {
         use vpx::vp8e_enc_control_id as id;
         context.control(id::VP8E_SET_CPUUSED as u32, CPU_USED)?;
         context.control(id::VP8E_SET_STATIC_THRESHOLD as u32, 1)?;
+        if saves {
+            // Blocks that cost nothing then mislead rate control less: 0.3 dB of footage.
+            context.control(id::VP8E_SET_SCREEN_CONTENT_MODE as u32, 1)?;
+        }
         context.control(id::VP8E_SET_TOKEN_PARTITIONS as u32, 0)?;
         // A key frame may take half of the optimal buffer, in percent of an average frame.
         let intra_percent = (BUFFER_MS.2 / 2 * wanted.fps / 10).max(300);
         context.control(id::VP8E_SET_MAX_INTRA_BITRATE_PCT as u32, as_int(intra_percent))?;
         let frame_ticks = u64::from(90_000 / wanted.fps);
-        Ok(Self { context, config: Config(config), frame_ticks, key_owed: false })
+        let activity = saves.then(|| Activity::new(wanted.size));
+        Ok(Self {
+            context,
+            config: Config(config),
+            frame_ticks,
+            key_owed: false,
+            activity,
+            quantizer: COARSEST,
+            in_motion: false,
+        })
     }
 
     pub(super) fn encode(
@@ -97,7 +129,13 @@ impl Encoder {
     ) -> Result<Option<Encoded>, CodecError> {
         self.key_owed |= force_key;
         let pts = i64::try_from(pts).map_err(|_| CodecError::Refused("time beyond the end of time"))?;
-        let flags = if self.key_owed { i64::from(vpx::VPX_EFLAG_FORCE_KF) } else { 0 };
+        let mut flags = if self.key_owed { i64::from(vpx::VPX_EFLAG_FORCE_KF) } else { 0 };
+        if self.activity.is_some() {
+            self.save(picture)?;
+            if !self.key_owed {
+                flags |= i64::from(LAST_ONLY);
+            }
+        }
         let image = image_of(picture);
         let deadline = u64::from(vpx::VPX_DL_REALTIME);
         // SAFETY: `image` points at planes of `picture`, which lives through the call; libvpx only reads them, and
@@ -113,10 +151,19 @@ impl Encoder {
             )
         })?;
         let encoded = self.take_frame();
-        if encoded.as_ref().is_some_and(|frame| frame.keyframe) {
-            self.key_owed = false;
+        if let Some(frame) = &encoded {
+            self.key_owed &= !frame.keyframe;
+            self.quantizer = self.context.last_quantizer()?;
+            if let Some(activity) = &mut self.activity {
+                activity.on_coded(picture, frame.keyframe, self.quantizer);
+            }
         }
         Ok(encoded)
+    }
+
+    /// The last picture showed nothing new, and was coded as well as the rate allows. Only an encoder that saves knows.
+    pub(super) fn is_settled(&self) -> bool {
+        self.activity.as_ref().is_some_and(Activity::is_settled)
     }
 
     /// Without lag, at most one packet comes of one picture.
@@ -140,8 +187,33 @@ impl Encoder {
         }
     }
 
+    /// Tells libvpx where to work, and how hard.
+    fn save(&mut self, picture: &Picture) -> Result<(), CodecError> {
+        let Some(activity) = &mut self.activity else { return Ok(()) };
+        activity.look(picture, self.quantizer);
+        self.context.set_active_map(activity.map(), picture.size())?;
+        let (much, little) = MOTION;
+        let in_motion = activity.motion_percent() > if self.in_motion { little } else { much };
+        let finest = if activity.is_leap() { FINEST_FOR_LEAP } else { FINEST };
+        if in_motion != self.in_motion {
+            let speed = if in_motion { CPU_USED_IN_MOTION } else { CPU_USED };
+            self.context.control(vpx::vp8e_enc_control_id::VP8E_SET_CPUUSED as u32, speed)?;
+            self.in_motion = in_motion;
+        }
+        if finest != self.config.0.rc_min_quantizer {
+            self.config.0.rc_min_quantizer = finest;
+            self.configure()?;
+        }
+        Ok(())
+    }
+
     pub(super) fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), CodecError> {
         self.config.0.rc_target_bitrate = kbps(bitrate);
+        self.configure()
+    }
+
+    /// Makes libvpx take the configuration.
+    fn configure(&mut self) -> Result<(), CodecError> {
         // SAFETY: libvpx copies the configuration.
         check("vpx_codec_enc_config_set", unsafe {
             vpx::vpx_codec_enc_config_set(self.context.as_mut(), &raw const self.config.0)
@@ -170,7 +242,7 @@ fn config_of(wanted: EncoderConfig) -> Result<vpx::vpx_codec_enc_cfg_t, CodecErr
     config.g_error_resilient = 0;
     config.rc_end_usage = vpx::vpx_rc_mode::VPX_CBR;
     config.rc_target_bitrate = kbps(wanted.bitrate);
-    config.rc_min_quantizer = 2;
+    config.rc_min_quantizer = FINEST;
     config.rc_max_quantizer = 56;
     config.rc_undershoot_pct = 100;
     config.rc_overshoot_pct = 15;

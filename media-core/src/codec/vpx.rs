@@ -57,6 +57,32 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Tells a VP8 encoder which macroblocks to work on: one byte each, row by row.
+    pub(super) fn set_active_map(&mut self, map: &mut [u8], size: Size) -> Result<(), CodecError> {
+        let (columns, rows) = (size.width.div_ceil(16), size.height.div_ceil(16));
+        if map.len() != columns as usize * rows as usize {
+            return Err(CodecError::Refused("a map of another size"));
+        }
+        let mut wanted = vpx::vpx_active_map_t { active_map: map.as_mut_ptr(), rows, cols: columns };
+        let id = as_int(vpx::vp8e_enc_control_id::VP8E_SET_ACTIVEMAP as u32);
+        // SAFETY: this control reads a `vpx_active_map_t` through the pointer and copies rows × columns bytes, which `map`
+        // has; libvpx refuses other numbers than those of the encoder's size.
+        let result = unsafe { vpx::vpx_codec_control_(self.as_mut(), id, &raw mut wanted) };
+        check("VP8E_SET_ACTIVEMAP", result)
+    }
+
+    /// The quantizer of the last picture, on the scale of the configuration.
+    pub(super) fn last_quantizer(&mut self) -> Result<u8, CodecError> {
+        let mut quantizer: i32 = 0;
+        let id = as_int(vpx::vp8e_enc_control_id::VP8E_GET_LAST_QUANTIZER_64 as u32);
+        // SAFETY: this control writes one `int` through the pointer.
+        let result = unsafe { vpx::vpx_codec_control_(self.as_mut(), id, &raw mut quantizer) };
+        check("VP8E_GET_LAST_QUANTIZER_64", result)?;
+        Ok(u8::try_from(quantizer).unwrap_or(u8::MAX))
+    }
+}
+
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: initialized by `new`, destroyed only here.

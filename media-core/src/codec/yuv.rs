@@ -8,9 +8,11 @@
 
 #![allow(unsafe_code, reason = "libyuv is a C library; every call is made from views with checked bounds")]
 
+use std::ops::Range;
+
 use layouts::{PixelRect, Size};
 
-use super::Yuv;
+use super::{Yuv, blocks, scale};
 
 /// A rectangle of pixels to read.
 #[derive(Clone, Copy)]
@@ -126,6 +128,13 @@ impl<'a> View<'a> {
         self.size
     }
 
+    /// Pixels of a row of a plane; `None` beyond the last.
+    pub(super) fn row(&self, plane: usize, row: usize) -> Option<&'a [u8]> {
+        let &(columns, rows) = plane_sizes(self.size).get(plane)?;
+        let start = row.checked_mul(*self.strides.get(plane)?).filter(|_| row < rows)?;
+        self.planes.get(plane)?.get(start..)?.get(..columns)
+    }
+
     fn raw(&self) -> Raw<*const u8> {
         Raw {
             planes: self.planes.map(<[u8]>::as_ptr),
@@ -191,10 +200,28 @@ impl<'a> ViewMut<'a> {
         }
     }
 
-    /// The whole of `from` on the whole of this: area average when it shrinks to less than half, bilinear otherwise.
+    /// Some blocks of a row of blocks, out of a view of the same size.
+    pub(super) fn copy_blocks(&mut self, from: &View<'_>, row: usize, columns: Range<usize>) {
+        for ((index, plane), stride) in self.planes.iter_mut().enumerate().zip(self.strides) {
+            let side = if index == 0 { blocks::SIDE } else { blocks::SIDE / 2 };
+            for y in row * side..(row + 1) * side {
+                let Some(source) = from.row(index, y) else { break };
+                let part = (columns.start * side).min(source.len())..(columns.end * side).min(source.len());
+                let target = plane.get_mut(y * stride..).and_then(|rows| rows.get_mut(part.clone()));
+                if let (Some(target), Some(source)) = (target, source.get(part)) {
+                    target.copy_from_slice(source);
+                }
+            }
+        }
+    }
+
+    /// The whole of `from` on the whole of this: area average when it shrinks to half or less, bilinear otherwise.
     pub(crate) fn scale_from(&mut self, from: &View<'_>) {
         if from.size == self.size {
             return self.copy_from(from);
+        }
+        if self.scale_bilinear(from) {
+            return;
         }
         let (src, dst) = (from.raw(), self.raw_mut());
         let ([sy, su, sv], [dy, du, dv]) = (src.planes, dst.planes);
@@ -207,6 +234,22 @@ impl<'a> ViewMut<'a> {
         };
         // libyuv refuses only null pointers, empty sizes and more than 32768 columns; views have none of them.
         debug_assert_eq!(failed, 0);
+    }
+
+    /// `false` where libyuv does better, or this machine cannot.
+    fn scale_bilinear(&mut self, from: &View<'_>) -> bool {
+        let (mine, theirs) = (plane_sizes(self.size), plane_sizes(from.size));
+        let suits =
+            mine.iter().zip(&theirs).all(|(to, of)| scale::suits(of.0, to.0) && scale::suits(of.1, to.1));
+        let target = self.planes.iter_mut().zip(self.strides).zip(mine);
+        let source = from.planes.iter().zip(from.strides).zip(theirs);
+        suits
+            && target.zip(source).all(|(((to, to_stride), to_size), ((of, of_stride), of_size))| {
+                let of = scale::Plane { data: of, stride: of_stride, columns: of_size.0, rows: of_size.1 };
+                let mut to =
+                    scale::PlaneMut { data: to, stride: to_stride, columns: to_size.0, rows: to_size.1 };
+                scale::bilinear(&of, &mut to)
+            })
     }
 
     /// The whole of `from`, turned, on this; of another size than the turned one, nothing happens.

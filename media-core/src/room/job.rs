@@ -82,7 +82,7 @@ impl EncoderSlot {
         force_key: bool,
     ) -> Result<Option<Encoded>, CodecError> {
         if self.encoder.is_none() {
-            self.encoder = Some(VideoEncoder::new(self.config)?);
+            self.encoder = Some(VideoEncoder::saving(self.config)?);
         }
         let Some(encoder) = &mut self.encoder else { return Ok(None) };
         if !self.rate_told {
