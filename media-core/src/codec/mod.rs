@@ -273,13 +273,13 @@ impl VideoEncoder {
         }
     }
 
-    /// The last picture showed nothing that a viewer did not have, as well as the rate allows: the same picture need not
-    /// be encoded again. Never said of H.264, where the library does not tell.
+    /// Whether the last picture showed nothing that a viewer did not have, as well as the rate allows: the same picture need
+    /// not be encoded again. `None` where the library does not tell: of H.264, and without savings.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> Option<bool> {
         match &self.inner {
             EncoderKind::Vp8(encoder) => encoder.is_settled(),
-            EncoderKind::H264(_) => false,
+            EncoderKind::H264(_) => None,
         }
     }
 

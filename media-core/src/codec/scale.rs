@@ -182,7 +182,8 @@ mod tests {
         let place = |n: usize, from: usize, to: usize| {
             let at = (n as f64 + 0.5) * from as f64 / to as f64 - 0.5;
             let at = at.clamp(0.0, (from - 1) as f64);
-            (at.floor() as usize, (at.floor() as usize + 1).min(from - 1), at.fract())
+            let first = (0..from).rposition(|n| n as f64 <= at).unwrap_or(0);
+            (first, (first + 1).min(from - 1), at - first as f64)
         };
         let ((left, right, fx), (up, down, fy)) = (place(x, w, to.0), place(y, h, to.1));
         let at = |x: usize, y: usize| f64::from(from[y * w + x]);
@@ -202,7 +203,8 @@ mod tests {
         ) {
             prop_assume!(suits(from.0, to.0) && suits(from.1, to.1));
             let data: Vec<u8> = (0..from.0 * from.1)
-                .map(|n| if steep { (n * 7919 % 251) as u8 } else { (n % from.0 + n / from.0) as u8 })
+                .map(|n| if steep { n * 7919 % 251 } else { n % from.0 + n / from.0 })
+                .map(|value| u8::try_from(value).unwrap_or(u8::MAX))
                 .collect();
             let source = Plane { data: &data, stride: from.0, columns: from.0, rows: from.1 };
             let stride = to.0 + 5;

@@ -162,8 +162,8 @@ impl Encoder {
     }
 
     /// The last picture showed nothing new, and was coded as well as the rate allows. Only an encoder that saves knows.
-    pub(super) fn is_settled(&self) -> bool {
-        self.activity.as_ref().is_some_and(Activity::is_settled)
+    pub(super) fn is_settled(&self) -> Option<bool> {
+        self.activity.as_ref().map(Activity::is_settled)
     }
 
     /// Without lag, at most one packet comes of one picture.

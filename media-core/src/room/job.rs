@@ -69,6 +69,11 @@ impl EncoderSlot {
         self.rendition
     }
 
+    /// Whether the same picture need not be encoded again: [`VideoEncoder::is_settled`].
+    pub(crate) fn is_settled(&self) -> Option<bool> {
+        self.encoder.as_ref()?.is_settled()
+    }
+
     /// The rate of pictures from now on.
     pub(crate) fn set_bitrate(&mut self, bitrate: Bitrate) {
         self.rate_told &= self.config.bitrate == bitrate;

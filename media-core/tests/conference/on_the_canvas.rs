@@ -140,3 +140,23 @@ fn a_camera_is_asked_for_what_its_place_deserves() {
     it.run(1.0);
     assert_eq!((latest(&it, ann), latest(&it, bob)), (Some(300), Some(362)));
 }
+
+#[test]
+fn still_cameras_cost_no_encodes_and_who_joins_sees_them_at_once() {
+    let still = |colour, hz| Setup { still: true, video: vec![Vp8], ..page(colour, hz) };
+    let mut it = Conference::new(23);
+    let ann = it.join(still(RED, 440.0));
+    let bob = it.join(still(BLUE, 880.0));
+    it.warm_up();
+    it.run(2.0);
+    let (frames, encoded) = (it.counters().canvas_frames, it.counters().encoded);
+    it.run(2.0);
+    let (frames, encoded) = (it.counters().canvas_frames - frames, it.counters().encoded - encoded);
+    assert!(frames >= 28, "the clock goes on: {frames}");
+    assert!((12..=21).contains(&encoded), "ten a second at most: {encoded}");
+    let cat = it.join(Setup { still: true, tracks: vec![MediaKind::Video], ..still(BLUE, 660.0) });
+    it.run_until(3.0, |it| it.pages[cat].page.is_connected());
+    it.run(0.5);
+    assert!(!it.pages[cat].page.seen.is_empty(), "a picture of a canvas that stands still");
+    assert!(alike(it.sees(ann, bob), BLUE) && alike(it.sees(ann, ann), RED));
+}

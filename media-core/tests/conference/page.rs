@@ -57,6 +57,8 @@ pub struct Setup {
     pub video_first: bool,
     /// Its camera sends values in place of pictures, of this number, and values are what it expects to see.
     pub value: Option<u32>,
+    /// Nothing moves before its camera.
+    pub still: bool,
     /// It sends sound of which there is nothing to hear, without the work of coding it.
     pub quiet: bool,
     /// It decodes what it hears.
@@ -80,6 +82,7 @@ impl Default for Setup {
             tracks: vec![MediaKind::Audio, MediaKind::Video],
             video_first: false,
             value: None,
+            still: false,
             quiet: false,
             listens: true,
             downlink: None,
@@ -480,7 +483,8 @@ impl Page {
                     config.size = size;
                     *encoder = VideoEncoder::new(*config).unwrap();
                 }
-                let picture = Picture::filled(size, (self.setup.camera)(at));
+                let moves = !self.setup.still && camera.frame % 2 == 1;
+                let picture = filmed(size, (self.setup.camera)(at), moves);
                 encoder.encode(&picture, ticks, force_key).unwrap()
             }
             Film::Values(shows) => {
@@ -714,6 +718,17 @@ impl Page {
         let heard = self.listener.heard.iter();
         heard.map(move |(timestamp, pcm)| (self.when(MediaKind::Audio, *timestamp, origin), &pcm[..]))
     }
+}
+
+/// One colour, in which a shadow comes and goes with every second picture.
+fn filmed(size: Size, colour: Rgb, shadow: bool) -> Picture {
+    let (Yuv { y, u, v }, width) = (colour.into(), size.width as usize);
+    let mut luma = vec![y; width * size.height as usize];
+    if shadow {
+        luma.iter_mut().take(width * 16).for_each(|pixel| *pixel = pixel.saturating_sub(10));
+    }
+    let chroma = width.div_ceil(2) * size.height.div_ceil(2) as usize;
+    Picture::from_planes(size, &luma, &vec![u; chroma], &vec![v; chroma]).unwrap()
 }
 
 impl Camera {

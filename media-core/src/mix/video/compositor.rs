@@ -63,7 +63,7 @@ struct Pen {
 }
 
 impl Compositor {
-    /// An empty canvas. A side of 0 becomes 1.
+    /// An empty canvas. A side of 0 becomes 1. One that takes the place of another has changed, before it draws.
     #[must_use]
     pub fn new(size: Size) -> Self {
         Self::with_fonts(size, Fonts::default())
@@ -79,7 +79,7 @@ impl Compositor {
             turning: PicturePool::new(1),
             fading: PicturePool::new(3),
         };
-        Self { size, canvases: Vec::new(), pen, work: Work::default() }
+        Self { size, canvases: Vec::new(), pen, work: Work { layers_drawn: 0, changed: true } }
     }
 
     /// Pixels of the canvas.

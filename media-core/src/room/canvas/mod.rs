@@ -5,7 +5,8 @@
 //!
 //! A rendition, a codec in a size, exists while somebody watches or records it and a little longer, and is encoded once
 //! for all of them. A tick that finds the compositor or an encoder still busy leaves that frame out: a late encoder drops
-//! canvas frames, never packets. On a machine that is too small frames are left out in the order of [`Shed`].
+//! canvas frames, never packets. What stands still is encoded until its viewers have it well, then seldom; a recorder gets
+//! every frame. On a machine that is too small frames are left out in the order of [`Shed`].
 //!
 //! Here is the clock; `rendition` is one encoding, `viewing` who watches which, `recorder` what a recorder asks of one.
 
@@ -202,6 +203,7 @@ impl Canvas {
         time: MediaTime,
         counters: &mut Counters,
     ) -> Vec<Job> {
+        let changed = compositor.work().changed;
         self.compositor = Place::Home(compositor);
         self.change.on_composed(picture);
         counters.canvas_frames += 1;
@@ -211,8 +213,15 @@ impl Canvas {
             jobs.extend(self.previews.on_composed(now, self.room, picture));
         }
         for (key, rendition) in &mut self.renditions {
+            if changed {
+                rendition.on_changed();
+            }
             let legs = viewers(&self.viewers, *key);
             let key_due = rendition.demand.is_due(now, legs);
+            let recorder = self.recorder.as_ref().filter(|_| *key == Recorder::READS);
+            if recorder.is_none() && !key_due && rendition.is_settled(captured) {
+                continue;
+            }
             if key.size == SizeClass::Small && !key_due && rendition.rests(self.shed) {
                 counters.shed_small += 1;
                 continue;
@@ -221,7 +230,7 @@ impl Canvas {
                 counters.canvas_frames_late += 1;
                 continue;
             };
-            let recorder = self.recorder.as_ref().filter(|_| *key == Recorder::READS);
+            rendition.on_encode(captured);
             let for_recorder = recorder.is_some_and(|recorder| recorder.wants_key(captured));
             encoder.set_bitrate(rendition.rate);
             jobs.push(Job::Encode {
@@ -249,7 +258,7 @@ impl Canvas {
         let number = encoder.rendition;
         let captured = self.captured(time);
         let (key, rendition) = self.renditions.iter_mut().find(|(_, it)| it.number == number)?;
-        rendition.encoder = Place::Home(encoder);
+        rendition.on_encoded(encoder, encoded.is_some());
         let encoded = encoded?;
         counters.encoded += 1;
         if encoded.keyframe {

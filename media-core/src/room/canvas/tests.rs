@@ -23,6 +23,9 @@ struct Bench {
     recorded: Vec<Recorded>,
     /// JPEGs, and when they came.
     previews: Vec<(Instant, bytes::Bytes)>,
+    /// What the canvas shows, and whether that is something else with every frame.
+    shade: u8,
+    moves: bool,
 }
 
 impl Bench {
@@ -37,6 +40,8 @@ impl Bench {
             got: Vec::new(),
             recorded: Vec::new(),
             previews: Vec::new(),
+            shade: 0,
+            moves: true,
         }
     }
 
@@ -45,8 +50,14 @@ impl Bench {
     }
 
     fn tick(&mut self, now: Instant) -> Option<Job> {
-        let scene =
-            || Scene { background: Rgb(40, 80, 120), grounds: Grounds::default(), layers: Vec::new() };
+        if self.moves {
+            self.shade = (self.shade + 40) % 200;
+        }
+        let scene = || Scene {
+            background: Rgb(40, 80, 20 + self.shade),
+            grounds: Grounds::default(),
+            layers: Vec::new(),
+        };
         self.canvas.tick(now, &mut self.counters, scene)
     }
 
@@ -348,6 +359,7 @@ fn a_recorder_that_begins_while_a_frame_is_drawn_begins_with_the_next_one() {
 #[test]
 fn a_canvas_nobody_watches_is_composed_once_a_second_while_previews_are_asked_for() {
     let mut bench = Bench::new();
+    (bench.moves, bench.shade) = (false, 100);
     bench.frames(0..500);
     bench.canvas.take_preview(bench.at(500));
     assert!(bench.canvas.is_watched(), "its cameras are decoded");
@@ -368,4 +380,90 @@ fn a_canvas_nobody_watches_is_composed_once_a_second_while_previews_are_asked_fo
     bench.canvas.unwatch(LEG);
     bench.frames(9_200..30_000);
     assert_eq!(bench.canvas.deadline(), None, "nobody asks any more");
+}
+
+/// Milliseconds at which pictures were encoded, from a moment on.
+fn encoded_at(bench: &Bench, from: u64) -> Vec<u64> {
+    let ends = bench.packets.iter().filter(|packet| packet.marker);
+    let ms = ends.map(|packet| packet.timestamp.ticks / 90);
+    ms.filter(|ms| *ms >= from).collect()
+}
+
+#[test]
+fn a_still_canvas_is_encoded_until_it_is_seen_well_then_seldom_and_at_once_when_it_changes() {
+    for codec in [VideoCodec::Vp8, VideoCodec::H264] {
+        let mut bench = Bench::new();
+        bench.moves = false;
+        let _ = bench.canvas.watch(bench.start, LEG, codec);
+        bench.frames(0..5000);
+        assert_eq!(bench.counters.canvas_frames, 150, "its clock goes on");
+        let settled = encoded_at(&bench, 2000);
+        assert!((29..=31).contains(&settled.len()), "{codec:?}: {settled:?}");
+        assert!(
+            settled.windows(2).all(|pair| (pair[1] - pair[0]).abs_diff(100) <= 1),
+            "{codec:?}: {settled:?}"
+        );
+        // Something changes between two frames: the next one shows it.
+        bench.shade = 90;
+        bench.frames(5000..6000);
+        let after = encoded_at(&bench, 5000);
+        assert!(after.first().is_some_and(|ms| *ms <= 5000), "{codec:?}: {after:?}");
+        assert!(after.len() >= 6 && after[1] - after[0] <= 34, "and is refined: {codec:?}: {after:?}");
+        assert_eq!(bench.counters.key_frames, 1);
+        // A canvas that moves is encoded with every frame again.
+        bench.moves = true;
+        bench.frames(6000..7000);
+        assert_eq!(encoded_at(&bench, 6000).len(), 30, "{codec:?}");
+    }
+}
+
+#[test]
+fn who_joins_a_still_canvas_gets_a_picture_with_the_next_frame() {
+    for codec in [VideoCodec::Vp8, VideoCodec::H264] {
+        let mut bench = Bench::new();
+        bench.moves = false;
+        let _ = bench.canvas.watch(bench.start, LEG, VideoCodec::Vp8);
+        bench.frames(0..5010);
+        bench.got.clear();
+        assert!(matches!(bench.canvas.watch(bench.at(5010), OTHER, codec), FirstPicture::Coming));
+        bench.frames(5010..5044);
+        let first = bench.got.iter().find(|(leg, ..)| *leg == OTHER).expect("a picture");
+        assert!(first.2 == Gate::Begin && first.3.keyframe, "{codec:?}");
+    }
+}
+
+#[test]
+fn a_picture_that_was_left_out_is_encoded_again() {
+    let mut bench = Bench::new();
+    bench.moves = false;
+    let _ = bench.canvas.watch(bench.start, LEG, VideoCodec::Vp8);
+    bench.frames(0..3000);
+    let encode = |bench: &mut Bench, ms: u64| {
+        let job = bench.tick(bench.at(ms))?;
+        let JobDone::Composed { compositor, picture, time, .. } = job.run() else { panic!("a composition") };
+        let now = bench.at(ms);
+        bench.canvas.on_composed(now, compositor, &picture, time, &mut bench.counters).pop()
+    };
+    bench.shade = 90;
+    for ms in [3000, 3034, 3067] {
+        let Some(Job::Encode { encoder, time, .. }) = encode(&mut bench, ms) else {
+            panic!("{ms}: not encoded")
+        };
+        assert!(bench.canvas.on_encoded(bench.at(ms), encoder, time, None, &mut bench.counters).is_none());
+    }
+    bench.packets.clear();
+    bench.frames(3068..3200);
+    assert!(encoded_at(&bench, 3068).len() >= 3, "it is, and refined");
+}
+
+#[test]
+fn a_recorder_gets_every_frame_of_a_still_canvas_too() {
+    let mut bench = Bench::new();
+    bench.moves = false;
+    bench.canvas.record(bench.start, Bitrate::kbps(2000));
+    bench.frames(0..5000);
+    let got = pictures(&bench);
+    assert_eq!(got.len(), 150);
+    let keys: Vec<_> = got.iter().filter(|it| it.1).map(|it| it.0 / 10).collect();
+    assert_eq!(keys, [0, 200, 400]);
 }
