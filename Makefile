@@ -69,6 +69,7 @@ web-test: build
 bench: build bench-forward bench-audio bench-mix
 	mkdir -p $(CURDIR)/target/bench
 	cd web && npm run --silent bench > $(CURDIR)/target/bench/browser-joins.jsonl
+	cd web && npm run --silent bench:delay | tee $(CURDIR)/target/bench/delay.jsonl
 	cargo run --release --locked --package benches --bin bench -- all \
 	    --server $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench \
 	    --browser-joins $(CURDIR)/target/bench/browser-joins.jsonl
