@@ -68,7 +68,7 @@ async fn join(server: &Server, meta: Value) -> Member {
 }
 
 /// Waits until the canvas has these colours, at places in thousandths.
-async fn shows(member: &Member, what: &str, places: &[(u32, u32, Rgb)]) {
+async fn shows(member: &Member, what: &'static str, places: &[(u32, u32, Rgb)]) {
     let alike = |a: Rgb, b: Rgb| a.0.abs_diff(b.0) < 30 && a.1.abs_diff(b.1) < 30 && a.2.abs_diff(b.2) < 30;
     let all = |o: &Observed| {
         places.iter().all(|(x, y, colour)| o.colour_at(*x, *y).is_some_and(|it| alike(it, *colour)))

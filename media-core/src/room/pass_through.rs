@@ -166,7 +166,9 @@ impl Room {
         let (look, owner) = (self.arrangement.look(), self.members.get(&member)?);
         let overlays = look.overlays;
         let has_hand = overlays.hand && owner.has_hand_raised();
-        let is_drawn_on = look.border_of(border) > 0 || overlays.name || overlays.talking || has_hand;
+        let is_covered = self.images.grounds.foreground.is_some();
+        let is_drawn_on =
+            look.border_of(border) > 0 || overlays.name || overlays.talking || has_hand || is_covered;
         if is_drawn_on || owner.is_changing_legs() {
             return None;
         }

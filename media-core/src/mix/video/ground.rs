@@ -18,7 +18,7 @@ use crate::codec::{Picture, Rgb};
 /// The images of a scene, in the size of its canvas.
 #[derive(Debug, Default)]
 pub(super) struct Ground {
-    size: Size,
+    size: Option<Size>,
     background: Option<Background>,
     foreground: Option<Foreground>,
 }
@@ -47,8 +47,8 @@ impl Ground {
     /// Follows what the scene wants.
     pub(super) fn prepare(&mut self, scene: &Scene, size: Size) {
         let Grounds { background, foreground } = &scene.grounds;
-        if self.size != size {
-            *self = Self { size, ..Self::default() };
+        if self.size != Some(size) {
+            *self = Self { size: Some(size), ..Self::default() };
         }
         let over = scene.background;
         let is_there = self.background.as_ref().map(|it| (&it.of, it.over));
