@@ -222,8 +222,10 @@ fn borders_frames_and_marks_lie_over_the_picture() {
 
 /// A gradient, opaque below its diagonal.
 fn gradient(opaque: bool) -> Arc<Image> {
-    let pixel =
-        |(x, y): (u32, u32)| [x as u8, 255 - 2 * y as u8, 120, if opaque || x < 2 * y { 255 } else { 0 }];
+    let pixel = |(x, y): (u8, u8)| {
+        let is_opaque = opaque || u16::from(x) < 2 * u16::from(y);
+        [x, 255 - 2 * y, 120, if is_opaque { 255 } else { 0 }]
+    };
     let places = (0..100).flat_map(|y| (0..200).map(move |x| (x, y)));
     let rgba: Vec<u8> = places.flat_map(pixel).collect();
     Image::of_rgba(Size { width: 200, height: 100 }, &rgba).unwrap()

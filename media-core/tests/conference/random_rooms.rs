@@ -347,7 +347,7 @@ impl Rooms {
                     assert!(late < most, "seed {seed}, {since:?}: the picture of {number} is {late} s old");
                 }
             }
-            Content::MuteImage { .. } => {
+            Content::MuteImage { .. } | Content::Still { .. } => {
                 assert!(one.video_muted.is_some(), "seed {seed}, {since:?}: {number} has muted nothing");
             }
             Content::Avatar { .. } | Content::Empty => {
@@ -465,7 +465,7 @@ fn names(layer: &SceneLayer) -> u32 {
     match &layer.content {
         Content::Picture { picture, .. } => shown(picture).0,
         Content::MuteImage { name } | Content::Avatar { name } => name.parse().unwrap(),
-        Content::Empty => 0,
+        Content::Still { .. } | Content::Empty => 0,
     }
 }
 

@@ -56,7 +56,9 @@ fn pictured(it: &Conference) -> usize {
         .iter()
         .filter_map(|layer| match &layer.content {
             Content::Picture { picture, .. } => Some(shown(picture).0),
-            Content::MuteImage { .. } | Content::Avatar { .. } | Content::Empty => None,
+            Content::MuteImage { .. } | Content::Avatar { .. } | Content::Still { .. } | Content::Empty => {
+                None
+            }
         })
         .collect();
     whose.sort_unstable();
