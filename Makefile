@@ -85,7 +85,7 @@ bench-audio: build janus
 	cargo build --release --locked --package benches --bin signalbox-loadtest
 	$(TARGET)/release/signalbox-loadtest audio --program $(SIGNALBOX_BIN) --out $(CURDIR)/target/bench $(ARGS)
 
-# In turns, some eight minutes: the same inputs composed and coded by signalbox, ffmpeg and GStreamer; then whole rooms.
+# In turns, some twelve minutes: the same inputs composed and coded by signalbox, ffmpeg and GStreamer; then whole rooms.
 bench-mix: build bench-packages $(CURDIR)/target/footage/bigbuckbunny.mp4
 	cargo build --release --locked --package benches --bin signalbox-loadtest --bin bench
 	$(TARGET)/release/signalbox-loadtest mix --footage $(CURDIR)/target/footage --out $(CURDIR)/target/bench $(ARGS)
