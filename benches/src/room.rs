@@ -22,7 +22,8 @@ use crate::peer::{Camera, Decode, Microphone, Offering, Peer, PeerConfig, Protec
 use crate::process::{Signalbox, ThreadTimes};
 use crate::report::{Row, percentile};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A machine that leaves out frames shows one a second or two.
+const PATIENCE: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_secs(3);
 const WINDOW: Duration = Duration::from_secs(5);
 const WINDOWS: usize = 3;
@@ -96,14 +97,15 @@ pub async fn run(program: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 async fn measure(program: &Path, codec: VideoCodec, crowd: Crowd) -> Result<Vec<Reading>, Box<dyn Error>> {
-    let server = Signalbox::start(program, false)?;
+    // Those who only watch are of the load tester, whose stack knows one transport only.
+    let server = Signalbox::start(program, true)?;
     let size = Size { width: 640, height: 360 };
     let mut members = Vec::new();
     for (colour, hertz) in COLOURS.into_iter().zip((440..).step_by(110)).take(crowd.members) {
         let camera = Arc::new(Camera::moving(codec, size, colour)?);
         let microphone = Arc::new(Microphone::tone(hertz)?);
         let config = PeerConfig {
-            bundle: false,
+            bundle: true,
             protection: Protection::All,
             camera,
             microphone,

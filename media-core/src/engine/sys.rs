@@ -84,6 +84,8 @@ pub(super) fn thread_time() -> Duration {
 
 /// Lets other threads go first when cores are short. On Linux `nice` counts per thread.
 pub(super) fn lower_priority(by: i32) {
+    // SAFETY: takes no pointers; 0 is the calling thread, of which the priority is always known.
+    let own = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     // SAFETY: takes no pointers; 0 is the calling thread. A refusal leaves the priority as it was.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, by) };
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, own.saturating_add(by)) };
 }
