@@ -13,7 +13,7 @@ use std::sync::Arc;
 use layouts::{Fit, PixelRect, Size};
 use media_core::codec::{Picture, Rgb, Rotation, Yuv};
 use media_core::mix::video::{
-    Border, Compositor, Content, Grounds, Image, LayerStyle, Scene, SceneLayer, Work,
+    Border, Compositor, Content, Fade, Grounds, Image, LayerStyle, Scene, SceneLayer, Work,
 };
 use proptest::prelude::*;
 
@@ -236,4 +236,19 @@ fn the_same_scene_is_the_same_picture() {
     let second = compositor.compose(&scene.clone());
     assert!(Arc::ptr_eq(&first, &second));
     assert_eq!(compositor.work(), Work { layers_drawn: 0, changed: false });
+}
+
+#[test]
+fn a_fade_is_another_picture_with_every_frame_and_so_is_the_canvas_behind_it() {
+    let mut compositor = Compositor::new(CANVAS);
+    let old = compositor.compose(&grid([still(50), still(60), still(70), still(80)]));
+    let scene = grid([still(90), still(100), still(110), still(120)]);
+    let mut changed = |opacity: Option<u8>| {
+        let canvas = compositor.compose(&scene);
+        if let Some(opacity) = opacity {
+            compositor.fade(&canvas, &Fade { from: Arc::clone(&old), opacity });
+        }
+        compositor.work().changed
+    };
+    assert_eq!([Some(200), Some(100), None, None].map(&mut changed), [true, true, true, false]);
 }

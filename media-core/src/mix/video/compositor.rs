@@ -43,6 +43,8 @@ pub struct Compositor {
     canvases: Vec<Canvas>,
     pen: Pen,
     work: Work,
+    /// What was given last is an arrangement that fades, not the canvas.
+    faded: bool,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl Compositor {
             turning: PicturePool::new(1),
             fading: PicturePool::new(3),
         };
-        Self { size, canvases: Vec::new(), pen, work: Work { layers_drawn: 0, changed: true } }
+        Self { size, canvases: Vec::new(), pen, work: Work { layers_drawn: 0, changed: true }, faded: false }
     }
 
     /// Pixels of the canvas.
@@ -95,6 +97,9 @@ impl Compositor {
 
     /// The canvas while an arrangement changes.
     pub fn fade(&mut self, canvas: &Picture, fade: &Fade) -> Arc<Picture> {
+        // Another picture with every frame, and so is the bare canvas behind the last of them.
+        self.work.changed = true;
+        self.faded = true;
         fade.over(&mut self.pen.fading, canvas)
     }
 
@@ -110,9 +115,10 @@ impl Compositor {
         if let Some(latest) = self.canvases.last()
             && latest.scene == scene
         {
-            self.work = Work { layers_drawn: 0, changed: false };
+            self.work = Work { layers_drawn: 0, changed: std::mem::take(&mut self.faded) };
             return Arc::clone(&latest.picture);
         }
+        self.faded = false;
         let mut canvas = self.free_canvas(&scene);
         let plan = diff::plan(&canvas.scene, &scene, canvas.picture.bounds());
         let picture = Arc::get_mut(&mut canvas.picture).expect("a free canvas has no other holder");
