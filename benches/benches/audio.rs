@@ -57,7 +57,10 @@ impl Room {
                     muted: false,
                 },
             );
-            plane.handle(start, AudioInput::AddListener { room: ROOM, leg, member: Some(member) });
+            plane.handle(
+                start,
+                AudioInput::AddListener { room: ROOM, leg, member: Some(member), stereo: false },
+            );
         }
         // Who does not talk sends the noise of a quiet room: browsers do not pause by default.
         let noise = packets(0.0003, 97.0);
@@ -108,7 +111,10 @@ fn mix(criterion: &mut Criterion) {
     let mut room = Room::new(0, 0);
     (0..100).for_each(|leg| {
         let now = room.start;
-        room.plane.handle(now, AudioInput::AddListener { room: ROOM, leg: LegKey(leg), member: None });
+        room.plane.handle(
+            now,
+            AudioInput::AddListener { room: ROOM, leg: LegKey(leg), member: None, stereo: false },
+        );
     });
     criterion.bench_function("media-core/mix/100-listeners-silence", |bencher| bencher.iter(|| room.tick()));
 }

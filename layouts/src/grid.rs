@@ -50,6 +50,12 @@ pub struct PixelRect {
 }
 
 impl GridRect {
+    /// From where its middle is heard in stereo, −1000, left, to 1000, right: one at the edge not quite from the edge.
+    pub(crate) fn heard_from(self) -> i16 {
+        let centre = i32::from(self.x) * 2 + i32::from(self.w) - i32::from(GRID);
+        i16::try_from(centre * 1000 / i32::from(GRID)).unwrap_or_default()
+    }
+
     /// The whole canvas.
     pub const WHOLE: Self = Self { x: 0, y: 0, w: GRID, h: GRID };
 

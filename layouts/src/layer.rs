@@ -64,6 +64,13 @@ impl Layer {
         self.rect.percent()
     }
 
+    /// From where who is there is heard in stereo, −1000, left, to 1000, right: as the layout says, else from where the
+    /// slot is.
+    #[must_use]
+    pub fn heard_from(&self) -> i16 {
+        self.pan.unwrap_or_else(|| self.rect.heard_from())
+    }
+
     /// The rectangle on a canvas of that many pixels.
     #[must_use]
     pub fn pixels(&self, canvas: Size) -> PixelRect {

@@ -9,7 +9,6 @@
 
 use std::cmp::Reverse;
 
-use crate::grid::{GRID, GridRect};
 use crate::layer::{Fit, Layer, Pan};
 use crate::plan::{Options, Plan};
 use crate::position::Position;
@@ -463,23 +462,15 @@ impl<'a> Table<'a> {
                 }),
                 reservation: place.slot.reservation(),
                 border: place.slot.border,
-                pan: place.slot.pan.map(|pan| heard_from(pan, place.slot.rect)),
+                pan: place.slot.pan.map(|pan| match pan {
+                    Pan::At(from) => from,
+                    Pan::Auto => place.slot.rect.heard_from(),
+                }),
                 playing_file: occupant.is_some_and(|guest| guest.kind == SourceKind::Playback),
                 visible: !is_covered || place.slot.position == Position::FullScreen,
             }
         };
         (0..).zip(&self.places).map(layer).collect()
-    }
-}
-
-/// A slot in the middle is heard in the middle, one at the edge not quite from the edge.
-fn heard_from(pan: Pan, rect: GridRect) -> i16 {
-    match pan {
-        Pan::At(from) => from,
-        Pan::Auto => {
-            let centre = i32::from(rect.x) * 2 + i32::from(rect.w) - i32::from(GRID);
-            i16::try_from(centre * 1000 / i32::from(GRID)).unwrap_or_default()
-        }
     }
 }
 

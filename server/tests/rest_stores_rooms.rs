@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 use support::Server;
 use support::rest::Rest;
 
+fn plain_sound() -> Value {
+    json!({"stereo": false, "automatic_gain": false, "noise_suppression": false})
+}
+
 fn plain_look() -> Value {
     let overlays = json!({"name": true, "talking": true, "hand": true, "frozen": true});
     json!({
@@ -39,7 +43,7 @@ async fn a_room_from_its_making_to_its_end() {
         "video_codecs": ["h264", "vp8"], "layouts": [],
         "video_required_for_canvas": false,
         "placement": {"compact": false, "solo_stays": false, "screen_alone": false},
-        "look": plain_look(),
+        "look": plain_look(), "sound": plain_sound(),
         "created_at": null, "updated_at": null,
     });
     assert_eq!(made, expected);
@@ -176,7 +180,7 @@ async fn a_conference_from_its_making_to_its_end() {
         "room_join_video_off": false, "user_join_video_off": false, "enable_chat": true,
         "enable_room_previews": false, "meta": {}, "video_codecs": ["h264", "vp8"], "layouts": [],
         "placement": {"compact": false, "screen_alone": false, "solo_stays": false},
-        "look": plain_look(),
+        "look": plain_look(), "sound": plain_sound(),
         "video_required_for_canvas": false, "created_at": null, "updated_at": null,
         "dark_primary": "#112233", "dark_background": "#FFFFFF", "dark_foreground": "#1D2127",
         "dark_success": "#17BB58", "dark_negative": "#F42C50", "light_primary": "#044EF4",

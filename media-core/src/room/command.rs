@@ -71,6 +71,8 @@ pub enum Action {
     SetVideoCodecs { codecs: VideoCodecs },
     /// `Preview` follows, a small picture of the canvas.
     TakePreview,
+    /// What is done with the room's sound; stereo for legs that are opened from now on.
+    SetSound { sound: SoundRules },
     /// All who are not deaf hear a short tone.
     PlayTone { tone: Tone },
     /// `Recorded` comes from now on, encoded at no less than this rate (for 720p; larger and smaller canvases in proportion
@@ -141,6 +143,17 @@ pub struct RoomConfig {
     pub fps: u32,
     /// First layout.
     pub layout: LayoutId,
+}
+
+/// What is done with the sound of a room. All off is as it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SoundRules {
+    /// Legs that ask for it hear everybody from where they are seen.
+    pub stereo: bool,
+    /// Microphones are made about equally loud; never screens, films or music.
+    pub automatic_gain: bool,
+    /// What is no voice is taken out of microphones; never of screens, films or music.
+    pub noise_suppression: bool,
 }
 
 /// What a member is.

@@ -5,7 +5,7 @@
 
 use super::canvas::FirstPicture;
 use super::job::FeedKey;
-use super::leg::{Leg, Tuning};
+use super::leg::{Leg, Spoken, Tuning};
 use super::watching::Gate;
 use super::{Event, LegEnd, Receive, Room, SERVICE_EVERY};
 use crate::forward::{MediaPacket, Source, SourceId};
@@ -30,8 +30,8 @@ impl Room {
             let why = LegEnd::Refused("the member has left".to_owned());
             return reach.event(Event::LegEnded { room, leg: key, why });
         };
-        let codecs = self.video_codecs;
-        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle, codecs, receive) {
+        let spoken = Spoken { codecs: self.video_codecs, stereo: self.sound.stereo };
+        match Leg::open(reach, FeedKey { room, leg: key }, member, offer, bundle, spoken, receive) {
             Ok((leg, sdp)) => {
                 let too_many = owner.add_leg(key);
                 if self.legs.is_empty() {
@@ -215,11 +215,13 @@ impl Room {
         let Some(leg) = self.legs.get_mut(&key) else { return };
         let after = leg.tuning();
         match (before.hears, after.hears) {
-            (false, true) => {
-                reach.audio(AudioInput::AddListener { room, leg: key, member: Some(leg.member()) });
+            (true, true) if before.stereo == after.stereo => {}
+            (_, true) => {
+                let (member, stereo) = (Some(leg.member()), after.stereo);
+                reach.audio(AudioInput::AddListener { room, leg: key, member, stereo });
             }
             (true, false) => reach.audio(AudioInput::RemoveListener { room, leg: key }),
-            (true, true) | (false, false) => {}
+            (false, false) => {}
         }
         if before.watches == after.watches {
             return;

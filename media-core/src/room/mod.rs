@@ -26,6 +26,7 @@ mod legs;
 #[cfg(test)]
 mod lip_sync_tests;
 mod member;
+mod panning;
 mod pass_through;
 mod preview;
 mod recorded;
@@ -45,7 +46,8 @@ use layouts::MAX_FADE_MS;
 use self::arrangement::Arrangement;
 use self::canvas::{Canvas, Fresh};
 pub use self::command::{
-    Action, CanvasImages, Command, MemberConfig, MemberKind, Receive, RoomConfig, TileAudio, TileConfig,
+    Action, CanvasImages, Command, MemberConfig, MemberKind, Receive, RoomConfig, SoundRules, TileAudio,
+    TileConfig,
 };
 pub use self::counters::{Counters, Traffic};
 pub use self::event::{AudioTile, Event, LegEnd, Liveness, Tiles, VideoTile, WantedEncoding};
@@ -53,6 +55,7 @@ pub use self::job::{DecoderSlot, EncoderSlot, FeedKey, Job, JobClass, JobDone};
 use self::leg::Leg;
 pub use self::leg::check_offer;
 use self::member::Member;
+use self::panning::Panning;
 use self::pass_through::PassThrough;
 pub use self::recorded::{Recorded, RecordedMedia};
 pub use self::shedding::Shed;
@@ -77,6 +80,8 @@ pub(crate) struct Room {
     images: CanvasImages,
     /// What its legs may speak.
     video_codecs: VideoCodecs,
+    sound: SoundRules,
+    panning: Panning,
     /// What publishers send, for those who watch it as it is.
     sources: Sources,
     tiles: TileViews,
@@ -101,6 +106,8 @@ impl Room {
             arrangement: Arrangement::new(now, config.layout),
             images: CanvasImages::default(),
             video_codecs: VideoCodecs::default(),
+            sound: SoundRules::default(),
+            panning: Panning::default(),
             sources: Sources::default(),
             tiles: TileViews::default(),
             passing: PassThrough::default(),
@@ -206,6 +213,12 @@ impl Room {
                 reach.audio(AudioInput::SetInputSensitivity { room: self.key, member, sensitivity });
             }
             Action::SetVideoCodecs { codecs } => self.video_codecs = codecs,
+            Action::SetSound { sound } => {
+                self.sound = sound;
+                let SoundRules { stereo: _, automatic_gain, noise_suppression } = sound;
+                let room = self.key;
+                reach.audio(AudioInput::SetCleaning { room, automatic_gain, noise_suppression });
+            }
             Action::StartRecording { least } => {
                 self.canvas.record(reach.now, least);
                 reach.audio(AudioInput::SetRecorded { room: self.key, recorded: true });
@@ -462,6 +475,7 @@ impl Room {
         };
         if let Some(placed) = self.arrangement.update(reach.now, self.canvas.size(), sources) {
             self.canvas.on_arranged(reach.now);
+            self.settle_pans(reach, &placed.layers);
             reach.event(Event::Placed { room: self.key, placed });
             self.tiles_stale = true;
         }

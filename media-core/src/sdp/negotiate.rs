@@ -29,6 +29,8 @@ pub struct Policy {
     pub simulcast: bool,
     /// Data channels, on a transport that is shared.
     pub data: bool,
+    /// Sound in two channels to those who ask for it (`stereo=1`, RFC 7587 §6.1).
+    pub stereo: bool,
 }
 
 /// How many sections that only receive are taken; more are answered with port 0.
@@ -160,6 +162,8 @@ pub struct Payload {
     pub red: Option<Red>,
     /// Format parameters for the answer.
     pub fmtp: String,
+    /// We send two channels.
+    pub stereo: bool,
     /// Feedback that both understand.
     pub feedback: Feedback,
 }
@@ -339,7 +343,7 @@ fn section(
         MediaKind::Video => policy.video.iter().copied().map(Codec::Video).collect(),
     };
     let receive: Vec<Payload> =
-        wanted.into_iter().filter_map(|codec| payload(offered, codec, role)).collect();
+        wanted.into_iter().filter_map(|codec| payload(offered, codec, role, policy.stereo)).collect();
     let direction = offered.direction.mirrored().limited(role.we_send(policy), role.we_receive());
     // What we make is encoded here; in a slot we pass on what others made, and who only sends may send what is not.
     let can_send = |payload: &&Payload| match payload.codec {
@@ -372,9 +376,13 @@ fn section(
 }
 
 /// The offerer's most wanted payload type of this codec.
-fn payload(offered: &OfferedMedia, codec: Codec, role: Role) -> Option<Payload> {
+fn payload(offered: &OfferedMedia, codec: Codec, role: Role, stereo: bool) -> Option<Payload> {
     let found = offered.codecs.iter().find(|c| c.codec == codec)?;
+    // What passes through a slot is as its publisher made it.
+    let asks = super::attributes::parameter(&found.fmtp, "stereo") == Some("1");
+    let stereo = stereo && codec == Codec::Opus && asks && !role.is_slot();
     let fmtp = match codec {
+        Codec::Opus if stereo => "minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1".to_owned(),
         // Mono mixes with in-band FEC are what we encode, and frames of any length from 10 ms are decoded.
         Codec::Opus => "minptime=10;useinbandfec=1".to_owned(),
         Codec::Video(VideoCodec::Vp8) => String::new(),
@@ -394,7 +402,7 @@ fn payload(offered: &OfferedMedia, codec: Codec, role: Role) -> Option<Payload> 
     };
     // Of use where the offerer wants to send it most. To others its copies go as packets of their own.
     let red = found.red.filter(|red| red.preferred && !role.is_slot());
-    Some(Payload { pt: found.pt, codec, rtx: found.rtx, red, fmtp, feedback: found.feedback })
+    Some(Payload { pt: found.pt, codec, rtx: found.rtx, red, fmtp, stereo, feedback: found.feedback })
 }
 
 /// What would be ballast is left out: transport-wide numbers without the feedback that reports them, names of encodings

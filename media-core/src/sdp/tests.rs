@@ -479,3 +479,19 @@ fn what_is_not_encoded_here_is_received_and_not_sent() {
     let sending = video(&only.replace("a=sendrecv", "a=sendonly"), &VideoCodec::ALL).unwrap();
     assert_eq!(numbers(&sending), [98, 45], "a camera that is only sent needs nothing of ours");
 }
+
+// RFC 7587 §6.1: `stereo=1` says that the receiver prefers two channels; without it one is to be sent.
+#[test]
+fn stereo_is_sent_to_those_who_ask_for_it_where_the_room_has_it() {
+    let plain = include_str!("fixtures/offers/sendrecv.sdp");
+    let asking = plain.replace("minptime=10;useinbandfec=1", "minptime=10;useinbandfec=1;stereo=1");
+    assert_ne!(plain, asking);
+    for (offer, room, expected) in
+        [(plain, true, false), (asking.as_str(), false, false), (asking.as_str(), true, true)]
+    {
+        let policy = Policy { stereo: room, ..policy(false) };
+        let audio = negotiate(&Offer::parse(offer).unwrap(), &policy).unwrap().audio.unwrap();
+        assert_eq!(audio.send.stereo, expected);
+        assert_eq!(audio.send.fmtp.ends_with("stereo=1;sprop-stereo=1"), expected, "{}", audio.send.fmtp);
+    }
+}

@@ -20,7 +20,7 @@ fn tiles(video: u8, audio: u8) -> Policy {
 /// For WHIP and WHEP: one section of each kind.
 fn plain() -> Policy {
     let video = vec![VideoCodec::Vp8, VideoCodec::H264];
-    Policy { video, bundle: true, slots: None, simulcast: true, data: false }
+    Policy { video, bundle: true, slots: None, simulcast: true, data: false, stereo: false }
 }
 
 fn many(text: &str, policy: &Policy) -> Negotiated {

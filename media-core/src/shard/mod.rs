@@ -365,6 +365,7 @@ impl Shard {
             | Action::SetInputSensitivity { .. }
             | Action::SetVideoCodecs { .. }
             | Action::TakePreview
+            | Action::SetSound { .. }
             | Action::PlayTone { .. }
             | Action::StartRecording { .. }
             | Action::StopRecording

@@ -6,6 +6,7 @@
     reason = "tests compute with numbers of their own making"
 )]
 
+mod cleaning;
 mod crowds;
 mod dozing;
 mod limits;
@@ -16,6 +17,7 @@ mod network;
 mod recorded;
 mod sequences;
 mod speech;
+mod stereo;
 mod tones;
 mod typing;
 mod world;

@@ -149,7 +149,12 @@ fn apply(plane: &mut AudioPlane, model: &mut Model, now: &mut Instant, step: Ste
             if let Some(legs) = model.rooms.get_mut(&RoomKey(room)) {
                 legs.insert(LegKey(leg));
             }
-            AudioInput::AddListener { room: RoomKey(room), leg: LegKey(leg), member: member.map(MemberKey) }
+            AudioInput::AddListener {
+                room: RoomKey(room),
+                leg: LegKey(leg),
+                member: member.map(MemberKey),
+                stereo: leg % 5 == 0,
+            }
         }
         Step::Deafen(room, member, deaf) => {
             AudioInput::SetDeaf { room: RoomKey(room), member: MemberKey(member), deaf }
@@ -246,7 +251,7 @@ fn perform(world: &mut World, listening: &mut [bool; 4], number: u32, act: Act) 
         }
         Act::Unhold => {
             *hears = true;
-            world.input(AudioInput::AddListener { room, leg, member: Some(member) });
+            world.input(AudioInput::AddListener { room, leg, member: Some(member), stereo: false });
             world.mute(number, false);
         }
         Act::Leave => {
@@ -258,7 +263,7 @@ fn perform(world: &mut World, listening: &mut [bool; 4], number: u32, act: Act) 
             *hears = true;
             let (parent, sound, muted) = (None, SoundKind::Voice, false);
             world.input(AudioInput::AddMember { room, member, parent, sound, muted });
-            world.input(AudioInput::AddListener { room, leg, member: Some(member) });
+            world.input(AudioInput::AddListener { room, leg, member: Some(member), stereo: false });
         }
         Act::Tone => world.input(AudioInput::PlayTone { room, tone: Tone::Exit }),
     }

@@ -109,6 +109,8 @@ struct Source {
 /// What a leg has heard.
 #[derive(Default)]
 pub(crate) struct Heard {
+    /// Left and right in turns.
+    pub(crate) stereo: bool,
     pub(crate) pcm: Vec<f32>,
     pub(crate) times: Vec<Instant>,
     pub(crate) timestamps: Vec<u64>,
@@ -200,7 +202,27 @@ impl World {
         let leg = LegKey(leg);
         self.decoders.insert(leg, opus::Decoder::new(48_000, opus::Channels::Mono).unwrap());
         self.heard.insert(leg, Heard::default());
-        self.input(AudioInput::AddListener { room: ROOM, leg, member: member.map(MemberKey) });
+        let member = member.map(MemberKey);
+        self.input(AudioInput::AddListener { room: ROOM, leg, member, stereo: false });
+    }
+
+    /// A leg that hears in stereo: left and right in turns in its sound.
+    pub(crate) fn listen_in_stereo(&mut self, leg: u32, member: Option<u32>) {
+        let (leg, member) = (LegKey(leg), member.map(MemberKey));
+        self.decoders.insert(leg, opus::Decoder::new(48_000, opus::Channels::Stereo).unwrap());
+        self.heard.insert(leg, Heard { stereo: true, ..Heard::default() });
+        self.input(AudioInput::AddListener { room: ROOM, leg, member, stereo: true });
+    }
+
+    /// What a stereo leg heard on one side between two moments.
+    pub(crate) fn side(&self, leg: u32, right: bool, from: f64, to: f64) -> Vec<f32> {
+        let pcm = &self.heard[&LegKey(leg)].pcm;
+        let woven = &pcm[(from * 48_000.0) as usize * 2..((to * 48_000.0) as usize * 2).min(pcm.len())];
+        woven.iter().skip(usize::from(right)).step_by(2).copied().collect()
+    }
+
+    pub(crate) fn pan(&mut self, number: u32, place: i16) {
+        self.input(AudioInput::SetPan { room: ROOM, member: MemberKey(number), place });
     }
 
     pub(crate) fn input(&mut self, input: AudioInput) {
@@ -317,11 +339,12 @@ impl World {
                 AudioOutput::Packet { listeners, timestamp, payload, .. } => {
                     for leg in listeners.iter() {
                         let heard = self.heard.get_mut(leg).expect("only listeners get packets");
-                        let mut pcm = [0.0; 5760];
+                        let mut pcm = [0.0; 2 * 5760];
                         let decoder = self.decoders.get_mut(leg).unwrap();
                         let samples = decoder.decode_float(&payload, &mut pcm, false).unwrap();
                         assert_eq!(samples, FRAME);
-                        heard.pcm.extend_from_slice(&pcm[..samples]);
+                        let channels = if heard.stereo { 2 } else { 1 };
+                        heard.pcm.extend_from_slice(&pcm[..samples * channels]);
                         heard.times.push(self.now);
                         heard.timestamps.push(timestamp.ticks);
                         heard.payloads.push(payload.clone());

@@ -11,6 +11,7 @@ mod items;
 mod look;
 mod settings;
 mod shelf;
+mod sound;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -26,6 +27,7 @@ pub(crate) use items::{
 pub(crate) use look::{ImageName, Look};
 pub(crate) use settings::{Opening, Origin, Placement, Quality, Settings, video_codecs};
 pub(crate) use shelf::Item;
+pub(crate) use sound::Sound;
 
 use crate::storage::{Cursor, Page, Slice, Storage};
 use index::Index;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::look::Look;
+use super::sound::Sound;
 use crate::config::RoomDefaults;
 
 /// Of a stored room or conference, or of a room that a token made.
@@ -54,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) video_required_for_canvas: bool,
     pub(crate) placement: Placement,
     pub(crate) look: Look,
+    pub(crate) sound: Sound,
     /// What members may send and get.
     #[serde(with = "codec_names")]
     pub(crate) video_codecs: VideoCodecs,
@@ -164,6 +166,7 @@ impl Default for Settings {
             video_required_for_canvas: false,
             placement: Placement::default(),
             look: Look::default(),
+            sound: Sound::default(),
             video_codecs: VideoCodecs::default(),
         }
     }
@@ -179,6 +182,7 @@ impl Settings {
             fps: defaults.fps,
             video_codecs: defaults.video_codecs,
             look: defaults.look.clone(),
+            sound: defaults.sound,
             ..Self::default()
         }
     }
@@ -358,10 +362,12 @@ mod tests {
             let canvas = Size { width: height * 16 / 9, height };
             let video_codecs = [VideoCodec::Vp8, VideoCodec::Av1].into_iter().collect();
             let look = serde_json::from_value::<Look>(json!({"border": 4})).unwrap();
+            let sound = Sound { stereo: true, ..Sound::default() };
             let defaults =
-                RoomDefaults { canvas, fps: 25, max_members: 300, video_codecs, look: look.clone() };
+                RoomDefaults { canvas, fps: 25, max_members: 300, video_codecs, look: look.clone(), sound };
             let settings = Settings::of_defaults(&defaults);
             assert_eq!((settings.video_codecs, &settings.look), (video_codecs, &look));
+            assert_eq!(settings.sound, sound);
             assert_eq!((settings.quality, settings.fps, settings.max_members), (quality, 25, 300));
         }
     }

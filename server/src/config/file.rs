@@ -111,6 +111,7 @@ pub(super) struct Room {
     pub(super) max_members: usize,
     pub(super) video_codecs: Vec<String>,
     pub(super) look: crate::catalogue::Look,
+    pub(super) sound: crate::catalogue::Sound,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -237,6 +238,7 @@ impl Default for Room {
             max_members: 20,
             video_codecs: VideoCodecs::default().iter().map(|codec| codec.name().to_owned()).collect(),
             look: crate::catalogue::Look::default(),
+            sound: crate::catalogue::Sound::default(),
         }
     }
 }

@@ -89,6 +89,8 @@ pub(crate) struct RoomDefaults {
     pub(crate) video_codecs: VideoCodecs,
     /// What canvases show besides pictures.
     pub(crate) look: crate::catalogue::Look,
+    /// What is done with sound.
+    pub(crate) sound: crate::catalogue::Sound,
 }
 
 /// Everything the process needs to know, checked.
@@ -401,6 +403,7 @@ fn room(room: &file::Room) -> Result<RoomDefaults, ConfigError> {
         video_codecs: crate::catalogue::video_codecs(room.video_codecs.iter().map(String::as_str))
             .map_err(|reason| ConfigError::new("room.video_codecs", reason))?,
         look: room.look.clone(),
+        sound: room.sound,
     })
 }
 

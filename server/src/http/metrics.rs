@@ -358,6 +358,12 @@ fn sound(registry: &Registry, media: &Counters) -> prometheus::Result<()> {
         rows.iter().for_each(|(value, total)| family.with_label_values(&[*value]).inc_by(float(*total)));
         registry.register(Box::new(family))?;
     }
+    let denoised = IntCounter::new(
+        "signalbox_audio_denoised_total",
+        "Frames of 20 ms of microphones that were freed of noise.",
+    )?;
+    denoised.inc_by(of.denoised);
+    registry.register(Box::new(denoised))?;
     let now = &media.sound_levels;
     let sources = GaugeVec::new(
         Opts::new(

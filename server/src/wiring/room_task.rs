@@ -173,11 +173,13 @@ fn spawn(app: &Arc<App>, grant: &RoomGrant, plan: Plan) -> Result<RoomHandle, En
     };
     let format = PictureFormat { width: config.canvas.width, height: config.canvas.height, fps: config.fps };
     let codecs = plan.opening.settings.video_codecs;
+    let sound = plan.opening.settings.sound.act();
     // The route first: the engine may speak as soon as it knows the room.
     let media = app.media_routes.open(key);
     app.engine
         .command(Command { room: key, action: Action::OpenRoom(config) })
         .and_then(|()| app.engine.command(Command { room: key, action: Action::SetVideoCodecs { codecs } }))
+        .and_then(|()| app.engine.command(Command { room: key, action: Action::SetSound { sound } }))
         .inspect_err(|_| app.media_routes.close(key))?;
     let (mailbox, inbox) = mpsc::channel(MAILBOX);
     let (snapshots, snapshot) = watch::channel(None);

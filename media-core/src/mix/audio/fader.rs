@@ -82,12 +82,12 @@ impl Fader {
         self.gain.max(1.0)
     }
 
-    /// At volume 0 the frame stays as it is, bit for bit.
-    pub(super) fn apply(&mut self, frame: &mut Frame) {
+    /// Takes the channels of one frame. At volume 0 they stay as they are, bit for bit.
+    pub(super) fn apply(&mut self, frames: &mut [Frame]) {
         if self.reached == self.gain {
-            self.hold(frame);
+            self.hold(frames);
         } else {
-            self.slide(frame);
+            self.slide(frames);
         }
     }
 
@@ -97,24 +97,27 @@ impl Fader {
         self.guard = Guard::default();
     }
 
-    fn hold(&mut self, frame: &mut Frame) {
+    fn hold(&mut self, frames: &mut [Frame]) {
         if self.gain == 1.0 {
             return;
         }
-        frame.iter_mut().for_each(|sample| *sample *= self.gain);
+        frames.iter_mut().flatten().for_each(|sample| *sample *= self.gain);
         if self.gain > 1.0 {
-            self.guard.apply(frame);
+            self.guard.apply(frames);
         }
     }
 
     /// Straight from what was heard to what this frame bears.
-    fn slide(&mut self, frame: &mut Frame) {
-        let mut at = self.reached * self.guard.gain();
-        self.guard = if self.gain > 1.0 { Guard::fit(frame, self.gain) } else { Guard::default() };
-        let step = (self.gain * self.guard.gain() - at) / FRAME as f32;
-        for sample in frame {
-            at += step;
-            *sample = guard::bend(*sample * at);
+    fn slide(&mut self, frames: &mut [Frame]) {
+        let from = self.reached * self.guard.gain();
+        self.guard = if self.gain > 1.0 { Guard::fit(frames, self.gain) } else { Guard::default() };
+        let step = (self.gain * self.guard.gain() - from) / FRAME as f32;
+        for frame in frames {
+            let mut at = from;
+            for sample in frame {
+                at += step;
+                *sample = guard::bend(*sample * at);
+            }
         }
         self.reached = self.gain;
     }

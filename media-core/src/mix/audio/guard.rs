@@ -34,9 +34,9 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// One that already holds this frame, made louder by `factor`.
-    pub(super) fn fit(frame: &Frame, factor: f32) -> Self {
-        Self { gain: (CEILING / (peak(frame) * factor).max(CEILING)).min(1.0) }
+    /// One that already holds these channels, made louder by `factor`.
+    pub(super) fn fit(frames: &[Frame], factor: f32) -> Self {
+        Self { gain: (CEILING / (peak(frames) * factor).max(CEILING)).min(1.0) }
     }
 
     /// What samples are multiplied with at the end of the last frame.
@@ -44,24 +44,27 @@ impl Guard {
         self.gain
     }
 
-    pub(super) fn apply(&mut self, frame: &mut Frame) {
-        let peak = peak(frame);
+    /// Takes the channels of one frame.
+    pub(super) fn apply(&mut self, frames: &mut [Frame]) {
+        let peak = peak(frames);
         let wanted = (CEILING / peak.max(CEILING)).min(self.gain * RELEASE);
         if wanted >= 1.0 && self.gain >= 1.0 {
             return;
         }
         let step = (wanted - self.gain) / ATTACK;
-        for sample in frame {
-            self.gain =
-                if step < 0.0 { (self.gain + step).max(wanted) } else { (self.gain + step).min(wanted) };
-            *sample = bend(*sample * self.gain);
+        for frame in frames {
+            let mut gain = self.gain;
+            for sample in frame {
+                gain = if step < 0.0 { (gain + step).max(wanted) } else { (gain + step).min(wanted) };
+                *sample = bend(*sample * gain);
+            }
         }
         self.gain = wanted;
     }
 }
 
-fn peak(frame: &Frame) -> f32 {
-    frame.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()))
+fn peak(frames: &[Frame]) -> f32 {
+    frames.iter().flatten().fold(0.0_f32, |peak, sample| peak.max(sample.abs()))
 }
 
 /// Straight up to the ceiling, then ever flatter towards the most; both pieces meet with the same slope.
@@ -88,7 +91,7 @@ mod tests {
     fn leaves_ordinary_levels_untouched() {
         let mut guard = Guard::default();
         let mut frame = tone(0.85, 0);
-        guard.apply(&mut frame);
+        guard.apply(std::slice::from_mut(&mut frame));
         assert_eq!(frame, tone(0.85, 0));
     }
 
@@ -98,7 +101,7 @@ mod tests {
         let mut sound = Vec::new();
         for (index, amplitude) in [0.5, 4.0, 4.0, 50.0, 50.0, 0.5, 0.5, 2.0].into_iter().enumerate() {
             let mut frame = tone(amplitude, index * 960);
-            guard.apply(&mut frame);
+            guard.apply(std::slice::from_mut(&mut frame));
             sound.extend_from_slice(&frame);
         }
         assert!(sound.iter().all(|sample| sample.abs() <= MOST));
@@ -110,9 +113,9 @@ mod tests {
     #[test]
     fn comes_back_after_loudness() {
         let mut guard = Guard::default();
-        guard.apply(&mut tone(9.0, 0));
+        guard.apply(&mut [tone(9.0, 0)]);
         assert!(guard.gain < 0.11);
-        (0..200).for_each(|index| guard.apply(&mut tone(0.3, index * 960)));
+        (0..200).for_each(|index| guard.apply(&mut [tone(0.3, index * 960)]));
         assert!(guard.gain >= 1.0);
     }
 }

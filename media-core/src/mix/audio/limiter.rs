@@ -62,11 +62,11 @@ const BETWEEN: [[f32; TAPS]; 2] = [
     ],
 ];
 
-/// The limiter of one mix.
+/// The limiter of one mix. Both channels of a stereo one have the same gain, or voices would move.
 #[derive(Clone, Debug)]
 pub(super) struct Limiter {
-    /// What has come and is not out yet.
-    held: [f32; LOOK_AHEAD],
+    /// What has come and is not out yet; in one channel the first alone.
+    held: [[f32; LOOK_AHEAD]; 2],
     /// The gain it bears.
     bears: f32,
     /// The gain at its beginning.
@@ -75,14 +75,14 @@ pub(super) struct Limiter {
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { held: [0.0; LOOK_AHEAD], bears: 1.0, gain: 1.0 }
+        Self { held: [[0.0; LOOK_AHEAD]; 2], bears: 1.0, gain: 1.0 }
     }
 }
 
 impl Limiter {
-    pub(super) fn apply(&mut self, frame: &mut Frame) {
-        let (blocks, _) = frame.as_chunks_mut::<LOOK_AHEAD>();
-        blocks.iter_mut().for_each(|block| self.turn(block));
+    /// Takes the channels of one mix.
+    pub(super) fn apply(&mut self, frames: &mut [Frame]) {
+        (0..FRAME / LOOK_AHEAD).for_each(|at| self.turn(frames, at));
     }
 
     /// Silence has come: what follows it has no level it must keep.
@@ -90,34 +90,40 @@ impl Limiter {
         *self = Self::default();
     }
 
-    /// Gives the block that is held for the one that comes.
-    fn turn(&mut self, block: &mut [f32; LOOK_AHEAD]) {
-        let next = (CEILING / self.true_peak(block)).min(1.0);
-        std::mem::swap(&mut self.held, block);
+    /// Gives the blocks that are held for those that come, at this place of the frames.
+    fn turn(&mut self, frames: &mut [Frame], at: usize) {
+        let blocks = frames.iter_mut().filter_map(|frame| frame.as_chunks_mut::<LOOK_AHEAD>().0.get_mut(at));
+        let mut peak = f32::MIN_POSITIVE;
+        for (held, block) in self.held.iter_mut().zip(blocks) {
+            peak = peak.max(true_peak(held, block));
+            std::mem::swap(held, block);
+        }
+        let next = (CEILING / peak).min(1.0);
         let wanted = next.min(self.bears).min(self.gain * RELEASE);
         if wanted < 1.0 || self.gain < 1.0 {
             let step = (wanted - self.gain) / LOOK_AHEAD as f32;
-            for (n, sample) in (0_u16..).zip(block) {
+            let blocks =
+                frames.iter_mut().filter_map(|frame| frame.as_chunks_mut::<LOOK_AHEAD>().0.get_mut(at));
+            for (n, sample) in blocks.flat_map(|block| (0_u16..).zip(block)) {
                 *sample *= self.gain + step * f32::from(n);
             }
         }
         self.gain = wanted;
         self.bears = next;
     }
+}
 
-    /// Of the block that follows what is held; never zero.
-    fn true_peak(&self, block: &[f32; LOOK_AHEAD]) -> f32 {
-        let peak = block.iter().fold(f32::MIN_POSITIVE, |peak, sample| peak.max(sample.abs()));
-        if peak < CERTAIN {
-            return peak;
-        }
-        let mut wave = [0.0; LOOK_AHEAD + TAPS - 1];
-        let before = self.held.iter().skip(LOOK_AHEAD + 1 - TAPS);
-        wave.iter_mut().zip(before.chain(block)).for_each(|(to, from)| *to = *from);
-        let windows = || wave.windows(TAPS).filter_map(|window| window.first_chunk::<TAPS>());
-        windows()
-            .fold(peak, |peak, window| BETWEEN.iter().fold(peak, |peak, taps| peak.max(reach(window, taps))))
+/// Of the block that follows what is held; never zero.
+fn true_peak(held: &[f32; LOOK_AHEAD], block: &[f32; LOOK_AHEAD]) -> f32 {
+    let peak = block.iter().fold(f32::MIN_POSITIVE, |peak, sample| peak.max(sample.abs()));
+    if peak < CERTAIN {
+        return peak;
     }
+    let mut wave = [0.0; LOOK_AHEAD + TAPS - 1];
+    let before = held.iter().skip(LOOK_AHEAD + 1 - TAPS);
+    wave.iter_mut().zip(before.chain(block)).for_each(|(to, from)| *to = *from);
+    let windows = || wave.windows(TAPS).filter_map(|window| window.first_chunk::<TAPS>());
+    windows().fold(peak, |peak, window| BETWEEN.iter().fold(peak, |peak, taps| peak.max(reach(window, taps))))
 }
 
 /// The larger of the two waves that these taps find, forwards and backwards.
@@ -143,7 +149,7 @@ mod tests {
         let mut limiter = Limiter::default();
         frames
             .flat_map(|mut frame| {
-                limiter.apply(&mut frame);
+                limiter.apply(std::slice::from_mut(&mut frame));
                 frame
             })
             .collect()
@@ -235,9 +241,9 @@ mod tests {
     #[test]
     fn comes_back_after_loudness() {
         let mut limiter = Limiter::default();
-        limiter.apply(&mut tone(9.0, 300.0, 0));
+        limiter.apply(&mut [tone(9.0, 300.0, 0)]);
         assert!(limiter.gain < 0.11);
-        (0..200).for_each(|index| limiter.apply(&mut tone(0.3, 300.0, index * FRAME)));
+        (0..200).for_each(|index| limiter.apply(&mut [tone(0.3, 300.0, index * FRAME)]));
         assert!(limiter.gain >= 1.0);
     }
 }

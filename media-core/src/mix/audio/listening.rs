@@ -3,6 +3,8 @@
 //! in:  legs, what each is to hear, the mixes
 //! out: one payload per mix, with the legs that get it
 //!
+//! Who hears in stereo and who does not never share.
+//!
 //! ```text
 //!   all who hear the same ────► one rendition ──────────────────► one encode
 //!   somebody's volume changes ─► fork, 120 ms on its own ─► the rendition of all who hear that
@@ -21,7 +23,7 @@ use super::AudioCounters;
 use super::fader::Volume;
 use super::loss::Loss;
 use super::member::SAME_INPUT;
-use super::opus::{FRAME, Frame};
+use super::mix::{Channels, Mix};
 use super::rendition::Rendition;
 use crate::units::{LegKey, MemberKey};
 
@@ -37,6 +39,7 @@ pub(super) struct Listening {
 struct Listener {
     /// Whose sound is left out.
     member: Option<MemberKey>,
+    channels: Channels,
     hears: Option<Hears>,
     loss: Loss,
 }
@@ -54,13 +57,17 @@ pub(super) struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Hears {
     /// Nothing. Whoever is deaf, or at the lowest volume, hears the same.
-    Silence,
+    Silence {
+        channels: Channels,
+    },
     Mix {
+        channels: Channels,
         without: Option<MemberKey>,
         volume: Volume,
     },
     /// Of those whose volume changes in one tick in the same way.
     Change {
+        channels: Channels,
         without: Option<MemberKey>,
         from: Volume,
         to: Volume,
@@ -83,17 +90,17 @@ struct Made {
 
 impl Wanted {
     /// What it comes to at `tick` for a listener who has heard `hears` until now.
-    fn after(self, hears: Option<Hears>, tick: u64) -> Hears {
+    fn after(self, hears: Option<Hears>, channels: Channels, tick: u64) -> Hears {
         let Self { without, volume } = self;
         match hears {
             Some(hears) if hears.volume() != volume => {
-                Hears::Change { without, from: hears.volume(), to: volume, since: tick }
+                Hears::Change { channels, without, from: hears.volume(), to: volume, since: tick }
             }
             Some(Hears::Change { from, to, since, .. }) if tick - since < u64::from(SAME_INPUT) => {
-                Hears::Change { without, from, to, since }
+                Hears::Change { channels, without, from, to, since }
             }
-            Some(_) | None if volume.is_silent() => Hears::Silence,
-            Some(_) | None => Hears::Mix { without, volume },
+            Some(_) | None if volume.is_silent() => Hears::Silence { channels },
+            Some(_) | None => Hears::Mix { channels, without, volume },
         }
     }
 }
@@ -101,7 +108,7 @@ impl Wanted {
 impl Hears {
     fn volume(self) -> Volume {
         match self {
-            Self::Silence => Volume::SILENT,
+            Self::Silence { .. } => Volume::SILENT,
             Self::Mix { volume, .. } => volume,
             Self::Change { to, .. } => to,
         }
@@ -110,14 +117,23 @@ impl Hears {
     /// It is for the listeners of one member alone, or of few for a moment.
     fn is_private(self) -> bool {
         match self {
-            Self::Silence | Self::Mix { without: None, .. } => false,
+            Self::Silence { .. } | Self::Mix { without: None, .. } => false,
             Self::Mix { without: Some(_), .. } | Self::Change { .. } => true,
+        }
+    }
+
+    fn channels(self) -> Channels {
+        match self {
+            Self::Silence { channels } | Self::Mix { channels, .. } | Self::Change { channels, .. } => {
+                channels
+            }
         }
     }
 
     /// For somebody who has followed `origin`, if anything.
     fn rendition(self, origin: Option<&Rendition>) -> Rendition {
-        let mut rendition = origin.map_or_else(|| Rendition::new(self.volume()), Rendition::fork);
+        let new = || Rendition::new(self.channels(), self.volume());
+        let mut rendition = origin.map_or_else(new, Rendition::fork);
         rendition.set_volume(self.volume());
         rendition
     }
@@ -129,11 +145,12 @@ impl Listening {
     }
 
     /// A leg that is there already goes on from what it heard.
-    pub(super) fn add(&mut self, leg: LegKey, member: Option<MemberKey>) {
-        let known = self.listeners.get(&leg);
+    pub(super) fn add(&mut self, leg: LegKey, member: Option<MemberKey>, channels: Channels) {
+        // One that decodes otherwise from now on has followed nothing of what comes.
+        let known = self.listeners.get(&leg).filter(|listener| listener.channels == channels);
         let hears = known.and_then(|listener| listener.hears);
         let loss = known.map_or_else(Loss::unknown, |listener| listener.loss);
-        self.listeners.insert(leg, Listener { member, hears, loss });
+        self.listeners.insert(leg, Listener { member, channels, hears, loss });
     }
 
     pub(super) fn remove(&mut self, leg: LegKey) {
@@ -155,7 +172,7 @@ impl Listening {
     pub(super) fn follow(&mut self, tick: u64, wanted: impl Fn(Option<MemberKey>) -> Wanted) {
         let mut moves = Vec::new();
         for listener in self.listeners.values_mut() {
-            let to = wanted(listener.member).after(listener.hears, tick);
+            let to = wanted(listener.member).after(listener.hears, listener.channels, tick);
             if listener.hears != Some(to) {
                 moves.push(Move { to, from: listener.hears.replace(to) });
             }
@@ -220,17 +237,24 @@ impl Listening {
         });
     }
 
+    /// Somebody hears in stereo.
+    pub(super) fn has_stereo(&self) -> bool {
+        self.renditions.keys().any(|hears| hears.channels() == Channels::Stereo)
+    }
+
     /// Encodes each mix that is heard; `mix` makes the one without somebody.
     pub(super) fn encode(
         &mut self,
         counters: &mut AudioCounters,
-        mut mix: impl FnMut(Option<MemberKey>) -> Frame,
+        mut mix: impl FnMut(Channels, Option<MemberKey>) -> Mix,
         mut packet: impl FnMut(Arc<[LegKey]>, Bytes),
     ) {
         for (which, rendition) in &mut self.renditions {
             let frame = match *which {
-                Hears::Silence => [0.0; FRAME],
-                Hears::Mix { without, .. } | Hears::Change { without, .. } => mix(without),
+                Hears::Silence { channels } => Mix::silent(channels),
+                Hears::Mix { channels, without, .. } | Hears::Change { channels, without, .. } => {
+                    mix(channels, without)
+                }
             };
             let before = counters.encodes;
             packet(rendition.legs().clone(), rendition.encode(frame, counters));

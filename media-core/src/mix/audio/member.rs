@@ -9,6 +9,8 @@
 
 use super::activity::{Activity, Hearing};
 use super::fader::{Fader, Volume};
+use super::gain::AutomaticGain;
+use super::noise::{self, Suppressor};
 use super::opus::{FRAME, Frame};
 use super::playout::{Arrival, Playout, Rendered};
 use super::sensitivity::Sensitivity;
@@ -21,8 +23,18 @@ const OPENING: usize = 240;
 /// 100 ms in which both encoders are fed the same, so that changing from one to the other is not heard.
 pub(super) const SAME_INPUT: u32 = 6;
 
+/// What is done with microphones before they are heard.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cleaning {
+    pub(super) automatic_gain: bool,
+    pub(super) noise_suppression: bool,
+}
+
 /// One member of a room.
 pub(super) struct Member {
+    sound: SoundKind,
+    suppressor: Option<Suppressor>,
+    gain: Option<AutomaticGain>,
     playout: Playout,
     fader: Fader,
     activity: Activity,
@@ -51,6 +63,9 @@ enum Gate {
 impl Member {
     pub(super) fn new(sound: SoundKind, muted: bool) -> Self {
         Self {
+            sound,
+            suppressor: None,
+            gain: None,
             playout: Playout::default(),
             fader: Fader::at(Volume::default()),
             activity: Activity::new(sound),
@@ -86,6 +101,16 @@ impl Member {
 
     pub(super) fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
         self.activity.set_sensitivity(sensitivity);
+    }
+
+    /// Music and films are left as they are: neither has the level or the sound of a voice.
+    pub(super) fn set_cleaning(&mut self, cleaning: Cleaning) {
+        let Cleaning { automatic_gain, noise_suppression } = match self.sound {
+            SoundKind::Voice => cleaning,
+            SoundKind::Program => Cleaning::default(),
+        };
+        self.gain = automatic_gain.then(|| self.gain.take().unwrap_or_default());
+        self.suppressor = noise_suppression.then(|| self.suppressor.take().unwrap_or_default());
     }
 
     /// What has this timestamp is to be heard no sooner than then.
@@ -140,11 +165,27 @@ impl Member {
             Microphone::Open => self.activity.hear(&self.frame, self.fader.boost()),
             Microphone::Muting | Microphone::Muted | Microphone::Leaving => self.activity.silence(),
         }
-        self.fader.apply(&mut self.frame);
+        if self.is_heard() {
+            self.clean(counters);
+        }
+        self.fader.apply(std::slice::from_mut(&mut *self.frame));
         self.turn_gate();
         if self.microphone == Microphone::Muting {
             self.microphone = Microphone::Muted;
             self.playout.clear();
+        }
+    }
+
+    /// Whoever is not heard costs nothing. Who talks was judged before: by what came, whatever becomes of it.
+    fn clean(&mut self, counters: &mut AudioCounters) {
+        if let Some(suppressor) = &mut self.suppressor {
+            suppressor.apply(&mut self.frame);
+            self.heard = self.heard.map(|heard| heard - noise::LATE as i64);
+            counters.denoised += 1;
+        }
+        let talks = self.activity.is_talking();
+        if let Some(gain) = &mut self.gain {
+            gain.apply(&mut self.frame, talks);
         }
     }
 

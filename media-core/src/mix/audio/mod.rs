@@ -17,11 +17,14 @@ mod delay;
 mod doze;
 mod fader;
 mod floor;
+mod gain;
 mod guard;
 mod limiter;
 mod listening;
 mod loss;
 mod member;
+mod mix;
+mod noise;
 mod opus;
 mod pitch;
 mod playout;
@@ -39,6 +42,8 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 pub use self::fader::Volume;
+use self::member::Cleaning;
+use self::mix::Channels;
 use self::playout::Arrival;
 use self::room::Room;
 pub use self::sensitivity::Sensitivity;
@@ -154,6 +159,24 @@ pub enum AudioInput {
         /// In ours.
         until: Instant,
     },
+    /// What is done with microphones of the room; never with programs.
+    SetCleaning {
+        /// The room.
+        room: RoomKey,
+        /// They are made about equally loud.
+        automatic_gain: bool,
+        /// What is no voice is taken out of them.
+        noise_suppression: bool,
+    },
+    /// From where those who hear in stereo hear the member.
+    SetPan {
+        /// The room.
+        room: RoomKey,
+        /// The member.
+        member: MemberKey,
+        /// From −1000, left, to 1000, right.
+        place: i16,
+    },
     /// All who are not deaf hear a short tone.
     PlayTone {
         /// The room.
@@ -176,6 +199,8 @@ pub enum AudioInput {
         leg: LegKey,
         /// Whose voice is left out.
         member: Option<MemberKey>,
+        /// It hears everybody from where they are, in two channels.
+        stereo: bool,
     },
     /// It gets nothing more.
     RemoveListener {
@@ -303,6 +328,8 @@ pub struct AudioCounters {
     pub decodes: u64,
     /// Packets not decoded, because their senders say that they are silent and nobody hears them.
     pub spared: u64,
+    /// Frames of microphones that were freed of noise.
+    pub denoised: u64,
     /// Ticks skipped because the thread was far too late.
     pub skipped_ticks: u64,
 }
@@ -325,6 +352,7 @@ impl AudioCounters {
             private_encodes,
             decodes,
             spared,
+            denoised,
             skipped_ticks,
         } = other;
         self.concealed += concealed;
@@ -341,6 +369,7 @@ impl AudioCounters {
         self.private_encodes += private_encodes;
         self.decodes += decodes;
         self.spared += spared;
+        self.denoised += denoised;
         self.skipped_ticks += skipped_ticks;
     }
 }
@@ -450,9 +479,15 @@ impl AudioPlane {
             }
             AudioInput::PlayTone { room, tone } => self.with(room, |room| room.play_tone(tone)),
             AudioInput::SetRecorded { room, recorded } => self.with(room, |room| room.set_recorded(recorded)),
-            AudioInput::AddListener { room, leg, member } => {
-                self.with(room, |room| room.add_listener(leg, member))
+            AudioInput::AddListener { room, leg, member, stereo } => {
+                let channels = if stereo { Channels::Stereo } else { Channels::Mono };
+                self.with(room, |room| room.add_listener(leg, member, channels))
             }
+            AudioInput::SetCleaning { room, automatic_gain, noise_suppression } => {
+                let cleaning = Cleaning { automatic_gain, noise_suppression };
+                self.with(room, |room| room.set_cleaning(cleaning));
+            }
+            AudioInput::SetPan { room, member, place } => self.with(room, |room| room.set_pan(member, place)),
             AudioInput::RemoveListener { room, leg } => self.with(room, |room| room.remove_listener(leg)),
             AudioInput::Loss { room, leg, percent } => self.with(room, |room| room.report_loss(leg, percent)),
             AudioInput::Packet { room, member, seq, timestamp, payload, arrived, level } => {

@@ -1,11 +1,11 @@
-//! Opus by libopus: one encoder or decoder per value, 48 kHz, one channel.
+//! Opus by libopus: one encoder or decoder per value, 48 kHz.
 //!
 //! in:  frames of samples, payloads of RTP packets, the news that a packet is missing
 //! out: payloads, samples
 //!
-//! One channel, because the room mixes voices: browsers capture speech in mono, a decoder made for one channel
-//! folds a stereo sender down by itself, and a mono payload is valid under the `opus/48000/2` of every SDP (RFC 7587
-//! §4.1, §6.1). It costs 0.6 of stereo. Stereo is another [`CHANNELS`] and a wider [`Frame`].
+//! Decoders have one channel, because a room mixes voices: browsers capture speech in mono, and a decoder made for one
+//! channel folds a stereo sender down by itself. Mixes have one or two: a mono payload is valid under the `opus/48000/2`
+//! of every SDP (RFC 7587 §4.1, §6.1), and costs 0.6 of stereo.
 //!
 //! The binding is our own because of [`Encoder::fork`], which safe bindings do not offer.
 #![allow(unsafe_code, reason = "libopus is C; each call is checked below and says why it is sound")]
@@ -14,8 +14,10 @@ use std::ptr::NonNull;
 
 use opusic_sys as sys;
 
-/// Channels carried through the mix.
-const CHANNELS: i32 = 1;
+use super::mix::{Channels, Mix};
+
+/// Channels of a decoder.
+const DECODED: i32 = 1;
 
 /// Samples per second.
 pub(super) const RATE: i32 = 48_000;
@@ -34,6 +36,9 @@ pub(super) const SHORTEST: usize = 120;
 
 /// What listeners get. Speech in full band with room for redundancy; the bandwidth of a composed call is video.
 const BITRATE: i32 = 40_000;
+
+/// The same in stereo.
+const BITRATE_STEREO: i32 = 64_000;
 
 /// Costs 0.45 of the default 9 and is not told apart in speech.
 const COMPLEXITY: i32 = 5;
@@ -62,6 +67,7 @@ pub(super) fn has_redundancy(payload: &[u8]) -> bool {
 /// Compresses the frames of one mix.
 pub(super) struct Encoder {
     state: NonNull<sys::OpusEncoder>,
+    channels: Channels,
 }
 
 // SAFETY: the state is plain memory owned by this value alone; libopus keeps nothing per thread.
@@ -75,34 +81,39 @@ impl Drop for Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new() -> Self {
-        let encoder = Self::blank();
-        encoder.set(sys::OPUS_SET_BITRATE_REQUEST, BITRATE);
+    pub(super) fn new(channels: Channels) -> Self {
+        let encoder = Self::blank(channels);
+        let bitrate = match channels {
+            Channels::Mono => BITRATE,
+            Channels::Stereo => BITRATE_STEREO,
+        };
+        encoder.set(sys::OPUS_SET_BITRATE_REQUEST, bitrate);
         encoder.set(sys::OPUS_SET_COMPLEXITY_REQUEST, COMPLEXITY);
         encoder.set(sys::OPUS_SET_INBAND_FEC_REQUEST, 1);
         encoder.expect_loss(EXPECTED_LOSS_PERCENT);
         encoder
     }
 
-    fn blank() -> Self {
+    fn blank(channels: Channels) -> Self {
         let mut error = 0;
-        // SAFETY: constant valid arguments; `error` outlives the call.
-        let state =
-            unsafe { sys::opus_encoder_create(RATE, CHANNELS, sys::OPUS_APPLICATION_VOIP, &raw mut error) };
+        // SAFETY: constant valid arguments, one or two channels; `error` outlives the call.
+        let state = unsafe {
+            sys::opus_encoder_create(RATE, channels.as_c_int(), sys::OPUS_APPLICATION_VOIP, &raw mut error)
+        };
         let state =
             NonNull::new(state).expect("libopus only refuses these constants when memory is exhausted");
-        Self { state }
+        Self { state, channels }
     }
 
     /// A second encoder that goes on from exactly here.
     ///
     /// A decoder that followed this encoder can follow the other one from the next frame on without noticing.
     pub(super) fn fork(&self) -> Self {
-        let copy = Self::blank();
-        // SAFETY: both states were made for `CHANNELS`, so both are `size` bytes, and they are distinct. libopus
+        let copy = Self::blank(self.channels);
+        // SAFETY: both states were made for the same channels, so both are `size` bytes, and they are distinct. libopus
         // promises that a state is continuous and that a shallow copy is a copy (opus.h, "Opus Encoder").
         unsafe {
-            let size = usize::try_from(sys::opus_encoder_get_size(CHANNELS)).unwrap_or(0);
+            let size = usize::try_from(sys::opus_encoder_get_size(self.channels.as_c_int())).unwrap_or(0);
             let from = self.state.as_ptr().cast::<u8>();
             std::ptr::copy_nonoverlapping(from, copy.state.as_ptr().cast::<u8>(), size);
         }
@@ -111,15 +122,26 @@ impl Encoder {
 
     /// The payload of one frame. An `independent` one does not lean on what was encoded before (no prediction of
     /// energies, pitch or filters), so that decoders can come over from another encoder.
-    pub(super) fn encode(&mut self, frame: &Frame, independent: bool) -> Vec<u8> {
+    pub(super) fn encode(&mut self, mix: &Mix, independent: bool) -> Vec<u8> {
         self.set(sys::OPUS_SET_PREDICTION_DISABLED_REQUEST, i32::from(independent));
         let mut payload = vec![0; MAX_PAYLOAD];
-        let (Ok(samples), Ok(room)) = (i32::try_from(frame.len()), i32::try_from(payload.len())) else {
+        let mut woven = [0.0; 2 * FRAME];
+        let pcm = match (mix.frames(), self.channels) {
+            ([frame], Channels::Mono) => frame.as_slice(),
+            ([left, right], Channels::Stereo) => {
+                let samples = left.iter().zip(right).flat_map(|(left, right)| [*left, *right]);
+                woven.iter_mut().zip(samples).for_each(|(to, from)| *to = from);
+                woven.as_slice()
+            }
+            _ => return Vec::new(),
+        };
+        let (Ok(samples), Ok(room)) = (i32::try_from(FRAME), i32::try_from(payload.len())) else {
             return Vec::new();
         };
-        // SAFETY: `frame` holds the samples announced, `payload` has room for the bytes announced.
+        // SAFETY: `pcm` holds the samples announced of each of the encoder's channels, as the match above has seen;
+        // `payload` has room for the bytes announced.
         let length = unsafe {
-            sys::opus_encode_float(self.state.as_ptr(), frame.as_ptr(), samples, payload.as_mut_ptr(), room)
+            sys::opus_encode_float(self.state.as_ptr(), pcm.as_ptr(), samples, payload.as_mut_ptr(), room)
         };
         payload.truncate(usize::try_from(length).unwrap_or(0));
         payload
@@ -156,7 +178,7 @@ impl Decoder {
     pub(super) fn new() -> Self {
         let mut error = 0;
         // SAFETY: constant valid arguments; `error` outlives the call.
-        let state = unsafe { sys::opus_decoder_create(RATE, CHANNELS, &raw mut error) };
+        let state = unsafe { sys::opus_decoder_create(RATE, DECODED, &raw mut error) };
         let state =
             NonNull::new(state).expect("libopus only refuses these constants when memory is exhausted");
         Self { state }
@@ -210,9 +232,19 @@ impl Decoder {
     }
 }
 
+impl Channels {
+    fn as_c_int(self) -> i32 {
+        match self {
+            Self::Mono => 1,
+            Self::Stereo => 2,
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::cast_possible_truncation, reason = "numbers of the tests' own making")]
 mod tests {
+    use super::super::mix::Panner;
     use super::*;
 
     fn tone(index: usize) -> Frame {
@@ -224,17 +256,22 @@ mod tests {
 
     #[test]
     fn a_forked_encoder_writes_the_same_bytes() {
-        let mut first = Encoder::new();
-        for index in 0..20 {
-            first.encode(&tone(index), false);
-        }
-        let mut second = first.fork();
-        for index in 20..40 {
-            assert_eq!(
-                first.encode(&tone(index), false),
-                second.encode(&tone(index), false),
-                "frame {index}"
-            );
+        for channels in [Channels::Mono, Channels::Stereo] {
+            let mix = |index: usize| {
+                let mut mix = Mix::silent(channels);
+                mix.add(&tone(index), &Panner::default());
+                mix
+            };
+            let mut first = Encoder::new(channels);
+            for index in 0..20 {
+                first.encode(&mix(index), false);
+            }
+            let mut second = first.fork();
+            for index in 20..40 {
+                let (first, second) = (first.encode(&mix(index), false), second.encode(&mix(index), false));
+                assert!(!first.is_empty());
+                assert_eq!(first, second, "frame {index}");
+            }
         }
     }
 
@@ -249,8 +286,13 @@ mod tests {
 
     #[test]
     fn a_lost_frame_comes_back_from_the_next_packet() {
-        let mut encoder = Encoder::new();
-        let packets: Vec<_> = (0..30).map(|index| encoder.encode(&vowel(index), false)).collect();
+        let mut encoder = Encoder::new(Channels::Mono);
+        let mix = |index| {
+            let mut mix = Mix::silent(Channels::Mono);
+            mix.add(&vowel(index), &Panner::default());
+            mix
+        };
+        let packets: Vec<_> = (0..30).map(|index| encoder.encode(&mix(index), false)).collect();
         assert!(has_redundancy(&packets[21]));
         let mut decoders = [Decoder::new(), Decoder::new(), Decoder::new()];
         let [mut whole, mut repaired, mut concealed] = [Vec::new(), Vec::new(), Vec::new()];

@@ -496,14 +496,18 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::mix::{Channels, Mix, Panner};
     use super::*;
 
     fn frames() -> Vec<Bytes> {
-        let mut encoder = opus::Encoder::new();
+        let mut encoder = opus::Encoder::new(Channels::Mono);
         let tone = |index: usize| {
-            std::array::from_fn(|n| {
+            let mut mix = Mix::silent(Channels::Mono);
+            let tone = std::array::from_fn(|n| {
                 0.3 * ((index * FRAME + n) as f32 / 48_000.0 * 440.0 * std::f32::consts::TAU).sin()
-            })
+            });
+            mix.add(&tone, &Panner::default());
+            mix
         };
         (0..40).map(|index| encoder.encode(&tone(index), false).into()).collect()
     }

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use super::AudioCounters;
 use super::fader::{Fader, Volume};
 use super::limiter::Limiter;
-use super::opus::{EXPECTED_LOSS_PERCENT, Encoder, Frame};
+use super::mix::{Channels, Mix};
+use super::opus::{EXPECTED_LOSS_PERCENT, Encoder};
 use crate::units::LegKey;
 
 /// Silent frames after which the encoder has nothing left to say: its look-ahead and filters are empty.
@@ -37,9 +38,9 @@ pub(super) struct Rendition {
 
 impl Rendition {
     /// For listeners who have heard nothing yet.
-    pub(super) fn new(volume: Volume) -> Self {
+    pub(super) fn new(channels: Channels, volume: Volume) -> Self {
         Self {
-            encoder: Encoder::new(),
+            encoder: Encoder::new(channels),
             limiter: Limiter::default(),
             fader: Fader::at(volume),
             legs: Arc::default(),
@@ -94,8 +95,8 @@ impl Rendition {
     }
 
     /// The payload of the next frame of the mix.
-    pub(super) fn encode(&mut self, mut mix: Frame, counters: &mut AudioCounters) -> Bytes {
-        let silent = mix.iter().all(|sample| *sample == 0.0);
+    pub(super) fn encode(&mut self, mut mix: Mix, counters: &mut AudioCounters) -> Bytes {
+        let silent = mix.is_silent();
         // The last 2.5 ms of what was heard are still in the limiter when the first silent frame comes.
         if silent && self.silent_frames > 0 {
             self.fader.rest();
@@ -111,8 +112,8 @@ impl Rendition {
         self.silent_frames = if silent { self.silent_frames.saturating_add(1) } else { 0 };
         // What fits into full scale for all is then made as loud as it is wanted here, so that the first gain is the
         // same wherever the same is heard.
-        self.limiter.apply(&mut mix);
-        self.fader.apply(&mut mix);
+        self.limiter.apply(mix.frames_mut());
+        self.fader.apply(mix.frames_mut());
         counters.encodes += 1;
         self.payload = self.encoder.encode(&mix, std::mem::take(&mut self.independent)).into();
         self.payload.clone()

@@ -20,8 +20,9 @@ use super::fader::Volume;
 use super::floor::{Claim, Floor};
 use super::limiter::{LOOK_AHEAD, Limiter};
 use super::listening::{Listening, Wanted};
-use super::member::Member;
-use super::opus::{FRAME, Frame};
+use super::member::{Cleaning, Member};
+use super::mix::{Channels, Mix, Panner};
+use super::opus::FRAME;
 use super::playout::Arrival;
 use super::sensitivity::Sensitivity;
 use super::tone::{Tone, Tones};
@@ -38,6 +39,7 @@ pub(super) struct Room {
     listening: Listening,
     tones: Tones,
     floor: Floor,
+    cleaning: Cleaning,
     /// Of what is recorded.
     recorder: Option<Limiter>,
     ticks: u64,
@@ -55,6 +57,8 @@ struct Seats {
 
 struct Seat {
     member: Member,
+    /// From where it is heard in stereo.
+    panner: Panner,
     /// As last told.
     talking: bool,
     /// Something of it was there to be heard in the last tick.
@@ -68,7 +72,8 @@ struct Seat {
 impl Seat {
     fn new(sound: SoundKind, muted: bool) -> Self {
         let (talking, playing, deaf) = (false, false, false);
-        Self { member: Member::new(sound, muted), talking, playing, deaf, output: Volume::default() }
+        let (panner, output) = (Panner::default(), Volume::default());
+        Self { member: Member::new(sound, muted), panner, talking, playing, deaf, output }
     }
 }
 
@@ -80,6 +85,7 @@ impl Room {
             listening: Listening::default(),
             tones: Tones::default(),
             floor: Floor::default(),
+            cleaning: Cleaning::default(),
             recorder: None,
             ticks: 0,
         }
@@ -95,8 +101,9 @@ impl Room {
     ) {
         let known = self.seats.members.entry(member).or_insert_with(|| Seat::new(sound, muted));
         if known.member.is_leaving() {
-            *known = Seat { talking: known.talking, ..Seat::new(sound, muted) };
+            *known = Seat { talking: known.talking, panner: known.panner, ..Seat::new(sound, muted) };
         }
+        known.member.set_cleaning(self.cleaning);
         if let Some(parent) = parent {
             self.seats.children.insert((parent, member));
         }
@@ -132,6 +139,15 @@ impl Room {
         }
     }
 
+    pub(super) fn set_cleaning(&mut self, cleaning: Cleaning) {
+        self.cleaning = cleaning;
+        self.seats.members.values_mut().for_each(|seat| seat.member.set_cleaning(cleaning));
+    }
+
+    pub(super) fn set_pan(&mut self, member: MemberKey, place: i16) {
+        self.with(member, |seat| seat.panner.set(place));
+    }
+
     pub(super) fn hold_back(&mut self, member: MemberKey, timestamp: i64, until: i64, now: i64) {
         self.with(member, |seat| seat.member.hold_back(timestamp, until, now));
     }
@@ -144,8 +160,8 @@ impl Room {
         self.recorder = recorded.then(|| self.recorder.take().unwrap_or_default());
     }
 
-    pub(super) fn add_listener(&mut self, leg: LegKey, member: Option<MemberKey>) {
-        self.listening.add(leg, member);
+    pub(super) fn add_listener(&mut self, leg: LegKey, member: Option<MemberKey>, channels: Channels) {
+        self.listening.add(leg, member, channels);
     }
 
     pub(super) fn remove_listener(&mut self, leg: LegKey) {
@@ -183,6 +199,7 @@ impl Room {
     ) {
         self.seats.forget_who_has_left();
         for seat in self.seats.members.values_mut() {
+            seat.panner.turn(seat.member.is_heard());
             seat.member.render(now, counters);
         }
         self.seats.thin_out();
@@ -222,17 +239,26 @@ impl Room {
         }
         let seats = &self.seats;
         self.listening.follow(self.ticks, |member| seats.wanted(member));
-        let mut total = seats.mix();
-        self.tones.add_to(&mut total);
+        let mut tone = [0.0; FRAME];
+        self.tones.add_to(&mut tone);
+        let total = |channels| {
+            let mut total = seats.mix(channels);
+            total.add(&tone, &Panner::default());
+            total
+        };
+        let mono = total(Channels::Mono);
+        let stereo = if self.listening.has_stereo() { Some(total(Channels::Stereo)) } else { None };
         let (room, ticks) = (self.key, self.ticks * FRAME as u64);
         if let Some(limiter) = &mut self.recorder {
-            let mut whole = total;
-            limiter.apply(&mut whole);
-            out.push_back(AudioOutput::Recorded { room, samples: whole.iter().map(pcm).collect(), at });
+            let mut whole = mono.clone();
+            limiter.apply(whole.frames_mut());
+            let samples = whole.frames().iter().flatten().map(pcm).collect();
+            out.push_back(AudioOutput::Recorded { room, samples, at });
         }
         let timestamp = MediaTime { ticks, rate: ClockRate::OPUS };
-        let mix = |without: Option<MemberKey>| {
-            without.map_or_else(|| total, |member| seats.without_family(&total, member))
+        let mix = |channels, without: Option<MemberKey>| {
+            let total = stereo.as_ref().filter(|_| channels == Channels::Stereo).unwrap_or(&mono);
+            without.map_or_else(|| total.clone(), |member| seats.without_family(total, member))
         };
         self.listening.encode(counters, mix, |listeners, payload| {
             out.push_back(AudioOutput::Packet { room, listeners, timestamp, payload, at });
@@ -284,26 +310,22 @@ impl Seats {
     }
 
     /// The sum of all who are heard.
-    fn mix(&self) -> Frame {
-        let mut total: Frame = [0.0; FRAME];
+    fn mix(&self, channels: Channels) -> Mix {
+        let mut total = Mix::silent(channels);
         for seat in self.members.values().filter(|seat| seat.member.is_heard()) {
-            add(&mut total, seat.member.frame());
+            total.add(seat.member.frame(), &seat.panner);
         }
         total
     }
 
     /// What is left is exactly silent when nobody else is heard, because then the sum is made of the same frames in the
     /// same order.
-    fn without_family(&self, total: &Frame, member: MemberKey) -> Frame {
-        let mut own: Frame = [0.0; FRAME];
+    fn without_family(&self, total: &Mix, member: MemberKey) -> Mix {
+        let mut own = Mix::silent(total.channels());
         for seat in self.family(member).filter(|seat| seat.member.is_heard()) {
-            add(&mut own, seat.member.frame());
+            own.add(seat.member.frame(), &seat.panner);
         }
-        let mut rest = *total;
-        for (sum, sample) in rest.iter_mut().zip(&own) {
-            *sum -= sample;
-        }
-        rest
+        total.without(&own)
     }
 }
 
@@ -311,10 +333,4 @@ impl Seats {
 #[allow(clippy::cast_possible_truncation, reason = "held within the range")]
 fn pcm(sample: &f32) -> i16 {
     (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16
-}
-
-fn add(total: &mut Frame, frame: &Frame) {
-    for (sum, sample) in total.iter_mut().zip(frame) {
-        *sum += sample;
-    }
 }

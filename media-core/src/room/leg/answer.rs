@@ -21,12 +21,21 @@ use crate::units::{MediaKind, VideoCodec, VideoCodecs};
 /// # Errors
 /// What the answer would fail with.
 pub fn check_offer(offer: &Offer) -> Result<(), SdpError> {
-    negotiate(offer, &policy(offer, true, VideoCodec::ALL.into_iter().collect(), Receive::Canvas)).map(drop)
+    let spoken = Spoken { codecs: VideoCodec::ALL.into_iter().collect(), stereo: false };
+    negotiate(offer, &policy(offer, true, spoken, Receive::Canvas)).map(drop)
 }
 
 /// In `a=max-message-size`.
 #[allow(clippy::cast_possible_truncation, reason = "65536")]
 const MESSAGE_SIZE: u32 = MESSAGE_MAX as u32;
+
+/// What the legs of a room may speak.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spoken {
+    pub(crate) codecs: VideoCodecs,
+    /// The mix comes in two channels to those who ask for it.
+    pub(crate) stereo: bool,
+}
 
 /// What stays the same over all answers of a leg.
 pub(crate) struct Terms {
@@ -50,10 +59,10 @@ impl Terms {
         reach: &mut Reach<'_>,
         offer: &Offer,
         bundle: bool,
-        codecs: VideoCodecs,
+        spoken: Spoken,
         receive: Receive,
     ) -> Result<(Self, Links), SdpError> {
-        let policy = policy(offer, bundle, codecs, receive);
+        let policy = policy(offer, bundle, spoken, receive);
         let negotiated = negotiate(offer, &policy)?;
         // A session id is at most 63 bits and read as a signed number by some (RFC 9429 §5.2.1).
         let origin = Origin { session_id: reach.ids.next() >> 2, version: 1 };
@@ -235,7 +244,7 @@ fn takes_data(receive: Receive) -> bool {
 }
 
 /// A canvas leg, and one of a single member, have one section of each kind; the one who draws tiles has many.
-fn policy(offer: &Offer, bundle: bool, codecs: VideoCodecs, receive: Receive) -> Policy {
+fn policy(offer: &Offer, bundle: bool, spoken: Spoken, receive: Receive) -> Policy {
     let slots = match receive {
         Receive::Canvas => None,
         Receive::Member(_) => Some(SlotPolicy { video: 1, audio: 1 }),
@@ -246,7 +255,7 @@ fn policy(offer: &Offer, bundle: bool, codecs: VideoCodecs, receive: Receive) ->
             Some(SlotPolicy { video, audio })
         }
     };
-    let mut video: Vec<VideoCodec> = codecs.iter().collect();
+    let mut video: Vec<VideoCodec> = spoken.codecs.iter().collect();
     if slots.is_some() {
         // The others have temporal ids, by which a viewer's stream becomes smaller without another encoding.
         video.sort_by_key(|codec| *codec == VideoCodec::H264);
@@ -259,6 +268,7 @@ fn policy(offer: &Offer, bundle: bool, codecs: VideoCodecs, receive: Receive) ->
         simulcast: offer.order == SectionOrder::AsOffered,
         // SDK legs have several transports, and no use for it.
         data: takes_data(receive),
+        stereo: spoken.stereo,
     }
 }
 

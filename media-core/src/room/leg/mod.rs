@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub(crate) use self::answer::Spoken;
 use self::answer::Terms;
 pub use self::answer::check_offer;
 use self::links::Links;
@@ -42,7 +43,6 @@ use crate::sdp::{Offer, SdpError};
 use crate::shard::Reach;
 use crate::units::{
     Bitrate, EncodingIndex, LegKey, MediaKind, MediaTime, MemberKey, SeqNo, TransportKey, VideoCodec,
-    VideoCodecs,
 };
 
 /// A browser that has our answer needs a fraction of a second; a lost one holds its place no longer than this.
@@ -70,6 +70,8 @@ pub(crate) struct Leg {
 pub(crate) struct Tuning {
     /// The mix.
     pub(crate) hears: bool,
+    /// In two channels.
+    pub(crate) stereo: bool,
     /// The canvas, so encoded.
     pub(crate) watches: Option<VideoCodec>,
 }
@@ -108,10 +110,10 @@ impl Leg {
         member: MemberKey,
         offer: &Offer,
         bundle: bool,
-        codecs: VideoCodecs,
+        spoken: Spoken,
         receive: Receive,
     ) -> Result<(Self, String), SdpError> {
-        let (terms, links) = Terms::agree(reach, offer, bundle, codecs, receive)?;
+        let (terms, links) = Terms::agree(reach, offer, bundle, spoken, receive)?;
         for link in links.iter() {
             reach.routes.insert(link.transport, (key.room, key.leg));
         }
@@ -189,12 +191,16 @@ impl Leg {
 
     /// What it receives of the room now.
     pub(crate) fn tuning(&self) -> Tuning {
-        Tuning { hears: self.hears(), watches: self.watches() }
+        Tuning { hears: self.hears(), stereo: self.hears_stereo(), watches: self.watches() }
     }
 
     /// It receives the mix. From the first keys on: to the SDKs two seconds without packets are a dead connection.
     fn hears(&self) -> bool {
         self.links.is_keyed(MediaKind::Audio) && self.sending.streams.has_audio()
+    }
+
+    fn hears_stereo(&self) -> bool {
+        self.terms.negotiated.audio.as_ref().is_some_and(|section| section.send.stereo)
     }
 
     /// The rendition it receives.

@@ -191,6 +191,7 @@ fn wire(app: &App, conference: &Conference, active: bool) -> Value {
         "layouts": body.settings.layouts,
         "placement": body.settings.placement,
         "look": body.settings.look,
+        "sound": body.settings.sound,
         "video_required_for_canvas": body.settings.video_required_for_canvas,
         "created_at": date_of(conference.dates.created),
         "updated_at": date_of(conference.dates.updated),

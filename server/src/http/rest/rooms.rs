@@ -100,6 +100,7 @@ fn wire(app: &App, room: &Room, active: bool) -> Value {
         "layouts": settings.layouts,
         "placement": settings.placement,
         "look": settings.look,
+        "sound": settings.sound,
         "video_required_for_canvas": settings.video_required_for_canvas,
         "created_at": date_of(room.dates.created),
         "updated_at": date_of(room.dates.updated),
@@ -131,7 +132,7 @@ mod tests {
             "tone_on_entry_and_exit": true, "room_join_video_off": true, "user_join_video_off": true,
             "enable_room_previews": true, "sync_audio_video": false, "meta": {"floor": 2},
             "prioritize_handraise": true, "video_required_for_canvas": true,
-            "look": {"border": 6, "overlays": {"name": false}},
+            "look": {"border": 6, "overlays": {"name": false}}, "sound": {"stereo": true},
             "placement": {"compact": true, "solo_stays": true}, "video_codecs": ["vp9", "vp8"],
         })
     }
@@ -161,6 +162,7 @@ mod tests {
                 video_required_for_canvas: true,
                 placement: Placement { compact: true, solo_stays: true, screen_alone: false },
                 look: serde_json::from_value(json!({"border": 6, "overlays": {"name": false}})).unwrap(),
+                sound: crate::catalogue::Sound { stereo: true, ..Default::default() },
                 video_codecs: crate::catalogue::video_codecs(["vp9", "vp8"]).unwrap(),
             },
         }
@@ -222,6 +224,9 @@ mod tests {
             ("placement", json!({"dense": true}), false),
             ("look", json!({"border_color": "#ffffff"}), true),
             ("look", json!({"border": 51}), false),
+            ("sound", json!({"automatic_gain": true, "noise_suppression": true}), true),
+            ("sound", json!({"stereo": 1}), false),
+            ("sound", json!({"loud": true}), false),
             ("look", json!({"overlays": {"clock": true}}), false),
             ("video_required_for_canvas", json!("no"), false),
             ("layouts", json!([]), true),

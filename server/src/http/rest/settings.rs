@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::attributes::Attributes;
 use super::values::{MAX_DISPLAY_NAME, date, flag, layout, line, meta, moment, one_of, stay, text, whole};
-use crate::catalogue::{Look, Placement, Quality, Settings, video_codecs};
+use crate::catalogue::{Look, Placement, Quality, Settings, Sound, video_codecs};
 
 /// Longest description.
 const MAX_DESCRIPTION: usize = 3000;
@@ -44,6 +44,7 @@ pub(super) fn read(attributes: &mut Attributes, to: &mut Settings, project: &[La
     attributes.set("meta", &mut to.meta, default.meta, meta);
     attributes.set("placement", &mut to.placement, default.placement, placement);
     attributes.set("look", &mut to.look, default.look, look);
+    attributes.set("sound", &mut to.sound, default.sound, sound);
     attributes.set("video_codecs", &mut to.video_codecs, default.video_codecs, codecs);
     for (name, place) in [
         ("video_required_for_canvas", &mut to.video_required_for_canvas),
@@ -65,6 +66,10 @@ fn definitions(value: Value, project: &[LayoutId]) -> Result<Vec<Value>, String>
 }
 
 fn placement(value: Value) -> Result<Placement, String> {
+    serde_json::from_value(value).map_err(|error| format!("must be an object of flags: {error}"))
+}
+
+fn sound(value: Value) -> Result<Sound, String> {
     serde_json::from_value(value).map_err(|error| format!("must be an object of flags: {error}"))
 }
 
