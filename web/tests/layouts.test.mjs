@@ -27,6 +27,7 @@ const SEATED = { '1x1': 1, '2x1': 2 };
 const SLOTS = {
   'grid-responsive': 4,
   'grid-responsive-mobile': 4,
+  'highlight-1-responsive': 6,
   ...{ '1x1': 1, '2x1': 2, '2x2': 4, '5up': 5, '3x3': 9, '4x4': 16, '5x5': 25, '6x6': 36, '8x8': 64, '10x10': 100 },
 };
 
