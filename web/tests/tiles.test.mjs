@@ -73,8 +73,11 @@ describe('three members that draw themselves and one of the canvas', () => {
       await red.call('setLayout', name);
       for (const member of [red, blue, green]) await member.sees(colours);
       await yellow.sees(colours);
-      const rectangles = await yellow.rectangles();
-      for (const tile of (await green.tiles()).video) assert.ok(isSamePlace(tile, rectangles[tile.member_id]), name);
+      // Each is told by itself, one a moment before the other.
+      await until(`${name} at both`, async () => {
+        const [rectangles, { video }] = [await yellow.rectangles(), await green.tiles()];
+        return video.every((tile) => isSamePlace(tile, rectangles[tile.member_id]));
+      });
     }
     for (const member of [red, blue, green]) assert.deepEqual(await member.watched(), []);
   });

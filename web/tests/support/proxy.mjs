@@ -19,13 +19,15 @@ export async function startProxy(listenPort, targetPort) {
     client.pipe(server).pipe(client);
   }).listen(listenPort, '127.0.0.1');
   await once(relay, 'listening');
-  const cut = () => sockets.forEach((socket) => socket.resetAndDestroy());
+  /** Resolves when all that were there are gone; the next one may come at any time. */
+  const cut = () =>
+    Promise.all([...sockets].map((socket) => new Promise((gone) => socket.once('close', gone).resetAndDestroy())));
   return {
     ws: `ws://127.0.0.1:${listenPort}`,
     cut,
     connections: () => sockets.size / 2,
     async stop() {
-      cut();
+      await cut();
       relay.close();
       await once(relay, 'close');
     },
