@@ -28,6 +28,8 @@ const ROOM_DBFS: f32 = -66.0;
 const VOICE_FROM_DB: i8 = -50;
 /// Amplitude of a tone that is mixed into a voice so that it can be found again.
 const PILOT: f32 = 0.05;
+/// Such a voice is half as loud again as the others: of a crowd only the loudest are mixed, and these two are to be among them.
+const PILOT_VOICE: f32 = 1.5;
 /// Voices of `espeak-ng`: variant and pitch.
 const VOICES: [(&str, &str); 4] =
     [("en-us+m1", "35"), ("en-us+f2", "60"), ("en-us+m5", "25"), ("en-us+f4", "75")];
@@ -164,7 +166,9 @@ impl Voices {
             None => Speech::of(voice),
             Some(hertz) => {
                 let tone = |n: usize| PILOT * (n as f32 / RATE * hertz * std::f32::consts::TAU).sin();
-                let with_tone = voice.iter().enumerate().map(|(n, sample)| sample + tone(n));
+                let with_tone = voice.iter().enumerate();
+                let with_tone =
+                    with_tone.map(|(n, sample)| ((sample + tone(n)) * PILOT_VOICE).clamp(-1.0, 1.0));
                 Speech::of(&with_tone.collect::<Vec<_>>())
             }
         }
