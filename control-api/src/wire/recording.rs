@@ -31,7 +31,7 @@ pub struct Recording {
 pub enum RecordingState {
     /// It grows.
     Recording,
-    /// It does not, for now.
+    /// Nothing is written until it is resumed.
     Paused,
     /// It has ended.
     Completed,
