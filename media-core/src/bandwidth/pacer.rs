@@ -111,6 +111,16 @@ impl<P> Pacer<P> {
         }
     }
 
+    /// The first packet of a key frame, of this size, is to be offered next. Where it would have to wait too long, all that
+    /// waits is given up for it. Gives whether the stream begins anew with it, because something was given up now or before.
+    pub fn begin_key(&mut self, size: usize) -> bool {
+        if !self.video.is_empty() && self.is_full(size) {
+            self.give_up();
+            self.broken = true;
+        }
+        self.broken
+    }
+
     /// A picture's packet wants to go out; `packet` gives it when it has to wait. `begins_key`: it is the first of a key frame.
     pub fn offer(
         &mut self,
@@ -119,26 +129,15 @@ impl<P> Pacer<P> {
         begins_key: bool,
         packet: impl FnOnce() -> P,
     ) -> Offered {
-        if !begins_key && self.broken {
+        if begins_key {
+            self.begin_key(size);
+        } else if self.broken {
             self.dropped += 1;
             return Offered::Dropped;
-        }
-        if begins_key {
-            self.make_room(size);
         }
         let offered = self.offer_one_of_many(now, size, packet);
         self.broken = offered == Offered::Dropped;
         offered
-    }
-
-    /// A key frame is to begin with a packet of this size: when it would have to wait too long behind what waits, all of that
-    /// is given up for it, and the stream begins anew with it. `true` then.
-    pub fn make_room(&mut self, size: usize) -> bool {
-        let gives_up = !self.video.is_empty() && self.is_full(size);
-        if gives_up {
-            self.give_up();
-        }
-        gives_up
     }
 
     /// The same where several streams share the path: when full, all that waits of all of them is given up, and whoever owns

@@ -25,15 +25,14 @@ const BY_PIXELS: f64 = 0.75;
 /// The least: what is too small to be seen well, and what is hidden and may be shown at any time.
 const KBPS_LEAST: f64 = 250.0;
 
-type Places = BTreeMap<SourceKey, PixelRect>;
+pub(super) type Places = BTreeMap<SourceKey, PixelRect>;
 
 impl Room {
     /// The canvas shows the encoding that suits a member's layer; nothing is decoded while nobody watches a canvas.
-    pub(super) fn settle_decoding(&mut self, reach: &mut Reach<'_>) {
-        let places = self.places();
+    pub(super) fn settle_decoding(&mut self, reach: &mut Reach<'_>, places: Option<&Places>) {
         let members: Vec<MemberKey> = self.members.keys().copied().collect();
         for member in members {
-            let place = places.as_ref().map(|all| all.get(&SourceKey(member.0)));
+            let place = places.map(|all| all.get(&SourceKey(member.0)));
             let height = place.map(|place| place.map_or(0, |place| place.height));
             let best = height.and_then(|height| self.encoding_for(reach.now, member, height, None, None));
             for leg in self.legs_of(member) {
@@ -52,20 +51,24 @@ impl Room {
     }
 
     /// Cameras of one stream that nobody watches as they are need send no more than the canvas shows.
-    pub(super) fn settle_ceilings(&mut self, now: Instant, wished: &FxHashSet<SourceId>) {
-        let places = self.places().unwrap_or_default();
+    pub(super) fn settle_ceilings(
+        &mut self,
+        now: Instant,
+        places: Option<&Places>,
+        wished: &FxHashSet<SourceId>,
+    ) {
         for (&key, leg) in &mut self.legs {
             let id = SourceId { leg: key, encoding: EncodingIndex(0) };
             let is_watched = wished.contains(&id)
                 || self.sources.get(&id).is_some_and(|source| !source.watchers().is_empty());
             let is_free = is_watched || !leg.camera().rids().is_empty() || leg.camera().awaits_picture();
-            let place = places.get(&SourceKey(leg.member().0)).copied();
+            let place = places.and_then(|all| all.get(&SourceKey(leg.member().0))).copied();
             leg.set_ceiling(now, (!is_free).then(|| deserved(place)));
         }
     }
 
     /// The largest place of everybody on the canvas, while somebody watches it.
-    fn places(&self) -> Option<Places> {
+    pub(super) fn places(&self) -> Option<Places> {
         let is_drawn = self.canvas.is_watched() || self.passing.wakes_the_canvas();
         is_drawn.then(|| self.arrangement.largest(self.canvas.size()))
     }

@@ -155,9 +155,10 @@ impl Room {
             self.settle_view(reach, leg, view, &mut wished);
         }
         self.tiles.views = views;
-        self.settle_decoding(reach);
+        let places = self.places();
+        self.settle_decoding(reach, places.as_ref());
         self.settle_wanted(reach, &wished);
-        self.settle_ceilings(reach.now, &wished);
+        self.settle_ceilings(reach.now, places.as_ref(), &wished);
     }
 
     fn settle_view(

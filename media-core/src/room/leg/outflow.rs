@@ -30,8 +30,6 @@ pub(crate) struct Outflow {
     bandwidth: Bandwidth,
     pacer: Pacer<Waiting>,
     wanted: Bitrate,
-    /// Packets of the canvas were given up: its stream begins anew with the next one.
-    broken: bool,
     counted: Counted,
 }
 
@@ -45,7 +43,7 @@ struct Counted {
 impl Outflow {
     pub(crate) fn new(now: Instant) -> Self {
         let (pacer, counted) = (Pacer::default(), Counted::default());
-        Self { bandwidth: Bandwidth::new(now), pacer, wanted: Bitrate(0), broken: false, counted }
+        Self { bandwidth: Bandwidth::new(now), pacer, wanted: Bitrate(0), counted }
     }
 
     /// What may be sent; `None` while nothing is known of the path: the first picture is never held back.
@@ -94,12 +92,9 @@ impl Outflow {
     pub(crate) fn offer(&mut self, now: Instant, packet: &MediaPacket, begins: bool) -> (Offered, bool) {
         let begins_key = packet.begins && packet.keyframe;
         let size = packet.payload.len() + HEADERS;
-        let broken = self.broken || (begins_key && self.pacer.make_room(size));
-        let begins = begins || broken;
+        let begins = (begins_key && self.pacer.begin_key(size)) || begins;
         let waiting = || Waiting::Canvas { packet: packet.clone(), begins };
-        let offered = self.pacer.offer(now, size, begins_key, waiting);
-        self.broken = offered == Offered::Dropped;
-        (offered, begins)
+        (self.pacer.offer(now, size, begins_key, waiting), begins)
     }
 
     /// A packet of a slot wants to go out. When it, and all that waited, is given up, each slot is to begin anew.
