@@ -5,22 +5,19 @@
 mod support;
 
 use std::io::Cursor;
-use std::sync::Arc;
 
-use benches::client::{Call, Client};
-use benches::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig, Protection};
-use layouts::Size;
+use benches::peer::Observed;
 use media_core::codec::Rgb;
 use media_core::units::VideoCodec;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use support::member::Member;
 use support::{API_TOKEN, PATIENCE, Server};
 
 const RED: Rgb = Rgb(200, 40, 40);
 const GREEN: Rgb = Rgb(40, 160, 60);
 const PINK: Rgb = Rgb(220, 60, 200);
 const YELLOW: Rgb = Rgb(220, 200, 50);
-const CAMERA: Size = Size { width: 640, height: 360 };
 
 /// A PNG; `seen` says where it is opaque.
 fn png(Rgb(red, green, blue): Rgb, seen: impl Fn(u32, u32) -> bool) -> Vec<u8> {
@@ -37,34 +34,10 @@ async fn send(server: &Server, method: Method, name: &str, body: Vec<u8>) -> (St
     (reply.status(), reply.json().await.unwrap_or_default())
 }
 
-struct Member {
-    client: Client,
-    _call: Call,
-    peer: Peer,
-    room: Value,
-    id: Value,
-}
-
 async fn join(server: &Server, meta: Value) -> Member {
     let permissions = ["room.set_layout", "room.self.video_mute", "room.self.video_unmute"];
-    let token = json!({"room_name": "stage", "user_name": "Red", "meta": meta, "permissions": permissions});
-    let token = server.token_with(token).await;
-    let mut client = Client::connect(&format!("ws://{}", server.address), &token).await.unwrap();
-    let offering = Offering::new(PeerConfig {
-        bundle: false,
-        protection: Protection::All,
-        camera: Arc::new(Camera::still(VideoCodec::Vp8, CAMERA, RED).unwrap()),
-        microphone: Arc::new(Microphone::tone(440).unwrap()),
-        decode: Decode::Everything,
-    })
-    .await
-    .unwrap();
-    let call = client.invite(offering.sdp()).await.unwrap();
-    let peer = offering.accept(&call.answer).unwrap();
-    let joined = client.event("video.room.subscribed").await.unwrap();
-    let (room, id) =
-        (joined["room_session"]["id"].clone(), joined["room_session"]["members"][0]["id"].clone());
-    Member { client, _call: call, peer, room, id }
+    let claims = json!({"room_name": "stage", "user_name": "Red", "meta": meta, "permissions": permissions});
+    Member::join(server, claims, VideoCodec::Vp8, RED, 440).await
 }
 
 /// Waits until the canvas has these colours, at places in thousandths.
@@ -102,13 +75,13 @@ async fn a_room_shows_its_images_and_those_of_its_layouts() {
     let place = |(x, y): (u32, u32), colour| (x, y, colour);
     shows(&red, "camera, background, logo", &[place(face, RED), place(behind, GREEN), place(over, PINK)])
         .await;
-    let of_me = json!({"room_session_id": red.room, "member_id": red.id});
-    red.client.call("video.member.video_mute", of_me.clone()).await.unwrap();
+    let of_me = json!({"member_id": red.id()});
+    red.ask("video.member.video_mute", of_me.clone()).await.unwrap();
     shows(&red, "the mute image", &[place(face, YELLOW), place(behind, GREEN), place(over, PINK)]).await;
-    red.client.call("video.member.video_unmute", of_me).await.unwrap();
+    red.ask("video.member.video_unmute", of_me).await.unwrap();
     shows(&red, "the camera again", &[place(face, RED)]).await;
-    let layout = json!({"room_session_id": red.room, "name": "yellow"});
-    red.client.call("video.set_layout", layout).await.unwrap();
+    let layout = json!({"name": "yellow"});
+    red.ask("video.set_layout", layout).await.unwrap();
     shows(&red, "the layout's background", &[place(face, RED), place(behind, YELLOW), place(over, PINK)])
         .await;
 }
@@ -119,8 +92,8 @@ async fn a_member_brings_its_own_mute_image() {
     send(&server, Method::PUT, "portrait", png(PINK, |_, _| true)).await;
     let red = join(&server, json!({"mute_image": "portrait"})).await;
     shows(&red, "its camera", &[(500, 500, RED)]).await;
-    let of_me = json!({"room_session_id": red.room, "member_id": red.id});
-    red.client.call("video.member.video_mute", of_me).await.unwrap();
+    let of_me = json!({"member_id": red.id()});
+    red.ask("video.member.video_mute", of_me).await.unwrap();
     shows(&red, "its image", &[(500, 500, PINK)]).await;
 }
 

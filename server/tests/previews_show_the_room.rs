@@ -4,47 +4,20 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use aws_lc_rs::hmac;
-use benches::client::{Call, Client};
-use benches::peer::{Camera, Decode, Microphone, Offering, Peer, PeerConfig, Protection};
-use layouts::Size;
 use media_core::codec::Rgb;
 use media_core::units::VideoCodec;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use support::member::Member;
 use support::{PATIENCE, Server};
 
 const RED: Rgb = Rgb(200, 40, 40);
 const BLUE: Rgb = Rgb(40, 60, 200);
-const CAMERA: Size = Size { width: 640, height: 360 };
-
-struct Member {
-    _client: Client,
-    _call: Call,
-    peer: Peer,
-    /// As the room told it.
-    session: Value,
-}
 
 async fn join(server: &Server, room: &str, name: &str, colour: Rgb) -> Member {
-    let token = server.token_with(json!({"room_name": room, "user_name": name})).await;
-    let mut client = Client::connect(&format!("ws://{}", server.address), &token).await.unwrap();
-    let offering = Offering::new(PeerConfig {
-        bundle: false,
-        protection: Protection::All,
-        camera: Arc::new(Camera::still(VideoCodec::Vp8, CAMERA, colour).unwrap()),
-        microphone: Arc::new(Microphone::tone(440).unwrap()),
-        decode: Decode::Everything,
-    })
-    .await
-    .unwrap();
-    let call = client.invite(offering.sdp()).await.unwrap();
-    let peer = offering.accept(&call.answer).unwrap();
-    let session = client.event("video.room.subscribed").await.unwrap()["room_session"].clone();
-    peer.until("DTLS", PATIENCE, |o| o.first.connected.is_some()).await.unwrap();
-    Member { _client: client, _call: call, peer, session }
+    let claims = json!({"room_name": room, "user_name": name});
+    Member::join(server, claims, VideoCodec::Vp8, colour, 440).await
 }
 
 fn alike(pixel: image::Rgb<u8>, Rgb(red, green, blue): Rgb) -> bool {

@@ -8,59 +8,26 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use benches::client::{Call, Client, ClientError};
-use benches::peer::{Camera, Decode, Microphone, Observed, Offering, Peer, PeerConfig, Protection};
-use layouts::Size;
+use benches::peer::Observed;
 use media_core::codec::Rgb;
 use media_core::units::VideoCodec;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use support::member::Member;
 use support::{PATIENCE, Server};
 
 const RED: Rgb = Rgb(200, 40, 40);
 const BLUE: Rgb = Rgb(40, 60, 200);
-const SIZE: Size = Size { width: 640, height: 360 };
 /// Of either voice.
 const HERTZ: [u32; 2] = [440, 1_000];
 /// Microphones send a quarter of full scale.
 const LEVEL_DB: f64 = -12.04;
 
-struct Member {
-    client: Client,
-    _call: Call,
-    peer: Peer,
-    room: String,
-}
-
-impl Member {
-    async fn ask(&self, method: &str, mut params: Value) -> Result<Value, ClientError> {
-        params["room_session_id"] = json!(self.room);
-        self.client.call(method, params).await
-    }
-}
-
 async fn join(server: &Server, name: &str, colour: Rgb, hertz: u32) -> Member {
-    let token = server
-        .token_with(json!({"room_name": "studio", "user_name": name, "permissions": ["room.recording"]}))
-        .await;
-    let mut client = Client::connect(&format!("ws://{}", server.address), &token).await.unwrap();
-    let offering = Offering::new(PeerConfig {
-        bundle: false,
-        protection: Protection::All,
-        camera: Arc::new(Camera::still(VideoCodec::H264, SIZE, colour).unwrap()),
-        microphone: Arc::new(Microphone::tone(hertz).unwrap()),
-        decode: Decode::Everything,
-    })
-    .await
-    .unwrap();
-    let call = client.invite(offering.sdp()).await.unwrap();
-    let peer = offering.accept(&call.answer).unwrap();
-    let room = client.event("video.room.subscribed").await.unwrap()["room_session"]["id"].clone();
-    peer.until("DTLS", PATIENCE, |o| o.first.connected.is_some()).await.unwrap();
-    Member { client, _call: call, peer, room: room.as_str().unwrap().to_owned() }
+    let claims = json!({"room_name": "studio", "user_name": name, "permissions": ["room.recording"]});
+    Member::join(server, claims, VideoCodec::H264, colour, hertz).await
 }
 
 /// Red on the left and blue on the right, who see and hear each other.

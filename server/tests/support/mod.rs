@@ -1,6 +1,7 @@
 //! Starts the real binary and talks to it as its clients do.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod member;
 pub(crate) mod offer;
 pub(crate) mod rest;
 pub(crate) mod stun;

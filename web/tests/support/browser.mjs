@@ -53,9 +53,9 @@ export async function startBrowser({ home } = {}) {
   return {
     context,
     /** A page that can become a member; `codec` is the only video codec it offers, `sdk` the release it uses. */
-    async memberPage({ codec, sdk = NEWEST } = {}) {
+    async memberPage({ codec, stereo = false, sdk = NEWEST } = {}) {
       const page = await context.newPage();
-      await page.addInitScript(watchConnections, codec);
+      await page.addInitScript(watchConnections, { codec, stereo });
       await page.goto(`${site.url}${sdk}/`);
       return new Member(page);
     },
@@ -84,8 +84,11 @@ async function startSite() {
   return { url: `http://127.0.0.1:${site.address().port}/`, stop: () => site.close() };
 }
 
-/** Runs in the page before the SDK: remembers peer connections and restricts what they offer. */
-function watchConnections(codec) {
+/**
+ * Runs in the page before the SDK: remembers peer connections, restricts what they offer, and asks for sound in two channels,
+ * which the SDK's room sessions do not.
+ */
+function watchConnections({ codec, stereo }) {
   window.peers = [];
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...parameters) {
@@ -93,7 +96,7 @@ function watchConnections(codec) {
       window.peers.push(this);
     }
 
-    createOffer(...parameters) {
+    async createOffer(...parameters) {
       const wanted = RTCRtpReceiver.getCapabilities('video').codecs.filter(({ mimeType }) =>
         [`video/${codec}`, 'video/rtx'].includes(mimeType),
       );
@@ -102,7 +105,8 @@ function watchConnections(codec) {
           .filter(({ receiver }) => receiver.track.kind === 'video')
           .forEach((transceiver) => transceiver.setCodecPreferences(wanted));
       }
-      return super.createOffer(...parameters);
+      const { type, sdp } = await super.createOffer(...parameters);
+      return { type, sdp: stereo ? sdp.replaceAll('useinbandfec=1', 'useinbandfec=1;stereo=1') : sdp };
     }
   };
 }
@@ -163,8 +167,8 @@ export class Member {
     return found.payload;
   }
 
-  levels(tones, ms = 3000) {
-    return this.page.evaluate(([t, m]) => member.levels(t, m), [tones, ms]);
+  levels(tones, ms = 3000, channel) {
+    return this.page.evaluate(([t, m, c]) => member.levels(t, m, c), [tones, ms, channel]);
   }
 
   colours() {

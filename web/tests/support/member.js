@@ -129,8 +129,11 @@ const member = {
     return Object.fromEntries(shown.map(({ member_id, x, y, width, height }) => [member_id, { x, y, width, height }]));
   },
 
-  /** Level of each tone in the received track, in dB of full scale, averaged as power over `ms`. */
-  async levels(tones, ms) {
+  /**
+   * Level of each tone in the received track, in dB of full scale, averaged as power over `ms`: of both channels together, or
+   * of one of two.
+   */
+  async levels(tones, ms, channel) {
     const context = new AudioContext({ sampleRate: 48_000 });
     await context.resume();
     const audio = new MediaStream(member.session.remoteStream.getAudioTracks());
@@ -138,7 +141,9 @@ const member = {
     const sink = Object.assign(new Audio(), { srcObject: audio, muted: true });
     sink.play();
     const analyser = new AnalyserNode(context, { fftSize: 16_384, smoothingTimeConstant: 0, minDecibels: -160 });
-    context.createMediaStreamSource(audio).connect(analyser);
+    const source = context.createMediaStreamSource(audio);
+    if (channel === undefined) source.connect(analyser);
+    else source.connect(new ChannelSplitterNode(context, { numberOfOutputs: 2 })).connect(analyser, channel);
     await wait(500); // one whole window
     const spectrum = new Float32Array(analyser.frequencyBinCount);
     const sums = tones.map(() => 0);
