@@ -62,6 +62,7 @@ mod outcomes;
 mod packet;
 mod packetizer;
 mod pool;
+mod reports;
 mod retransmit;
 mod sender;
 mod slot;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cut::Passing;
+use super::reports::Reports;
 use super::retransmit::Repeats;
 use super::timeline::{Place, Timeline};
 use super::{MediaPacket, PacketCache, Start};
@@ -17,15 +18,10 @@ use crate::rtcp::{self, NtpTime, ReportBlock, SenderInfo};
 use crate::rtp::{Elements, ExtId, Onward, OnwardIds, RtpHeader, write_packet};
 use crate::units::{ClockRate, MediaKind, Mid, Pt, SeqNo, Ssrc};
 
-/// Sender reports are this far apart on average: a viewer needs two for lip sync, and round trips come from them.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-
 /// The P bit, RFC 3550 §5.1.
 const PADDED: u8 = 0x20;
 /// No turn, 3GPP TS 26.114 §7.4.5.
 const UPRIGHT: u8 = 0;
-/// A longer round trip (10 s, in 1/65536 s) is not one.
-const MAX_RTT: i32 = 10 << 16;
 
 /// What a stream is sent as.
 #[derive(Clone, Debug)]
@@ -91,13 +87,9 @@ pub struct RtpSender {
     timeline: Timeline,
     rtx_seq: u16,
     repeats: Option<Repeats>,
-    next_report: Option<Instant>,
-    /// For the spread of reports.
-    spread: u32,
+    reports: Reports,
     /// How much later than captured it is heard, or seen.
     delay: Duration,
-    /// The viewer has reported on the stream, so it knows which m-section it belongs to.
-    known: bool,
     /// How the picture is turned, as the viewer was told last.
     orientation: Option<u8>,
     stats: SenderStats,
@@ -111,10 +103,8 @@ impl RtpSender {
             timeline: Timeline::new(config.rate, config.start),
             rtx_seq: config.start.rtx_seq,
             repeats: None,
-            next_report: None,
-            spread: config.ssrc.0,
+            reports: Reports::new(config.ssrc),
             delay: Duration::ZERO,
-            known: false,
             orientation: None,
             stats: SenderStats::default(),
             config,
@@ -238,7 +228,7 @@ impl RtpSender {
         self.stats.packets += 1;
         self.stats.octets += packet.payload.len() as u64;
         self.repeats.get_or_insert_with(|| Repeats::new(now)).on_media(packet.payload.len());
-        self.next_report.get_or_insert(now);
+        self.reports.on_packet(now);
         true
     }
 
@@ -340,22 +330,15 @@ impl RtpSender {
 
     /// The viewer reports on the stream.
     pub fn handle_report(&mut self, now_ntp: NtpTime, block: &ReportBlock) {
-        if block.ssrc != self.config.ssrc {
-            return;
-        }
-        self.known = true;
-        self.stats.fraction_lost = block.fraction_lost;
-        self.stats.cumulative_lost = block.cumulative_lost;
-        self.stats.jitter = block.jitter;
-        if let Some(rtt) = round_trip(now_ntp, block) {
-            self.stats.rtt = Some(self.stats.rtt.map_or(rtt, |smooth| (smooth * 7 + rtt) / 8));
+        if block.ssrc == self.config.ssrc {
+            self.reports.on_block(now_ntp, block, &mut self.stats);
         }
     }
 
     /// When [`Self::poll_report`] has something to say; `None` before the first packet.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.next_report
+        self.reports.due_at()
     }
 
     /// Appends sender report and CNAME when due, with `blocks` about what the leg itself sends to us.
@@ -366,12 +349,11 @@ impl RtpSender {
         blocks: &[ReportBlock],
         out: &mut Vec<u8>,
     ) -> bool {
-        if self.next_report.is_none_or(|at| now < at) {
+        if !self.reports.take_due(now) {
             return false;
         }
         let shown = now.checked_sub(self.delay).unwrap_or(now);
         let Some(timestamp) = self.timeline.timestamp_at(shown) else { return false };
-        self.next_report = Some(now + self.next_interval());
         let info = SenderInfo {
             ssrc: self.config.ssrc,
             ntp: now_ntp,
@@ -416,7 +398,7 @@ impl RtpSender {
         let mut elements = Elements::default();
         departure.write(&self.config, &mut elements);
         onward.write(&self.config.onward, dependency, &mut elements);
-        let mid = self.config.mid.as_ref().filter(|_| !self.known);
+        let mid = self.config.mid.as_ref().filter(|_| !self.reports.is_known());
         elements.push(mid.map(|(id, _)| *id), mid.map(|(_, mid)| mid.0.as_bytes()));
         let original = original.map(|seq| seq.wire().to_be_bytes());
         let prefix = original.as_ref().map_or(&[][..], |bytes| &bytes[..]);
@@ -427,13 +409,6 @@ impl RtpSender {
                 numbers.rewrite(payload, place.picture_id, place.tl0);
             }
         }
-    }
-
-    /// Between half and one and a half of the interval, so that reports of many streams spread. RFC 3550 §6.2.
-    fn next_interval(&mut self) -> Duration {
-        // Knuth's multiplicative generator is random enough for this.
-        self.spread = self.spread.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        REPORT_INTERVAL / 2 + REPORT_INTERVAL * (self.spread >> 16) / 0xffff
     }
 }
 
@@ -455,20 +430,6 @@ impl Departure {
 fn abs_send_time(since: Duration) -> [u8; 3] {
     let [.., a, b, c] = ((since.as_nanos() << 18) / 1_000_000_000).to_be_bytes();
     [a, b, c]
-}
-
-/// RFC 3550 §6.4.1: now, less the time the report was sent, less how long the viewer held it.
-fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> {
-    if block.last_sr == 0 {
-        return None;
-    }
-    let units = now.middle().wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_sr).cast_signed();
-    match units {
-        // Clocks that round differently on a fast path.
-        -65_536..0 => Some(Duration::ZERO),
-        0..MAX_RTT => Some(rtcp::from_short(units.cast_unsigned())),
-        _ => None,
-    }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the counters of a report wrap, RFC 3550 §6.4.1")]
